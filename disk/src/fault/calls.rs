@@ -1,0 +1,183 @@
+//! The calls of a simulated disk and of its files.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inode::Inode;
+use super::plan::{FaultKind, Lie};
+use super::trace::{Call, Kind};
+use super::{CLOCK_START_US, FaultDisk, POWER_IS_OFF};
+use crate::memory::writable;
+use crate::{Access, Disk, File, Lock, Map};
+
+impl Disk for FaultDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
+        let kind = match access {
+            Access::Read => Kind::Open,
+            Access::Write => Kind::OpenToWrite,
+            Access::Create => Kind::Create,
+        };
+        let inode = self.run_whole(&Call::of(kind, path), |state| match access {
+            Access::Create => state.create(path),
+            Access::Read | Access::Write => state.names.seen().file(path).map(Arc::clone),
+        })?;
+        Ok(Arc::new(FaultFile { disk: self.clone(), path: path.to_owned(), access, inode }))
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        self.run_whole(&Call::of(Kind::List, directory), |state| {
+            let names = state.names.seen().list(directory)?;
+            state.trace.note(&names);
+            Ok(names)
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.run_whole(&Call::rename(from, to), |state| state.rename(from, to))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.run_whole(&Call::of(Kind::Remove, path), |state| state.remove(path))
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.run_whole(&Call::of(Kind::CreateDirectory, path), |state| {
+            state.names.create_directory(path)
+        })
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.run_whole(&Call::of(Kind::SyncDirectory, path), |state| {
+            if state.plan.lies(Lie::DirectorySyncIgnored) {
+                return state.names.seen().directory(path).map(drop);
+            }
+            state.names.sync_directory(path)
+        })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        self.run_whole(&Call::of(Kind::Lock, path), |state| {
+            match state.names.seen().file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    state.create(path)?;
+                }
+                found => drop(found?),
+            }
+            let lock = self.shared.locks.take(path);
+            state.trace.note(lock.is_some());
+            Ok(lock)
+        })
+    }
+
+    fn now(&self) -> u64 {
+        CLOCK_START_US + self.tick()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.tick())
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut state = self.shared.state.lock();
+        state.alive()?;
+        state.random.fill(bytes);
+        Ok(())
+    }
+}
+
+/// A descriptor of a simulated file.
+struct FaultFile {
+    disk: FaultDisk,
+    /// The name it was opened by; only the trace wants to know.
+    path: PathBuf,
+    access: Access,
+    inode: Arc<Inode>,
+}
+
+impl File for FaultFile {
+    fn size(&self) -> io::Result<u64> {
+        self.disk.run_whole(&Call::of(Kind::Size, &self.path), |state| {
+            let size = self.inode.content.size() as u64;
+            state.trace.note(size);
+            Ok(size)
+        })
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let call = Call::read(&self.path, bytes.len(), offset);
+        self.disk.run(&call, |state, fault| {
+            let wanted = match fault {
+                None => bytes.len(),
+                Some(FaultKind::Short) => bytes.len().min(1 + state.random.below(bytes.len())),
+                Some(fault) => return Err(failure(fault)),
+            };
+            // What lies beyond the address space lies beyond the end of the file.
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let count = self.inode.content.read_at(&mut bytes[..wanted], start);
+            state.trace.note(&bytes[..count]);
+            Ok(count)
+        })
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let call = Call::write(&self.path, bytes, offset);
+        self.disk.run(&call, |state, fault| {
+            writable(self.access)?;
+            if let Some(fault @ (FaultKind::Error(_) | FaultKind::Interrupted)) = fault {
+                return Err(failure(fault));
+            }
+            let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+            let result = state.write(&self.inode, bytes, offset, fault);
+            state.trace.note(result.as_ref().ok());
+            match fault {
+                Some(FaultKind::PowerOff) => Err(failure(FaultKind::PowerOff)),
+                _ => result,
+            }
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let call = Call::of(Kind::Sync, &self.path);
+        self.disk.run(&call, |state, fault| {
+            if let Some(FaultKind::Error(_)) = fault {
+                self.inode.forget();
+            }
+            match fault {
+                None | Some(FaultKind::Short) => {}
+                Some(fault) => return Err(failure(fault)),
+            }
+            let mark = self.inode.mark();
+            self.disk.wait_while_held(state)?;
+            if !state.plan.lies(Lie::SyncIgnored) {
+                self.inode.settle(mark);
+            }
+            Ok(())
+        })
+    }
+
+    fn map(&self) -> io::Result<Map> {
+        self.disk.run_whole(&Call::of(Kind::Map, &self.path), |state| {
+            let map = self.inode.content.map();
+            state.trace.note(map.size());
+            Ok(map)
+        })
+    }
+}
+
+impl fmt::Debug for FaultFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The error of a call that fails altogether.
+fn failure(fault: FaultKind) -> io::Error {
+    match fault {
+        FaultKind::PowerOff => io::Error::other(POWER_IS_OFF),
+        FaultKind::Error(kind) => kind.into(),
+        FaultKind::Interrupted | FaultKind::Short => io::ErrorKind::Interrupted.into(),
+    }
+}

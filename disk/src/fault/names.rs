@@ -1,0 +1,215 @@
+//! Names of the simulated disk: what is seen, and what the medium holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::inode::Inode;
+use super::plan::PowerCut;
+use super::random::Random;
+use crate::memory::{Tree, normal};
+
+/// Which name stands for which file.
+pub(super) type Files = BTreeMap<PathBuf, Arc<Inode>>;
+
+/// The names, and their changes that are not durable yet.
+#[derive(Default)]
+pub(super) struct Names {
+    /// What a process sees. Directories are durable at once, so they are only here.
+    seen: Tree<Arc<Inode>>,
+    /// What a power cut cannot take away.
+    durable: Files,
+    /// Changes since the last syncs of their directories, in order.
+    unsynced: Vec<Change>,
+}
+
+/// One change of names. Each says which file it means, so that it can be told whether it still makes
+/// sense after others were lost.
+#[derive(Clone)]
+enum Change {
+    Create { path: PathBuf, inode: Arc<Inode> },
+    Remove { path: PathBuf, inode: Arc<Inode> },
+    Rename { from: PathBuf, to: PathBuf, inode: Arc<Inode>, atomic: Atomic },
+}
+
+/// Whether a rename is all or nothing, as it should be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Atomic {
+    Yes,
+    No,
+}
+
+/// Names found after a power cut.
+pub(super) struct Survivors {
+    pub(super) files: Files,
+    /// Files of which only the first half is there, by their ids.
+    pub(super) halved: BTreeSet<u64>,
+}
+
+impl Names {
+    /// What is seen now.
+    pub(super) fn seen(&self) -> &Tree<Arc<Inode>> {
+        &self.seen
+    }
+
+    /// The same directories, with other files, all of them durable.
+    pub(super) fn settled(&self, files: Files) -> Names {
+        let seen = self.seen.with_files(files.clone());
+        Names { seen, durable: files, unsynced: Vec::new() }
+    }
+
+    /// The same names, seen, durable and on their way, with each file replaced.
+    pub(super) fn with(&self, mut copy: impl FnMut(&Arc<Inode>) -> Arc<Inode>) -> Names {
+        let mut copies: BTreeMap<u64, Arc<Inode>> = BTreeMap::new();
+        let mut copy =
+            |inode: &Arc<Inode>| Arc::clone(copies.entry(inode.id).or_insert_with(|| copy(inode)));
+        let seen = self.seen.files().map(|(path, inode)| (path.to_owned(), copy(inode))).collect();
+        let durable =
+            self.durable.iter().map(|(path, inode)| (path.clone(), copy(inode))).collect();
+        let mut unsynced = self.unsynced.clone();
+        for change in &mut unsynced {
+            let (Change::Create { inode, .. }
+            | Change::Remove { inode, .. }
+            | Change::Rename { inode, .. }) = change;
+            *inode = copy(inode);
+        }
+        Names { seen: self.seen.with_files(seen), durable, unsynced }
+    }
+
+    pub(super) fn create(&mut self, path: &Path, inode: &Arc<Inode>) -> io::Result<()> {
+        self.seen.create(path, Arc::clone(inode))?;
+        self.unsynced.push(Change::Create { path: normal(path), inode: Arc::clone(inode) });
+        Ok(())
+    }
+
+    /// Returns the file that lost its name.
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<Arc<Inode>> {
+        let inode = self.seen.remove(path)?;
+        self.unsynced.push(Change::Remove { path: normal(path), inode: Arc::clone(&inode) });
+        Ok(inode)
+    }
+
+    /// Returns the file that lost its name to the other, if there was one.
+    pub(super) fn rename(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        atomic: Atomic,
+    ) -> io::Result<Option<Arc<Inode>>> {
+        let (inode, replaced) = self.seen.rename(from, to)?;
+        let (from, to) = (normal(from), normal(to));
+        if from != to {
+            self.unsynced.push(Change::Rename { from, to, inode, atomic });
+        }
+        Ok(replaced)
+    }
+
+    pub(super) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
+        self.seen.create_directory(path)
+    }
+
+    /// Names a durable file, whatever the name stood for before. Changes of names in its directory
+    /// become durable before, since some may be about this name.
+    pub(super) fn put(&mut self, path: &Path, inode: &Arc<Inode>) -> io::Result<()> {
+        self.seen.replace(path, Arc::clone(inode))?;
+        if let Some(directory) = path.parent() {
+            self.sync_directory(directory)?;
+        }
+        self.durable.insert(normal(path), Arc::clone(inode));
+        Ok(())
+    }
+
+    /// Makes the changes in a directory durable, and with them those in the directories that it
+    /// exchanged files with: one move between two directories is one entry of the journal.
+    pub(super) fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
+        let mut synced = BTreeSet::from([self.seen.directory(path)?]);
+        loop {
+            let before = synced.len();
+            for change in &self.unsynced {
+                if change.touches(&synced) {
+                    synced.extend(change.directories());
+                }
+            }
+            if synced.len() == before {
+                break;
+            }
+        }
+        let (now, later) =
+            self.unsynced.drain(..).partition::<Vec<_>, _>(|change| change.touches(&synced));
+        self.unsynced = later;
+        now.iter().for_each(|change| change.apply(&mut self.durable));
+        Ok(())
+    }
+
+    /// The names found after a power cut.
+    pub(super) fn survivors(&self, how: PowerCut, random: &mut Random) -> Survivors {
+        let mut found = Survivors { files: self.durable.clone(), halved: BTreeSet::new() };
+        // A fate for the names as a whole, so that all and nothing come up often as well.
+        let kept = if how == PowerCut::Random { random.between(0, 4) } else { 0 };
+        for change in &self.unsynced {
+            let survives = match how {
+                PowerCut::KeepAll => true,
+                _ if change.fall_apart(how, &mut found, random) => false,
+                PowerCut::LoseAll => false,
+                PowerCut::Random => random.quarters(kept),
+            };
+            if survives {
+                change.apply(&mut found.files);
+            }
+        }
+        found
+    }
+}
+
+impl Change {
+    /// The directories whose entries change.
+    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let (first, second) = match self {
+            Change::Create { path, .. } | Change::Remove { path, .. } => (path, None),
+            Change::Rename { from, to, .. } => (from, Some(to)),
+        };
+        [Some(first), second].into_iter().flatten().filter_map(|path| path.parent()).map(Into::into)
+    }
+
+    fn touches(&self, directories: &BTreeSet<PathBuf>) -> bool {
+        self.directories().any(|directory| directories.contains(&directory))
+    }
+
+    /// Makes the change, unless what it rests on is not there.
+    fn apply(&self, files: &mut Files) {
+        let is = |path: &Path, inode: &Arc<Inode>| {
+            files.get(path).is_some_and(|found| found.id == inode.id)
+        };
+        match self {
+            Change::Create { path, inode } => {
+                files.entry(path.clone()).or_insert_with(|| Arc::clone(inode));
+            }
+            Change::Remove { path, inode } => {
+                if is(path, inode) {
+                    files.remove(path);
+                }
+            }
+            Change::Rename { from, to, inode, .. } => {
+                if is(from, inode) {
+                    files.remove(from);
+                    files.insert(to.clone(), Arc::clone(inode));
+                }
+            }
+        }
+    }
+
+    /// Lets a rename that is not atomic end between its two names. Whether it did.
+    fn fall_apart(&self, how: PowerCut, found: &mut Survivors, random: &mut Random) -> bool {
+        let Change::Rename { to, inode, atomic: Atomic::No, .. } = self else { return false };
+        match if how == PowerCut::LoseAll { 0 } else { random.below(3) } {
+            0 => drop(found.files.remove(to)),
+            1 => {
+                self.apply(&mut found.files);
+                found.halved.insert(inode.id);
+            }
+            _ => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,105 @@
+//! What shall go wrong, and when.
+
+use std::io;
+
+/// One fault, at the operation with a given number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The number of the operation; see [`FaultDisk::operations`](crate::FaultDisk::operations).
+    pub at: u64,
+    /// What happens to it.
+    pub kind: FaultKind,
+    /// Whether it happens to all later operations too.
+    pub sticky: bool,
+}
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The power goes off: this call and every later one fails with "the power is off". A random
+    /// prefix of a write may still have been written, unsynced, and a change of a name made. What
+    /// survives, a [`power_cut`](crate::FaultDisk::power_cut) decides.
+    PowerOff,
+    /// The call fails without effect.
+    ///
+    /// A sync of data fails as on Linux: what was not synced can never become durable any more, while
+    /// reads still show it, and the next sync succeeds without bringing it back.
+    Error(io::ErrorKind),
+    /// A read or a write does a random part of what it was asked, one byte at least; other
+    /// operations are not affected.
+    Short,
+    /// The call fails with [`io::ErrorKind::Interrupted`], without effect. A sticky one never ends
+    /// for a caller that simply tries again.
+    Interrupted,
+}
+
+/// What survives a power cut of all that was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerCut {
+    /// Nothing.
+    LoseAll,
+    /// Everything.
+    KeepAll,
+    /// What the seed says: some of the writes, in any order, torn or whole; some of the changed
+    /// names.
+    ///
+    /// A torn write loses any of its 512-byte sectors; a torn sector keeps a prefix of the new bytes,
+    /// and the old ones after it. The size is what the surviving writes need, or more, up to the size
+    /// that was seen before the cut; gaps are zeros. Changes of names are applied in order, without
+    /// those that no longer can be.
+    Random,
+}
+
+/// How a disk deceives: planted bugs of the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// A sync of data succeeds and makes nothing durable.
+    SyncIgnored,
+    /// A sync of a directory succeeds and makes nothing durable.
+    DirectorySyncIgnored,
+    /// A power cut in an unsynced rename can leave the target missing or with half of its bytes.
+    /// [`PowerCut::LoseAll`] always leaves it missing.
+    RenameNotAtomic,
+    /// One write in four stores only a part of what it reports.
+    WriteShortened,
+}
+
+/// The faults and lies of one disk, and the count that faults go by.
+#[derive(Default)]
+pub(super) struct Plan {
+    operations: u64,
+    faults: Vec<Fault>,
+    lies: Vec<Lie>,
+}
+
+impl Plan {
+    pub(super) fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    pub(super) fn add(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    pub(super) fn lie(&mut self, lie: Lie) {
+        self.lies.push(lie);
+    }
+
+    pub(super) fn lies(&self, lie: Lie) -> bool {
+        self.lies.contains(&lie)
+    }
+
+    /// The plan after a restart: the medium is the same, the operations are others.
+    pub(super) fn restarted(&self) -> Plan {
+        Plan { operations: 0, faults: Vec::new(), lies: self.lies.clone() }
+    }
+
+    /// Counts an operation. Returns its number and its fault.
+    pub(super) fn next(&mut self) -> (u64, Option<FaultKind>) {
+        let number = self.operations;
+        self.operations += 1;
+        let applies = |fault: &&Fault| fault.at == number || fault.sticky && fault.at < number;
+        let fault = self.faults.iter().filter(applies).max_by_key(|fault| fault.at);
+        (number, fault.map(|fault| fault.kind))
+    }
+}

@@ -1,0 +1,194 @@
+//! Everything that the calls of one simulated disk change.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::POWER_IS_OFF;
+use super::inode::Inode;
+use super::names::{Atomic, Files, Names};
+use super::plan::{FaultKind, Lie, Plan, PowerCut};
+use super::random::Random;
+use super::trace::{Call, Trace};
+
+/// The state of one disk between a start and a power cut or kill.
+pub(super) struct State {
+    pub(super) random: Random,
+    pub(super) names: Names,
+    pub(super) room: Room,
+    pub(super) plan: Plan,
+    pub(super) trace: Trace,
+    /// Whether syncs block.
+    pub(super) held: bool,
+    /// Why no call succeeds any more, if so.
+    off: Option<&'static str>,
+    /// Files ever made; the id of the next one.
+    inodes: u64,
+}
+
+impl State {
+    pub(super) fn new(seed: u64) -> State {
+        State {
+            random: Random::new(seed),
+            names: Names::default(),
+            room: Room::default(),
+            plan: Plan::default(),
+            trace: Trace::new(seed),
+            held: false,
+            off: None,
+            inodes: 0,
+        }
+    }
+
+    pub(super) fn switch_off(&mut self, end: &'static str) {
+        self.off = Some(end);
+    }
+
+    pub(super) fn alive(&self) -> io::Result<()> {
+        self.off.map_or(Ok(()), |end| Err(io::Error::other(end)))
+    }
+
+    /// Numbers and traces a call, and says what shall happen to it.
+    pub(super) fn begin(&mut self, call: &Call<'_>) -> io::Result<Option<FaultKind>> {
+        self.alive()?;
+        let (number, fault) = self.plan.next();
+        self.trace.begin(number, call);
+        if fault == Some(FaultKind::PowerOff) {
+            self.switch_off(POWER_IS_OFF);
+        }
+        Ok(fault)
+    }
+
+    /// An id that no file had.
+    pub(super) fn next_inode(&mut self) -> u64 {
+        self.inodes += 1;
+        self.inodes
+    }
+
+    pub(super) fn create(&mut self, path: &Path) -> io::Result<Arc<Inode>> {
+        let inode = Arc::new(Inode::new(self.next_inode()));
+        self.names.create(path, &inode)?;
+        Ok(inode)
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let lies = self.plan.lies(Lie::RenameNotAtomic);
+        let atomic = if lies { Atomic::No } else { Atomic::Yes };
+        if let Some(replaced) = self.names.rename(from, to, atomic)? {
+            self.room.free(replaced.content.size());
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
+        let removed = self.names.remove(path)?;
+        self.room.free(removed.content.size());
+        Ok(())
+    }
+
+    /// Writes as much as the room and the fault allow. Says how much is reported as written.
+    pub(super) fn write(
+        &mut self,
+        inode: &Inode,
+        bytes: &[u8],
+        offset: usize,
+        fault: Option<FaultKind>,
+    ) -> io::Result<usize> {
+        let size = inode.content.size();
+        let mut count = self.room.fitting(size, offset, bytes.len())?;
+        count = match fault {
+            Some(FaultKind::Short) => count.min(1 + self.random.below(count)),
+            Some(FaultKind::PowerOff) => self.random.between(0, count),
+            _ => count,
+        };
+        let shortened = self.plan.lies(Lie::WriteShortened) && self.random.quarters(1);
+        let stored = if shortened { self.random.below(count) } else { count };
+        inode.write(&bytes[..stored], offset)?;
+        self.room.take(inode.content.size() - size);
+        Ok(count)
+    }
+
+    /// The next state after a power cut.
+    pub(super) fn survivors(&mut self, how: PowerCut) -> State {
+        let found = self.names.survivors(how, &mut self.random);
+        let mut files: Vec<_> = found.files.into_iter().collect();
+        files.sort_by_key(|(_, inode)| inode.id);
+        let mut survivors = Files::new();
+        for (path, inode) in files {
+            let mut image = inode.survivor(how, &mut self.random);
+            if found.halved.contains(&inode.id) {
+                let half = image.len() / 2;
+                Arc::make_mut(&mut image).truncate(half);
+            }
+            survivors.insert(path, copied(Inode::durable(inode.id, image)));
+        }
+        let names = self.names.settled(survivors);
+        self.successor(names)
+    }
+
+    /// The next state after a kill.
+    pub(super) fn copies(&mut self) -> State {
+        let names = self.names.with(|inode| copied(inode.copy()));
+        self.successor(names)
+    }
+
+    fn successor(&mut self, names: Names) -> State {
+        let used = names.seen().files().map(|(_, inode)| inode.content.size() as u64).sum();
+        State {
+            random: Random::new(self.random.next()),
+            names,
+            room: self.room.with(used),
+            plan: self.plan.restarted(),
+            trace: self.trace.clone(),
+            held: false,
+            off: None,
+            inodes: self.inodes,
+        }
+    }
+}
+
+/// A copy has the size of a file that found memory before; if there is none for it now, there is no
+/// disk left to simulate.
+fn copied(copy: io::Result<Inode>) -> Arc<Inode> {
+    Arc::new(copy.expect("there is memory for the simulated files"))
+}
+
+/// How much may be stored.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Bytes in files now.
+    used: u64,
+    /// How many there may be, if that is limited.
+    limit: Option<u64>,
+}
+
+impl Room {
+    /// Leaves room for so many more bytes; `None` for any number.
+    pub(super) fn limit(&mut self, more: Option<u64>) {
+        self.limit = more.map(|more| self.used.saturating_add(more));
+    }
+
+    /// The same limit, with another use.
+    fn with(&self, used: u64) -> Room {
+        Room { used, limit: self.limit }
+    }
+
+    /// How much fits of a write of `length` bytes at `offset` into a file of `size` bytes.
+    fn fitting(&self, size: usize, offset: usize, length: usize) -> io::Result<usize> {
+        let Some(limit) = self.limit else { return Ok(length) };
+        let left = usize::try_from(limit.saturating_sub(self.used)).unwrap_or(usize::MAX);
+        let fitting = size.saturating_add(left).saturating_sub(offset).min(length);
+        if fitting == 0 && length > 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(fitting)
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) {
+        self.used += bytes as u64;
+    }
+
+    pub(super) fn free(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes as u64);
+    }
+}

@@ -1,0 +1,211 @@
+//! The machine's own file system.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place where the operating system is asked"
+)]
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use memmap2::MmapOptions;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::{Access, Disk, File, Lock, Map};
+
+/// The machine's own file system, clock and randomness.
+///
+/// Writes go by `pwrite`, reads by `pread`, syncs by `fdatasync`; a map is a shared `mmap`.
+///
+/// [`lock`](Disk::lock) is `flock` on a descriptor of its own, closed on exec. It excludes other
+/// processes and a second lock in this one. A child forked without exec inherits the descriptor and
+/// keeps the lock alive until it exits too, even after the parent has dropped it.
+///
+/// [`list`](Disk::list) leaves out directories, symbolic links and devices. A name that is not
+/// UTF-8 is listed with replacement characters, so that it is seen, though it cannot be opened.
+///
+/// # Examples
+/// ```
+/// use quipu_disk::{Disk, RealDisk};
+///
+/// let disk = RealDisk::new();
+/// let earlier = disk.elapsed();
+/// assert!(disk.elapsed() >= earlier);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl RealDisk {
+    /// The one file system there is; nothing is opened yet.
+    #[must_use]
+    pub const fn new() -> RealDisk {
+        RealDisk
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access != Access::Read)
+            .create_new(access == Access::Create)
+            .custom_flags(flags(OFlags::NONBLOCK))
+            .open(path)?;
+        // Linux opens a directory for reading and, without O_NONBLOCK, hangs on a pipe.
+        let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !kind.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(or_here(directory))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if fs::symlink_metadata(from)?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        for missing in missing_directories(path) {
+            match fs::create_dir(missing) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Somebody else was faster; a file in the way is an error all the same.
+                    if !fs::metadata(missing)?.is_dir() {
+                        let is_parent = missing != path;
+                        return Err(if is_parent {
+                            io::ErrorKind::NotADirectory.into()
+                        } else {
+                            error
+                        });
+                    }
+                }
+                result => result?,
+            }
+            if let Some(parent) = missing.parent() {
+                self.sync_directory(parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(flags(OFlags::DIRECTORY))
+            .open(or_here(path))?
+            .sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        // The standard library opens with O_CLOEXEC, so no program started later holds the lock.
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock::new(file))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        ORIGIN.get_or_init(Instant::now).elapsed()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match getrandom(&mut bytes[done..], GetRandomFlags::empty()) {
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An open file of the machine.
+#[derive(Debug)]
+struct RealFile {
+    file: fs::File,
+}
+
+impl File for RealFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn map(&self) -> io::Result<Map> {
+        // An empty file becomes a map whose length is 0; memmap2 sees to that.
+        let mapping = Arc::new(MmapOptions::new().map_raw_read_only(&self.file)?);
+        let start = NonNull::new(mapping.as_mut_ptr()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let size = mapping.len() as u64;
+        // SAFETY: the mapping is readable for `len` bytes until `mapping`, its owner, is dropped.
+        // `File::map` rules out that the file shrinks meanwhile (that would be a SIGBUS).
+        #[allow(unsafe_code, reason = "the owner keeps the mapping alive")]
+        Ok(unsafe { Map::new(start, size, mapping) })
+    }
+}
+
+/// Open flags in the type that the standard library takes.
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+/// The parent of a bare name is the empty path, by which the system means nothing.
+fn or_here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
+}
+
+/// `path` and those of its ancestors that are not directories yet, the outermost first.
+fn missing_directories(path: &Path) -> Vec<&Path> {
+    let mut missing: Vec<&Path> =
+        path.ancestors().take_while(|ancestor| !or_here(ancestor).is_dir()).collect();
+    missing.reverse();
+    missing
+}

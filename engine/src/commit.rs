@@ -1,0 +1,96 @@
+//! A commit over several streams.
+
+use crate::draft::Draft;
+use crate::{Durability, Error, ExpectedVersion, NewEvent, Result, Store, Ticket};
+
+/// A commit over several streams, all or nothing.
+///
+/// Events get their positions in the order in which they are added; a stream may be named several
+/// times. Every expectation is judged against the state before the commit.
+///
+/// ```
+/// use quipu::{ExpectedVersion, NewEvent, Store};
+///
+/// let store = Store::builder("bank.quipu").in_memory().open()?;
+/// let done = store
+///     .commit()
+///     .append("account-1", ExpectedVersion::NoStream, [NewEvent::new("Withdrawn", b"5".as_slice())])
+///     .append("account-2", ExpectedVersion::Any, [NewEvent::new("Deposited", b"5".as_slice())])
+///     .check("limit-1", ExpectedVersion::NoStream)
+///     .submit()?
+///     .wait()?;
+/// assert_eq!(done.position.0, 1);
+/// # Ok::<(), quipu::Error>(())
+/// ```
+#[must_use = "a commit is nothing before it is submitted"]
+pub struct Commit<'s, 'n> {
+    store: &'s Store,
+    draft: Draft<'n>,
+    /// What was wrong with an earlier call; told at the end.
+    wrong: Option<Error>,
+}
+
+impl<'s, 'n> Commit<'s, 'n> {
+    pub(crate) fn new(store: &'s Store, durability: Durability) -> Commit<'s, 'n> {
+        Commit { store, draft: Draft::new(durability), wrong: None }
+    }
+
+    /// Adds events to a stream.
+    pub fn append<'e>(
+        mut self,
+        stream: &'n str,
+        expected: ExpectedVersion,
+        events: impl IntoIterator<Item = NewEvent<'e>>,
+    ) -> Commit<'s, 'n> {
+        if self.wrong.is_none() {
+            let draft = &mut self.draft;
+            let added =
+                self.store.with_context(|context| draft.append(context, stream, expected, events));
+            self.wrong = added.err();
+        }
+        self
+    }
+
+    /// Only checks a stream.
+    pub fn check(mut self, stream: &'n str, expected: ExpectedVersion) -> Commit<'s, 'n> {
+        if self.wrong.is_none() {
+            let draft = &mut self.draft;
+            let checked =
+                self.store.with_context(|context| draft.check(context.keys, stream, expected));
+            self.wrong = checked.err();
+        }
+        self
+    }
+
+    /// Says when this commit is acknowledged, whatever the store's default.
+    pub fn durability(mut self, durability: Durability) -> Commit<'s, 'n> {
+        self.draft.durability = durability;
+        self
+    }
+
+    /// Has the commit on its way; waits only for room.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn submit(self) -> Result<Ticket> {
+        let (store, draft) = self.finish()?;
+        store.submit(&draft)
+    }
+
+    /// As [`Commit::submit`], and does not wait for room either.
+    ///
+    /// # Errors
+    /// As [`Store::append`], and [`ErrorKind::Busy`](crate::ErrorKind::Busy) where it would have to
+    /// wait.
+    pub fn try_submit(self) -> Result<Ticket> {
+        let (store, draft) = self.finish()?;
+        store.try_submit(&draft)
+    }
+
+    fn finish(self) -> Result<(&'s Store, Draft<'n>)> {
+        match self.wrong {
+            Some(error) => Err(error),
+            None => Ok((self.store, self.draft.finish()?)),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Files that appear complete or not at all: written under a temporary name, synced, renamed, and the
+//! name synced with its directory.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use quipu_disk::{Access, Disk, File, write_all_at};
+
+use crate::directory::Directory;
+
+/// Bytes of one write while a file is filled.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// Creates the file `path` of `size` bytes that begins with `start` and goes on with zeros, replacing
+/// what has that name. Whatever goes wrong before the rename leaves nothing behind.
+pub(crate) fn create_complete(
+    disk: &dyn Disk,
+    path: &Path,
+    start: &[u8],
+    size: u64,
+) -> io::Result<Arc<dyn File>> {
+    let temporary = Directory::temporary(path);
+    let created = fill_temporary(disk, &temporary, start, size).and_then(|file| {
+        disk.rename(&temporary, path)?;
+        Ok(file)
+    });
+    match created {
+        Ok(file) => {
+            sync_parent(disk, path)?;
+            Ok(file)
+        }
+        Err(error) => {
+            // The error that counts is the first; what cannot be removed now is removed by the next
+            // opening, by its name.
+            let _ = disk.remove(&temporary);
+            Err(error)
+        }
+    }
+}
+
+fn fill_temporary(
+    disk: &dyn Disk,
+    temporary: &Path,
+    start: &[u8],
+    size: u64,
+) -> io::Result<Arc<dyn File>> {
+    match disk.remove(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.open(temporary, Access::Create)?;
+    write_all_at(&*file, start, 0)?;
+    let zeros = vec![0; STEP_BYTES.min(size) as usize];
+    let mut at = start.len() as u64;
+    while at < size {
+        let step = (size - at).min(zeros.len() as u64);
+        write_all_at(&*file, &zeros[..step as usize], at)?;
+        at += step;
+    }
+    file.sync_data()?;
+    Ok(file)
+}
+
+/// Syncs the directory that `path` stands in.
+pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => disk.sync_directory(parent),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,276 @@
+//! What can go wrong, and what to do next.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quipu_format::{ByteOffset, FormatError, Position, Version};
+
+use crate::ExpectedVersion;
+
+/// The result of a call to the store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call to the store failed. Cheap to clone: one failed write is reported to all who waited.
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    detail: String,
+    cause: Option<io::Error>,
+    conflict: Option<Conflict>,
+    damage: Option<Damage>,
+}
+
+/// The kinds of failure, each with what the caller does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A stream was not at the expected version. Nothing was written. Read the stream again, decide
+    /// again; [`Error::conflict`] says what is there.
+    Conflict,
+    /// The arguments break a bound or contradict each other. Nothing was written. Correct the call.
+    Invalid,
+    /// The store is working at its limit and [`try_append`](crate::Store::try_append) does not wait.
+    /// Nothing was written. Try again later.
+    Busy,
+    /// There is no room on the disk. Nothing was written. Free space and try again: the store goes on
+    /// by itself.
+    Full,
+    /// The store, or this opening of it, is read-only. Open it for writing.
+    ReadOnly,
+    /// Another process, or another part of this one, has the store open for writing.
+    InUse,
+    /// There is no store at this path.
+    NoStore,
+    /// Bytes on disk are not what was written. What is damaged is never served; [`Error::damage`] says
+    /// where. Restore from a backup, or open read-only and take what is left.
+    Damaged,
+    /// Written by a newer version of Quipu. Use that version, or a newer one.
+    Unsupported,
+    /// An earlier write or sync failed, so the store refuses writes until it is opened anew.
+    /// This write was *not written*.
+    Poisoned,
+    /// A write or sync failed under this very commit: whether it is on disk is *unknown* until the
+    /// store is opened anew. Reopen and look for the event ids.
+    Unknown,
+    /// The store has been closed. Nothing was written.
+    Closed,
+    /// The operating system refused something else; its own words are the [source](std::error::Error::source).
+    Io,
+}
+
+impl ErrorKind {
+    /// A word for scripts and logs that never changes.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Invalid => "invalid",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Full => "full",
+            ErrorKind::ReadOnly => "read-only",
+            ErrorKind::InUse => "in-use",
+            ErrorKind::NoStore => "no-store",
+            ErrorKind::Damaged => "damaged",
+            ErrorKind::Unsupported => "unsupported",
+            ErrorKind::Poisoned => "poisoned",
+            ErrorKind::Unknown => "unknown-outcome",
+            ErrorKind::Closed => "closed",
+            ErrorKind::Io => "io",
+        }
+    }
+
+    /// What to do next, in a sentence for people.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            ErrorKind::Conflict => "read the stream again and decide on what is there now",
+            ErrorKind::Invalid => "correct the call; nothing was written",
+            ErrorKind::Busy => "try again in a moment, or use an append that waits",
+            ErrorKind::Full => "free some space; the store goes on by itself, nothing was written",
+            ErrorKind::ReadOnly => "open the store for writing",
+            ErrorKind::InUse => "close the other writer, or open the store read-only",
+            ErrorKind::NoStore => "check the path; a store is a directory with a file `manifest`",
+            ErrorKind::Damaged => {
+                "run `quipu verify` to see what is damaged; restore a backup or read what is left"
+            }
+            ErrorKind::Unsupported => "use the version of Quipu that wrote the store, or a newer one",
+            ErrorKind::Poisoned => "close the store, look at the disk, open it again; nothing was written",
+            ErrorKind::Unknown => {
+                "close the store, look at the disk, open it again and look whether the events are there"
+            }
+            ErrorKind::Closed => "open the store again; nothing was written",
+            ErrorKind::Io => "see the system's message; the call can be repeated",
+        }
+    }
+}
+
+/// A stream was not where the writer expected it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The stream.
+    pub stream: String,
+    /// What the writer expected.
+    pub expected: ExpectedVersion,
+    /// The stream's last version; `None` if it does not exist.
+    pub actual: Option<Version>,
+}
+
+/// Where bytes on disk are not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub file: PathBuf,
+    /// First damaged byte, as far as it can be told.
+    pub offset: ByteOffset,
+    /// Bytes that cannot be believed.
+    pub bytes: u64,
+    /// Positions of the events that cannot be served.
+    pub positions: Range<Position>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Error {
+        Error::build(kind, detail.into(), None, None, None)
+    }
+
+    fn build(
+        kind: ErrorKind,
+        detail: String,
+        cause: Option<io::Error>,
+        conflict: Option<Conflict>,
+        damage: Option<Damage>,
+    ) -> Error {
+        Error { inner: Arc::new(Inner { kind, detail, cause, conflict, damage }) }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Invalid, detail)
+    }
+
+    /// An error of the operating system while doing `what` to `path`.
+    pub(crate) fn io(what: &str, path: &Path, cause: io::Error) -> Error {
+        let kind = if quipu_disk::is_full(&cause) { ErrorKind::Full } else { ErrorKind::Io };
+        Error::because(kind, format!("{what} {}", path.display()), cause)
+    }
+
+    pub(crate) fn because(kind: ErrorKind, detail: String, cause: io::Error) -> Error {
+        Error::build(kind, detail, Some(cause), None, None)
+    }
+
+    pub(crate) fn conflicting(conflict: Conflict) -> Error {
+        let there = match conflict.actual {
+            Some(version) => format!("is at version {version}"),
+            None => "does not exist".to_owned(),
+        };
+        let detail = format!(
+            "stream {:?} {there}, but {} was expected",
+            conflict.stream, conflict.expected
+        );
+        Error::build(ErrorKind::Conflict, detail, None, Some(conflict), None)
+    }
+
+    pub(crate) fn damaged(damage: Damage, why: &str) -> Error {
+        let detail = format!(
+            "{} at offset {} ({} bytes): {why}",
+            damage.file.display(),
+            damage.offset,
+            damage.bytes
+        );
+        Error::build(ErrorKind::Damaged, detail, None, None, Some(damage))
+    }
+
+    /// An error in the bytes at `offset` of `file`.
+    pub(crate) fn format(file: &Path, offset: ByteOffset, error: &FormatError) -> Error {
+        if let FormatError::Unsupported { .. } = error {
+            return Error::new(
+                ErrorKind::Unsupported,
+                format!("{} at offset {offset}: {error}", file.display()),
+            );
+        }
+        let damage = Damage {
+            file: file.to_owned(),
+            offset,
+            bytes: 0,
+            positions: Position(0)..Position(0),
+        };
+        Error::damaged(damage, &error.to_string())
+    }
+
+    pub(crate) fn closed() -> Error {
+        Error::new(ErrorKind::Closed, "the store is closed")
+    }
+
+    /// This failure as it looks to a commit that was begun.
+    pub(crate) fn unknown(&self) -> Error {
+        self.after(ErrorKind::Unknown, "outcome unknown")
+    }
+
+    /// This failure as it looks to a commit that was not begun.
+    pub(crate) fn not_written(&self) -> Error {
+        self.after(ErrorKind::Poisoned, "not written")
+    }
+
+    fn after(&self, kind: ErrorKind, what: &str) -> Error {
+        Error::new(kind, format!("{what}: {self}"))
+    }
+
+    /// What kind of failure it is; each kind says what to do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// A word for scripts and logs that never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind().code()
+    }
+
+    /// What to do next, in a sentence for people.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.kind().advice()
+    }
+
+    /// What was expected and what is there, if this is a conflict.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&Conflict> {
+        self.inner.conflict.as_ref()
+    }
+
+    /// Where the damage is, if this is about damage.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Damage> {
+        self.inner.damage.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.detail)?;
+        match &self.inner.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.code())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.cause.as_ref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,221 @@
+//! Frames read from a file with plain reads, for recovery, sealing and verification.
+//!
+//! Nothing is believed before it is summed, and no buffer grows beyond what a summed header asks for.
+
+use std::io;
+use std::ops::Range;
+
+use quipu_disk::{File, read_exact_at};
+use quipu_format::checksum::Place;
+use quipu_format::frame::{
+    FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link, MARK_FRAME_BYTES,
+    SEAL_FRAME_BYTES, decode_seal,
+};
+use quipu_format::limits::FRAME_BYTES_MAX;
+use quipu_format::record::{Check, Record};
+use quipu_format::{ByteOffset, FormatError, Position, Salt, Seal, Timestamp, UNIT_BYTES};
+
+/// Bytes read at once.
+const WINDOW_BYTES: u64 = 256 << 10;
+const HEADER: u64 = FRAME_HEADER_BYTES as u64;
+
+/// A part of a file in memory.
+struct Window {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+/// Frames of one segment's file.
+pub(crate) struct Frames<'f> {
+    file: &'f dyn File,
+    salt: Salt,
+    /// No frame goes beyond this.
+    limit: ByteOffset,
+    window: Window,
+}
+
+/// A frame whose header is valid.
+pub(crate) struct Frame<'w> {
+    pub(crate) header: FrameHeader,
+    pub(crate) place: Place,
+    /// The whole frame.
+    pub(crate) bytes: &'w [u8],
+}
+
+/// What a valid frame holds.
+pub(crate) enum Body<'w> {
+    Link(Link),
+    Events(Vec<Record<'w>>),
+    Mark,
+    Seal(Box<Seal>),
+    /// Something of a newer version that may be stepped over.
+    Skipped,
+}
+
+/// Bytes that are no valid frame.
+#[derive(Debug)]
+pub(crate) struct Bad {
+    /// Where it goes wrong: the frame, or a record in it.
+    pub(crate) at: ByteOffset,
+    pub(crate) error: FormatError,
+}
+
+/// What reading a frame comes to: the system's error, or whether the bytes are a frame.
+pub(crate) type Reading<T> = io::Result<Result<T, Bad>>;
+
+impl<'f> Frames<'f> {
+    /// Frames of a file with this salt, up to `limit`, which is at most its size.
+    pub(crate) fn new(file: &'f dyn File, salt: Salt, limit: ByteOffset) -> Frames<'f> {
+        Frames { file, salt, limit, window: Window { start: 0, bytes: Vec::new() } }
+    }
+
+    fn get(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
+        let held = self.window.start..self.window.start + self.window.bytes.len() as u64;
+        if range.start < held.start || range.end > held.end {
+            let ahead = (range.start + WINDOW_BYTES).min(self.limit.0).max(range.end);
+            // Not more than one frame is held, and its length was summed.
+            self.window.bytes.resize((ahead - range.start) as usize, 0);
+            self.window.start = range.start;
+            if let Err(error) = read_exact_at(self.file, &mut self.window.bytes, range.start) {
+                self.window.bytes.clear();
+                return Err(error);
+            }
+        }
+        let start = (range.start - self.window.start) as usize;
+        Ok(&self.window.bytes[start..start + (range.end - range.start) as usize])
+    }
+
+    /// The header at `offset`, if it is valid and its frame stays below the limit.
+    fn header_at(&mut self, offset: ByteOffset) -> Reading<FrameHeader> {
+        let bad = |error| Ok(Err(Bad { at: offset, error }));
+        let left = self.limit.0.saturating_sub(offset.0);
+        if left < HEADER {
+            return bad(FormatError::Truncated { needed: HEADER, available: left });
+        }
+        let place = Place::new(self.salt, offset);
+        let bytes = self.get(offset.0..offset.0 + HEADER)?;
+        match FrameHeader::decode(bytes, place) {
+            Ok(header) if u64::from(header.len) > left => {
+                bad(FormatError::Truncated { needed: u64::from(header.len), available: left })
+            }
+            Ok(header) if header.len as usize > FRAME_BYTES_MAX => {
+                bad(FormatError::Invalid("frame length"))
+            }
+            Ok(header) => Ok(Ok(header)),
+            Err(error) => bad(error),
+        }
+    }
+
+    /// The frame at `offset`, its header checked and its body not yet.
+    pub(crate) fn frame_at(&mut self, offset: ByteOffset) -> Reading<Frame<'_>> {
+        let header = match self.header_at(offset)? {
+            Ok(header) => header,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let place = Place::new(self.salt, offset);
+        let bytes = self.get(offset.0..offset.0 + u64::from(header.len))?;
+        Ok(Ok(Frame { header, place, bytes }))
+    }
+
+    /// The first frame header at or after `offset`, in steps of 16 bytes, that is valid and not before
+    /// this position and time.
+    pub(crate) fn find(
+        &mut self,
+        mut offset: ByteOffset,
+        position: Position,
+        time: Timestamp,
+    ) -> io::Result<Option<(ByteOffset, FrameHeader)>> {
+        while offset.0 + HEADER <= self.limit.0 {
+            let (salt, limit) = (self.salt, self.limit);
+            let bytes = self.get(offset.0..offset.0 + HEADER)?;
+            if FrameHeader::is_plausible(bytes, Place::new(salt, offset), limit)
+                && let Ok(header) = FrameHeader::decode(bytes, Place::new(salt, offset))
+                && header.first_position >= position
+                && header.time >= time
+            {
+                return Ok(Some((offset, header)));
+            }
+            offset.0 += UNIT_BYTES;
+        }
+        Ok(None)
+    }
+
+    /// The last byte in `range` that is not zero.
+    pub(crate) fn last_nonzero(&mut self, range: Range<u64>) -> io::Result<Option<ByteOffset>> {
+        let (mut at, mut last) = (range.start, None);
+        while at < range.end {
+            let end = (at + WINDOW_BYTES).min(range.end);
+            if let Some(index) = self.get(at..end)?.iter().rposition(|&byte| byte != 0) {
+                last = Some(ByteOffset(at + index as u64));
+            }
+            at = end;
+        }
+        Ok(last)
+    }
+
+    /// The first byte in `range` that is not zero.
+    pub(crate) fn first_nonzero(&mut self, range: Range<u64>) -> io::Result<Option<ByteOffset>> {
+        let mut at = range.start;
+        while at < range.end {
+            let end = (at + WINDOW_BYTES).min(range.end);
+            if let Some(index) = self.get(at..end)?.iter().position(|&byte| byte != 0) {
+                return Ok(Some(ByteOffset(at + index as u64)));
+            }
+            at = end;
+        }
+        Ok(None)
+    }
+}
+
+impl<'w> Frame<'w> {
+    /// Where the next frame begins.
+    pub(crate) fn end(&self) -> ByteOffset {
+        ByteOffset(self.place.offset.0 + u64::from(self.header.len))
+    }
+
+    /// The body, every byte of it checked.
+    pub(crate) fn body(&self) -> Result<Body<'w>, Bad> {
+        let bad = |error| Bad { at: self.place.offset, error };
+        let exactly = |len: usize| {
+            if self.bytes.len() == len { Ok(()) } else { Err(bad(FormatError::Invalid("frame length"))) }
+        };
+        let body = &self.bytes[FRAME_HEADER_BYTES..];
+        match self.header.kind {
+            FrameKind::Link => {
+                exactly(LINK_FRAME_BYTES)?;
+                Ok(Body::Link(Link::decode(body, self.place).map_err(bad)?))
+            }
+            FrameKind::Seal => {
+                exactly(SEAL_FRAME_BYTES)?;
+                Ok(Body::Seal(Box::new(decode_seal(body, self.place).map_err(bad)?)))
+            }
+            FrameKind::Mark => exactly(MARK_FRAME_BYTES).map(|()| Body::Mark),
+            FrameKind::Events => self.records().map(Body::Events),
+            FrameKind::Control | FrameKind::Encrypted => Err(bad(FormatError::Unsupported {
+                what: "frame kind",
+                value: u64::from(self.bytes[30]),
+            })),
+            FrameKind::Skippable(_) => Ok(Body::Skipped),
+        }
+    }
+
+    fn records(&self) -> Result<Vec<Record<'w>>, Bad> {
+        let mut records = Vec::with_capacity(usize::from(self.header.events));
+        let mut at = FRAME_HEADER_BYTES;
+        while at < self.bytes.len() {
+            let place = self.place.plus(at as u64);
+            let bad = |error| Bad { at: place.offset, error };
+            let record = Record::parse(&self.bytes[at..], place, Check::Sum).map_err(bad)?;
+            if record.frame_back() != at as u64 || usize::from(record.ordinal()) != records.len() {
+                return Err(bad(FormatError::Invalid("a record of another frame")));
+            }
+            at += record.padded_len() as usize;
+            records.push(record);
+        }
+        if records.len() != usize::from(self.header.events) {
+            let error = FormatError::Invalid("number of records in a frame");
+            return Err(Bad { at: self.place.offset, error });
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,427 @@
+//! The log: the commit pipeline joined to files.
+//!
+//! This is the whole write path without a thread of its own: [`Log::place`] gives a commit its place,
+//! [`Log::step`] does one job of the committer, [`Log::chore`] one of the work behind it. Threads call
+//! them in the real store; the simulator calls them one by one, in any order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use quipu_disk::{Access, Disk, File, write_all_at};
+use quipu_format::features::Features;
+use quipu_format::manifest::{Edit, Ending as SegmentEnding};
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{ByteOffset, Hash, Lsn, Salt, SegmentId, Timestamp};
+
+use crate::directory::Directory;
+use crate::draft::Draft;
+use crate::manifest::{Manifest, draw};
+use crate::pipeline::{
+    Ending, Job, Patience, Pipeline, Prepare, Refusal, Rolled, SegmentRef, Sequenced, Settings,
+    Slot, Stamped, Wakes, WriteJob,
+};
+use crate::recovery::{self, Ready};
+use crate::segments::{Segment, Segments};
+use crate::ticket::Ticket;
+use crate::{Durability, Error, ErrorKind, Options, Result, seal};
+
+/// Plain counters of what the log did since it was opened.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) groups: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) waits: AtomicU64,
+}
+
+/// The write side of a store.
+pub(crate) struct Log {
+    pub(crate) disk: Arc<dyn Disk>,
+    directory: Directory,
+    pipeline: Mutex<Pipeline>,
+    /// Callers that wait for room.
+    room: Condvar,
+    /// The committer's thread, when it has nothing to do.
+    work: Condvar,
+    /// The thread for chores, when it has nothing to do.
+    chores: Condvar,
+    manifest: Mutex<Manifest>,
+    /// Descriptors of the segments being written; only the committer and the sealer use them.
+    writers: Mutex<BTreeMap<SegmentId, Arc<dyn File>>>,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) counters: Counters,
+}
+
+/// A commit that has its place in the log and is not copied there yet.
+pub(crate) struct Placed {
+    slot: Slot,
+    sequenced: Place,
+    pub(crate) ticket: Ticket,
+}
+
+struct Place {
+    place: quipu_format::checksum::Place,
+    first_versions: Vec<quipu_format::Version>,
+}
+
+/// Why a commit has no place.
+pub(crate) enum Unplaced {
+    /// There is no room at this moment.
+    Busy,
+    /// It will not be placed; whoever is told waits first until what the answer refers to is visible.
+    Refused(Error, Option<(Arc<crate::pipeline::Group>, Durability)>),
+}
+
+impl Log {
+    /// A log that goes on where recovery left off.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        directory: Directory,
+        ready: Ready,
+        segments: Arc<Segments>,
+        options: &Options,
+    ) -> Result<Log> {
+        let active = ready.start.tail.segment.id;
+        let path = directory.segment(active);
+        let writer = disk
+            .open(&path, Access::Write)
+            .map_err(|error| Error::io("opening", &path, error))?;
+        let settings = Settings {
+            durability: options.durability,
+            buffer_bytes: options.buffer_bytes,
+            buffers: options.buffers,
+            segment_bytes_min: options.segment_bytes_min,
+            segment_bytes_max: options.segment_bytes_max,
+        };
+        Ok(Log {
+            disk,
+            directory,
+            pipeline: Mutex::new(Pipeline::new(ready.start, settings)),
+            room: Condvar::new(),
+            work: Condvar::new(),
+            chores: Condvar::new(),
+            manifest: Mutex::new(ready.manifest),
+            writers: Mutex::new(BTreeMap::from([(active, writer)])),
+            segments,
+            counters: Counters::default(),
+        })
+    }
+
+    pub(crate) fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
+        self.pipeline.lock()
+    }
+
+    /// Gives a commit its place in the log, without waiting for anything.
+    pub(crate) fn place(
+        &self,
+        draft: &Draft<'_>,
+        patience: &mut Patience,
+    ) -> std::result::Result<Placed, Unplaced> {
+        let mut pipeline = self.pipeline();
+        self.place_locked(&mut pipeline, draft, patience)
+    }
+
+    fn place_locked(
+        &self,
+        pipeline: &mut Pipeline,
+        draft: &Draft<'_>,
+        patience: &mut Patience,
+    ) -> std::result::Result<Placed, Unplaced> {
+        let now = Timestamp(i64::try_from(self.disk.now()).unwrap_or(i64::MAX));
+        let sequenced = pipeline.sequence(draft, now, patience);
+        if pipeline.chore_ready() {
+            self.chores.notify_one();
+        }
+        match sequenced {
+            Ok(sequenced) => Ok(self.placed(draft, sequenced)),
+            Err(Refusal::Wait) => Err(Unplaced::Busy),
+            Err(Refusal::Full(error) | Refusal::Over(error)) => Err(Unplaced::Refused(error, None)),
+            Err(Refusal::Conflict(conflict, group)) => {
+                count(&self.counters.conflicts, 1);
+                Err(Unplaced::Refused(Error::conflicting(conflict), group))
+            }
+        }
+    }
+
+    fn placed(&self, draft: &Draft<'_>, sequenced: Sequenced) -> Placed {
+        count(&self.counters.commits, 1);
+        count(&self.counters.events, u64::from(draft.events()));
+        let Sequenced { slot, group, place, first_position, time, first_versions } = sequenced;
+        let ticket = Ticket::new(draft, group, first_position, time, &first_versions);
+        Placed { slot, sequenced: Place { place, first_versions }, ticket }
+    }
+
+    /// As [`Log::place`], and waits for room. The wait ends by itself: the committer frees buffers and
+    /// the chores' thread makes segments.
+    pub(crate) fn place_waiting(
+        &self,
+        draft: &Draft<'_>,
+    ) -> std::result::Result<Placed, Unplaced> {
+        let mut patience = Patience::default();
+        let mut pipeline = self.pipeline();
+        loop {
+            match self.place_locked(&mut pipeline, draft, &mut patience) {
+                Err(Unplaced::Busy) => {
+                    count(&self.counters.waits, 1);
+                    self.work.notify_one();
+                    self.room.wait(&mut pipeline);
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    /// Does the committer's next job, if there is one and nobody else is at it. True if it did.
+    pub(crate) fn step(&self) -> bool {
+        let taken = self.pipeline().take();
+        match taken {
+            Some(job) => {
+                self.carry_out(job);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Does a job that was taken from the pipeline, and tells all who wait for it. True if there is
+    /// more to do.
+    pub(crate) fn carry_out(&self, mut job: Job) -> bool {
+        let result = match &mut job {
+            Job::Write(write) => self.write(write),
+            Job::Sync(sync) => {
+                count(&self.counters.syncs, 1);
+                self.writer(sync.segment).and_then(|file| file.sync_data())
+            }
+        };
+        let (wakes, more) = {
+            let mut pipeline = self.pipeline();
+            let wakes = pipeline.finish(job, result);
+            let progressed = pipeline.progressed();
+            self.segments.publish(
+                progressed.visible,
+                progressed.durable,
+                progressed.visible_position,
+            );
+            if pipeline.chore_ready() {
+                self.chores.notify_one();
+            }
+            (wakes, pipeline.has_work())
+        };
+        self.room.notify_all();
+        tell(&wakes);
+        more
+    }
+
+    fn write(&self, write: &mut WriteJob) -> io::Result<()> {
+        let (segment, offset) = (write.segment, write.offset);
+        let file = self.writer(segment)?;
+        if offset == FIRST_FRAME {
+            self.enter(write);
+        }
+        count(&self.counters.groups, 1);
+        loop {
+            match write.stamp() {
+                Stamped::Ready(bytes) => {
+                    count(&self.counters.bytes, bytes.len() as u64);
+                    return write_all_at(&*file, bytes, offset.0);
+                }
+                // The writer holds no lock and only copies: it is done in a moment.
+                Stamped::Filling => std::thread::yield_now(),
+                Stamped::Abandoned => return Err(io::Error::other("a writer died while copying")),
+            }
+        }
+    }
+
+    /// Shows readers the segment whose first frame is about to be written. They see nothing of it
+    /// before that is visible.
+    fn enter(&self, write: &WriteJob) {
+        let SegmentRef { id, salt, .. } = write.segment;
+        let before = self.pipeline().progressed().written;
+        tracing::info!(segment = id.0, "rolled to a new segment");
+        let segment = Segment::new(id, salt, self.directory.segment(id), write.first_position());
+        self.segments.add(segment, before.offset());
+    }
+
+    fn writer(&self, segment: SegmentRef) -> io::Result<Arc<dyn File>> {
+        let writers = self.writers.lock();
+        writers.get(&segment.id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Does one chore: prepares the next segment or seals a rolled one. True if it did, or tried.
+    pub(crate) fn chore(&self) -> bool {
+        let (prepare, rolled) = {
+            let mut pipeline = self.pipeline();
+            let prepare = pipeline.take_prepare();
+            let rolled = if prepare.is_none() { pipeline.take_rolled() } else { None };
+            (prepare, rolled)
+        };
+        if let Some(prepare) = prepare {
+            let result = self.prepare(&prepare);
+            self.settle_chore(result, Pipeline::prepared);
+            return true;
+        }
+        if let Some(rolled) = rolled {
+            let result = self.seal(&rolled);
+            self.settle_chore(result, Pipeline::sealed);
+            return true;
+        }
+        false
+    }
+
+    /// Tells the pipeline how a chore went. Want of room is retried once somebody needs it; any other
+    /// failure of a file of the log poisons.
+    fn settle_chore<T>(
+        &self,
+        result: Result<T>,
+        settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
+    ) {
+        let wakes = {
+            let mut pipeline = self.pipeline();
+            match result {
+                Err(error) if error.kind() != ErrorKind::Full => pipeline.fail(error),
+                result => {
+                    if let Err(error) = &result {
+                        tracing::warn!(%error, "no room; appends fail until there is");
+                    }
+                    settle(&mut pipeline, result);
+                    Wakes::new()
+                }
+            }
+        };
+        self.room.notify_all();
+        tell(&wakes);
+    }
+
+    /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it
+    /// written.
+    fn prepare(&self, prepare: &Prepare) -> Result<SegmentRef> {
+        let mut manifest = self.manifest.lock();
+        let header = SegmentHeader {
+            features: Features::KNOWN,
+            origin: manifest.header().store,
+            segment: prepare.segment,
+            salt: Salt(draw(&*self.disk)?),
+            capacity: prepare.capacity,
+        };
+        drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
+        let mut edits = vec![recovery::listing(&header)];
+        edits.extend(prepare.instead_of.map(|segment| Edit::Retired { segment }));
+        if let Err(error) = manifest.add(&edits) {
+            // Not listed, so never written: its room is given back.
+            let _ = self.disk.remove(&self.directory.segment(header.segment));
+            return Err(error);
+        }
+        if let Some(retired) = prepare.instead_of {
+            self.writers.lock().remove(&retired);
+            recovery::remove_segments(&*self.disk, &self.directory, &[retired])?;
+        }
+        let path = self.directory.segment(header.segment);
+        let writer = self
+            .disk
+            .open(&path, Access::Write)
+            .map_err(|error| Error::io("opening", &path, error))?;
+        self.writers.lock().insert(header.segment, writer);
+        let SegmentHeader { segment: id, salt, capacity, .. } = header;
+        tracing::debug!(segment = id.0, capacity = capacity.0, "prepared a segment");
+        Ok(SegmentRef { id, salt, capacity })
+    }
+
+    /// Seals a rolled segment: the seal frame durable behind its frames, then the manifest's edit.
+    fn seal(&self, rolled: &Rolled) -> Result<()> {
+        let file = seal::open(&*self.disk, &self.directory, rolled)?;
+        let mut manifest = self.manifest.lock();
+        let sealed = manifest.listing().segments.range(..rolled.segment.id);
+        let chain = sealed.rev().find_map(|(_, listed)| listed.sealed);
+        let chain = chain.map_or(Hash::default(), |sealed| sealed.seal.chain);
+        let seal = seal::sum_up(&file, rolled.end, chain)?;
+        if rolled.ending == SegmentEnding::Framed {
+            let writer = self.writer(rolled.segment);
+            writer
+                .and_then(|writer| seal::write_frame(&*writer, rolled, &seal))
+                .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
+        }
+        let end = Lsn::new(rolled.segment.id, rolled.end);
+        manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+        self.writers.lock().remove(&rolled.segment.id);
+        tracing::info!(segment = rolled.segment.id.0, events = seal.events, "sealed a segment");
+        Ok(())
+    }
+
+    /// Takes no more commits. What has its place is still written.
+    pub(crate) fn close(&self) {
+        self.pipeline().close();
+        self.room.notify_all();
+        self.work.notify_all();
+        self.chores.notify_all();
+    }
+
+    /// The last steps of closing, once nothing else drives the log: everything durable, a mark that
+    /// says so, rolled segments sealed, the prepared one removed, and the close noted.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.pipeline().owe_sync();
+        while self.step() {}
+        self.pipeline().mark(Ending::Closed);
+        while self.step() {}
+        while self.chore() {}
+        let (unused, end, next_position) = {
+            let mut pipeline = self.pipeline();
+            if let Some(error) = pipeline.poison() {
+                return Err(error.not_written());
+            }
+            let (end, next_position) = pipeline.end();
+            (pipeline.take_unused(), end, next_position)
+        };
+        let retired: Vec<SegmentId> = unused.iter().map(|segment| segment.id).collect();
+        let mut edits: Vec<Edit> =
+            retired.iter().map(|&segment| Edit::Retired { segment }).collect();
+        edits.push(Edit::Closed { end, next_position });
+        self.manifest.lock().add(&edits)?;
+        recovery::remove_segments(&*self.disk, &self.directory, &retired)
+    }
+
+    /// Waits until the committer may have something to do, or for this long.
+    pub(crate) fn wait_for_work(&self, pipeline: &mut MutexGuard<'_, Pipeline>, most: Option<Duration>) -> bool {
+        match most {
+            Some(most) => self.work.wait_for(pipeline, most).timed_out(),
+            None => {
+                self.work.wait(pipeline);
+                false
+            }
+        }
+    }
+
+    /// Waits until there may be a chore.
+    pub(crate) fn wait_for_chore(&self, pipeline: &mut MutexGuard<'_, Pipeline>) {
+        self.chores.wait(pipeline);
+    }
+
+    /// Wakes the committer's thread if it sleeps.
+    pub(crate) fn call_committer(&self) {
+        self.work.notify_one();
+    }
+}
+
+impl Placed {
+    /// Copies the commit into its place, outside every lock. From here on it is on its way.
+    pub(crate) fn copy(self, draft: &Draft<'_>) -> Ticket {
+        let Place { place, first_versions } = self.sequenced;
+        self.slot.fill(|frame| draft.settle(frame, place, &first_versions));
+        self.ticket
+    }
+}
+
+fn tell(wakes: &Wakes) {
+    wakes.iter().for_each(|(group, progress)| group.advance(progress));
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+

@@ -1,0 +1,343 @@
+//! The manifest's file: read it, add edits to it, write it anew.
+//!
+//! An edit counts once it is synced. A write that tears at the end of the file leaves an edit that
+//! does not sum up and nothing valid after it: it never counted. One that does not sum up *before* a
+//! valid one is damage.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
+use quipu_format::checksum::Place;
+use quipu_format::features::Use;
+use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
+use quipu_format::{
+    ByteOffset, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES, align_up,
+};
+
+use crate::create::create_complete;
+use crate::directory::Directory;
+use crate::{Error, ErrorKind, Result};
+
+/// Smallest size of a manifest's file.
+const MANIFEST_BYTES_MIN: u64 = 64 << 10;
+/// Largest size of a manifest's file: room for the edits of some millions of segments.
+const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// A segment as the manifest lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) salt: Salt,
+    pub(crate) capacity: ByteOffset,
+    pub(crate) origin: StoreId,
+    pub(crate) sealed: Option<SealedAs>,
+}
+
+/// How a segment was sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SealedAs {
+    pub(crate) end: ByteOffset,
+    pub(crate) seal: Seal,
+    pub(crate) ending: Ending,
+}
+
+/// What all edits together say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) segments: BTreeMap<SegmentId, Listed>,
+    /// Segments whose files may be removed.
+    pub(crate) retired: Vec<SegmentId>,
+    /// Where the log ended when the store was last closed, unless it was opened for writing since.
+    pub(crate) closed: Option<(Lsn, Position)>,
+    /// The highest segment number ever listed.
+    pub(crate) highest: SegmentId,
+}
+
+impl Listing {
+    fn apply(&mut self, edit: &Edit) {
+        match *edit {
+            Edit::Opened { .. } => self.closed = None,
+            Edit::Closed { end, next_position } => self.closed = Some((end, next_position)),
+            Edit::Segment { segment, salt, capacity, origin } => {
+                self.highest = self.highest.max(segment);
+                self.segments.insert(segment, Listed { salt, capacity, origin, sealed: None });
+            }
+            Edit::Sealed { end, seal, ending } => {
+                if let Some(listed) = self.segments.get_mut(&end.segment()) {
+                    listed.sealed = Some(SealedAs { end: end.offset(), seal, ending });
+                }
+            }
+            Edit::Retired { segment } => {
+                self.highest = self.highest.max(segment);
+                self.segments.remove(&segment);
+                self.retired.push(segment);
+            }
+            Edit::Skippable(_) => {}
+        }
+    }
+
+    /// The fewest edits that say the same. Of the retired segments only the highest is kept, so that
+    /// no number is used twice; the files of the others are gone by then.
+    fn edits(&self) -> Vec<Edit> {
+        let mut edits = Vec::with_capacity(self.segments.len() * 2 + 2);
+        for (&segment, listed) in &self.segments {
+            let Listed { salt, capacity, origin, sealed } = *listed;
+            edits.push(Edit::Segment { segment, salt, capacity, origin });
+            if let Some(SealedAs { end, seal, ending }) = sealed {
+                edits.push(Edit::Sealed { end: Lsn::new(segment, end), seal, ending });
+            }
+        }
+        if !self.segments.contains_key(&self.highest) && self.highest.0 > 0 {
+            edits.push(Edit::Retired { segment: self.highest });
+        }
+        edits.extend(self.closed.map(|(end, next_position)| Edit::Closed { end, next_position }));
+        edits
+    }
+}
+
+/// A manifest as read.
+pub(crate) struct Loaded {
+    pub(crate) header: ManifestHeader,
+    pub(crate) permit: Use,
+    pub(crate) listing: Listing,
+    /// Where the next edit goes, and its number.
+    pub(crate) end: ByteOffset,
+    next_number: u64,
+    /// Size of the file.
+    size: u64,
+    /// First byte after the last edit that is not zero, if any: an edit that was never finished, or
+    /// damage.
+    pub(crate) rest: Option<ByteOffset>,
+    /// An edit that does not sum up although a valid one follows.
+    pub(crate) damage: Option<ByteOffset>,
+}
+
+/// Reads the manifest. `None` where there is none.
+pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Loaded>> {
+    let path = directory.manifest();
+    let file = match disk.open(&path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("opening", &path, error)),
+    };
+    let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
+    if size > MANIFEST_BYTES_MAX {
+        return Err(Error::format(&path, ByteOffset(0), &FormatError::Invalid("manifest size")));
+    }
+    let mut bytes = vec![0; size as usize];
+    read_exact_at(&*file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
+    let header = ManifestHeader::decode(&bytes)
+        .map_err(|error| Error::format(&path, ByteOffset(0), &error))?;
+    let permit =
+        header.features.permit().map_err(|error| Error::format(&path, ByteOffset(0), &error))?;
+    let mut loaded = Loaded {
+        header,
+        permit,
+        listing: Listing::default(),
+        end: FIRST_EDIT,
+        next_number: 1,
+        size,
+        rest: None,
+        damage: None,
+    };
+    loaded.read_edits(&bytes).map_err(|error| Error::format(&path, loaded.end, &error))?;
+    Ok(Some(loaded))
+}
+
+impl Loaded {
+    fn read_edits(&mut self, bytes: &[u8]) -> std::result::Result<(), FormatError> {
+        while let Some((edit, after)) = self.edit_at(bytes, self.end)? {
+            self.listing.apply(&edit);
+            self.next_number += 1;
+            self.end = after;
+        }
+        let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
+        let Some(first) = rest.iter().position(|&byte| byte != 0) else { return Ok(()) };
+        self.rest = Some(ByteOffset(self.end.0 + first as u64));
+        let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
+        while at.0 < bytes.len() as u64 {
+            // What follows damage is still taken: reading may go on with what is left.
+            if let Some((edit, after)) = self.later_edit_at(bytes, at)? {
+                self.damage.get_or_insert(self.end);
+                self.listing.apply(&edit);
+                at = after;
+            } else {
+                at.0 += UNIT_BYTES;
+            }
+        }
+        Ok(())
+    }
+
+    fn edit_at(
+        &self,
+        bytes: &[u8],
+        at: ByteOffset,
+    ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
+        let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
+        match Edit::decode(rest, Place::new(self.header.salt, at)) {
+            Ok((number, edit, len)) if number == self.next_number => {
+                Ok(Some((edit, ByteOffset(at.0 + len))))
+            }
+            Err(error @ FormatError::Unsupported { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    fn later_edit_at(
+        &self,
+        bytes: &[u8],
+        at: ByteOffset,
+    ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
+        let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
+        match Edit::decode(rest, Place::new(self.header.salt, at)) {
+            Ok((number, edit, len)) if number > self.next_number => {
+                Ok(Some((edit, ByteOffset(at.0 + len))))
+            }
+            Err(error @ FormatError::Unsupported { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+}
+
+/// The manifest, open for adding edits.
+pub(crate) struct Manifest {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    header: ManifestHeader,
+    file: Arc<dyn File>,
+    size: u64,
+    end: ByteOffset,
+    next_number: u64,
+    listing: Listing,
+}
+
+impl Manifest {
+    /// A manifest for a store that does not exist yet; the store exists once this returns.
+    pub(crate) fn create(disk: &Arc<dyn Disk>, directory: &Directory) -> Result<Manifest> {
+        let mut random = [0; 40];
+        disk.fill_random(&mut random)
+            .map_err(|error| Error::because(ErrorKind::Io, "drawing random bytes".into(), error))?;
+        let (store, rest) = random.split_at(16);
+        let (secret, salt) = rest.split_at(16);
+        let header = ManifestHeader {
+            features: quipu_format::features::Features::KNOWN,
+            store: StoreId(exactly(store)),
+            secret: exactly(secret),
+            salt: Salt(u64::from_le_bytes(exactly(salt))),
+            generation: 1,
+        };
+        Manifest::write(disk, directory.manifest(), header, Listing::default())
+    }
+
+    /// Opens a manifest that was loaded. One with anything left over at its end is written anew.
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        directory: &Directory,
+        loaded: Loaded,
+    ) -> Result<Manifest> {
+        let path = directory.manifest();
+        if loaded.rest.is_some() {
+            return Manifest::renew(disk, path, loaded.header, loaded.listing);
+        }
+        let file = disk
+            .open(&path, Access::Write)
+            .map_err(|error| Error::io("opening", &path, error))?;
+        Ok(Manifest {
+            disk: Arc::clone(disk),
+            path,
+            header: loaded.header,
+            file,
+            size: loaded.size,
+            end: loaded.end,
+            next_number: loaded.next_number,
+            listing: loaded.listing,
+        })
+    }
+
+    pub(crate) fn header(&self) -> &ManifestHeader {
+        &self.header
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Adds edits; they are durable when this returns.
+    ///
+    /// What is on disk if it does not return: a prefix of the edits, the rest not summing up.
+    pub(crate) fn add(&mut self, edits: &[Edit]) -> Result<()> {
+        let mut bytes = Vec::with_capacity(edits.len() * 256);
+        for (number, edit) in (self.next_number..).zip(edits) {
+            let at = ByteOffset(self.end.0 + bytes.len() as u64);
+            edit.encode(number, Place::new(self.header.salt, at), &mut bytes);
+        }
+        if self.end.0 + bytes.len() as u64 > self.size {
+            let mut listing = self.listing.clone();
+            edits.iter().for_each(|edit| listing.apply(edit));
+            *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
+            return Ok(());
+        }
+        write_all_at(&*self.file, &bytes, self.end.0)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| Error::io("writing", &self.path, error))?;
+        self.end.0 += bytes.len() as u64;
+        self.next_number += edits.len() as u64;
+        edits.iter().for_each(|edit| self.listing.apply(edit));
+        Ok(())
+    }
+
+    fn renew(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        mut header: ManifestHeader,
+        listing: Listing,
+    ) -> Result<Manifest> {
+        header.generation += 1;
+        header.salt = Salt(draw(&**disk)?);
+        Manifest::write(disk, path, header, listing)
+    }
+
+    fn write(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        header: ManifestHeader,
+        mut listing: Listing,
+    ) -> Result<Manifest> {
+        let edits = listing.edits();
+        let mut bytes = header.encode().into_vec();
+        for (number, edit) in (1..).zip(&edits) {
+            let place = Place::new(header.salt, ByteOffset(bytes.len() as u64));
+            edit.encode(number, place, &mut bytes);
+        }
+        let size = align_up((bytes.len() as u64 * 2).max(MANIFEST_BYTES_MIN), FIRST_EDIT.0);
+        let file = create_complete(&**disk, &path, &bytes, size)
+            .map_err(|error| Error::io("writing", &path, error))?;
+        listing.retired.clear();
+        Ok(Manifest {
+            disk: Arc::clone(disk),
+            path,
+            header,
+            file,
+            size,
+            end: ByteOffset(bytes.len() as u64),
+            next_number: edits.len() as u64 + 1,
+            listing,
+        })
+    }
+}
+
+/// A random number.
+pub(crate) fn draw(disk: &dyn Disk) -> Result<u64> {
+    let mut bytes = [0; 8];
+    disk.fill_random(&mut bytes)
+        .map_err(|error| Error::because(ErrorKind::Io, "drawing random bytes".into(), error))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// The first bytes of `bytes`, which holds at least as many.
+fn exactly<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut exact = [0; N];
+    exact.copy_from_slice(&bytes[..N]);
+    exact
+}

@@ -1,0 +1,95 @@
+//! How a store behaves: plain data, with defaults that are safe.
+
+use std::time::Duration;
+
+use quipu_format::PAGE_BYTES;
+use quipu_format::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+
+use crate::{Error, Result};
+
+/// When an append is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// After the disk has it: survives a power cut.
+    #[default]
+    Sync,
+    /// After the operating system has it: survives a killed process, not a power cut.
+    Os,
+}
+
+/// What opening does with a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Opens for writing; creates the store where there is none.
+    #[default]
+    Create,
+    /// Opens an existing store for writing.
+    Existing,
+    /// Opens an existing store for reading; needs no lock and changes nothing on disk.
+    ReadOnly,
+}
+
+/// How a store behaves. Every field has a default; [`Options::validate`] is called by opening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What opening does.
+    pub mode: Mode,
+    /// When an append is acknowledged, unless the append itself says otherwise.
+    pub durability: Durability,
+    /// Bytes of one staging buffer: the most that one write takes. 64 KiB to 64 MiB, or as little as
+    /// 4 KiB in tests; a multiple of 4,096. Default 1 MiB.
+    pub buffer_bytes: usize,
+    /// Number of staging buffers, 2 to 16. Default 4.
+    pub buffers: usize,
+    /// Smallest capacity of a new segment, in bytes; a multiple of 4,096. Default 1 MiB.
+    pub segment_bytes_min: u64,
+    /// Largest capacity of a new segment, in bytes, unless a single commit needs more; a multiple of
+    /// 4,096. Default 256 MiB.
+    pub segment_bytes_max: u64,
+    /// With [`Durability::Os`], how long written bytes may stay unsynced. Default 100 ms.
+    pub sync_interval: Duration,
+    /// How long the store is idle before it marks on disk that everything is durable. Default 1 s.
+    pub mark_after: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            mode: Mode::Create,
+            durability: Durability::Sync,
+            buffer_bytes: 1 << 20,
+            buffers: 4,
+            segment_bytes_min: 1 << 20,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            sync_interval: Duration::from_millis(100),
+            mark_after: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Options {
+    /// Says what is wrong with the options, if anything.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) names the option and its bounds.
+    pub fn validate(&self) -> Result<()> {
+        let page = PAGE_BYTES as usize;
+        if !(page..=64 << 20).contains(&self.buffer_bytes) || !self.buffer_bytes.is_multiple_of(page) {
+            return Err(Error::invalid("buffer_bytes must be a multiple of 4,096 up to 64 MiB"));
+        }
+        if !(2..=16).contains(&self.buffers) {
+            return Err(Error::invalid("buffers must be 2 to 16"));
+        }
+        let sizes = [self.segment_bytes_min, self.segment_bytes_max];
+        if sizes.iter().any(|bytes| !bytes.is_multiple_of(PAGE_BYTES))
+            || self.segment_bytes_min < SEGMENT_BYTES_MIN
+            || self.segment_bytes_max < self.segment_bytes_min
+            || self.segment_bytes_max > SEGMENT_BYTES_MAX
+        {
+            return Err(Error::invalid(
+                "segment sizes must be multiples of 4,096 from 8 KiB to 256 MiB, the least first",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! The commits that one write and one sync make durable together, as seen by those who wait.
+
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use quipu_disk::Gate;
+
+use crate::{Durability, Error, Result};
+
+/// Levels of a group's gate: each includes the ones before it.
+const WRITTEN: u32 = 1;
+const DURABLE: u32 = 2;
+const FAILED: u32 = 3;
+
+/// How far a group has come.
+#[derive(Clone, Debug)]
+pub(crate) enum Progress {
+    /// The operating system has it.
+    Written,
+    /// The disk has it.
+    Durable,
+    /// It will come no further.
+    Failed(Error),
+}
+
+/// What all who wait for one group share.
+#[derive(Default)]
+pub(crate) struct Group {
+    gate: Gate,
+    /// Set before the gate is raised to `FAILED`.
+    failure: OnceLock<Error>,
+    /// Tasks to be woken at the next step.
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Group {
+    pub(crate) fn new() -> Arc<Group> {
+        Arc::new(Group::default())
+    }
+
+    /// Tells all who wait. Called without any lock held.
+    pub(crate) fn advance(&self, progress: &Progress) {
+        let level = match progress {
+            Progress::Written => WRITTEN,
+            Progress::Durable => DURABLE,
+            Progress::Failed(error) => {
+                // Only the first failure counts: it is the one that happened.
+                let _ = self.failure.set(error.clone());
+                FAILED
+            }
+        };
+        self.gate.raise(level);
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the group has come as far as this durability asks; the error if it failed.
+    pub(crate) fn reached(&self, durability: Durability) -> Option<Result<()>> {
+        let level = self.gate.level();
+        if level >= FAILED {
+            return Some(Err(self.failed()));
+        }
+        (level >= wanted(durability)).then_some(Ok(()))
+    }
+
+    /// Waits until the group has come as far as this durability asks.
+    pub(crate) fn wait(&self, durability: Durability) -> Result<()> {
+        loop {
+            if let Some(result) = self.reached(durability) {
+                return result;
+            }
+            let _reached = self.gate.wait(wanted(durability), None);
+        }
+    }
+
+    /// As [`Group::reached`], and wakes the task once it has.
+    pub(crate) fn poll(
+        &self,
+        durability: Durability,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        if let Some(result) = self.reached(durability) {
+            return Poll::Ready(result);
+        }
+        self.wakers.lock().push(context.waker().clone());
+        // The group may have advanced between the question and the registration.
+        match self.reached(durability) {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    }
+
+    fn failed(&self) -> Error {
+        match self.failure.get() {
+            Some(error) => error.clone(),
+            None => Error::new(crate::ErrorKind::Unknown, "the group failed"),
+        }
+    }
+}
+
+fn wanted(durability: Durability) -> u32 {
+    match durability {
+        Durability::Os => WRITTEN,
+        Durability::Sync => DURABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_durability_waits_for_its_own_step() {
+        let group = Group::new();
+        assert!(group.reached(Durability::Os).is_none());
+        group.advance(&Progress::Written);
+        assert!(group.reached(Durability::Os).unwrap().is_ok());
+        assert!(group.reached(Durability::Sync).is_none());
+        group.advance(&Progress::Durable);
+        assert!(group.reached(Durability::Sync).unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_failure_reaches_everyone_who_waits() {
+        let group = Group::new();
+        let failure = Error::new(crate::ErrorKind::Unknown, "sync failed");
+        std::thread::scope(|scope| {
+            let waiters: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| group.wait(Durability::Sync))).collect();
+            group.advance(&Progress::Failed(failure.clone()));
+            for waiter in waiters {
+                assert_eq!(waiter.join().unwrap().unwrap_err().kind(), failure.kind());
+            }
+        });
+    }
+}

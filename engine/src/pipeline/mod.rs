@@ -1,0 +1,361 @@
+//! The commit pipeline: a state machine without threads or input and output of its own.
+//!
+//! Writers [sequence](Pipeline::sequence) their commits into groups; whoever drives the pipeline
+//! [takes](Pipeline::take) one job after another, does what it says to the disk, and tells the pipeline
+//! how it [went](Pipeline::finish). Real threads and the simulator drive the same machine.
+//!
+//! What must always hold:
+//! - log order is version order is position order: all three are given out under one lock;
+//! - a sequenced commit is never taken back;
+//! - one job is under way at a time, and groups are written in the order they were filled;
+//! - a frame of a segment is written only when all before it is durable in the segments before;
+//! - after a failed job nothing is written any more.
+
+mod group;
+mod jobs;
+mod room;
+mod staging;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use quipu_format::checksum::Place;
+use quipu_format::frame::{
+    FLAG_CLOSED, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link,
+    MARK_FRAME_BYTES, SEAL_FRAME_BYTES,
+};
+use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, SegmentId, Timestamp, Version};
+use quipu_index::{Head, Heads};
+
+use crate::draft::Draft;
+use crate::{Conflict, Durability, Error};
+
+pub(crate) use group::{Group, Progress};
+pub(crate) use jobs::{Job, Stamped, WriteJob};
+pub(crate) use room::{Patience, Prepare, Rolled};
+pub(crate) use staging::Slot;
+
+use room::Supply;
+use staging::OpenBuffer;
+
+/// What every segment keeps free for a last mark and its seal.
+const RESERVE_BYTES: u64 = (MARK_FRAME_BYTES + SEAL_FRAME_BYTES) as u64;
+
+/// What the pipeline needs to know of the options.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) durability: Durability,
+    pub(crate) buffer_bytes: usize,
+    pub(crate) buffers: usize,
+    pub(crate) segment_bytes_min: u64,
+    pub(crate) segment_bytes_max: u64,
+}
+
+/// A segment's file as far as writing needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentRef {
+    pub(crate) id: SegmentId,
+    pub(crate) salt: Salt,
+    pub(crate) capacity: ByteOffset,
+}
+
+/// Where the log goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail {
+    /// The active segment.
+    pub(crate) segment: SegmentRef,
+    /// Where the next frame goes: the end of all that was sequenced.
+    pub(crate) end: ByteOffset,
+    /// What the next frame must be preceded by.
+    pub(crate) link: Option<Link>,
+}
+
+/// Where a store begins or goes on, as recovery found it. All of it is durable.
+pub(crate) struct Start {
+    pub(crate) tail: Tail,
+    pub(crate) epoch: Epoch,
+    pub(crate) next_position: Position,
+    pub(crate) last_time: Timestamp,
+    pub(crate) heads: Heads,
+    /// Bytes of all segments before the active one.
+    pub(crate) sealed_bytes: u64,
+    /// Segments of earlier openings that wait to be sealed, each with its end, oldest first.
+    pub(crate) unsealed: Vec<(SegmentRef, ByteOffset)>,
+}
+
+/// How far the log is written, durable and visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progressed {
+    pub(crate) written: Lsn,
+    pub(crate) durable: Lsn,
+    pub(crate) visible: Lsn,
+    /// The position that the next event to become visible will get.
+    pub(crate) visible_position: Position,
+}
+
+/// A group that is being filled, or waits to be written.
+struct Filling {
+    group: Arc<Group>,
+    buffer: OpenBuffer,
+    segment: SegmentRef,
+    /// Where the group begins in its segment.
+    start: ByteOffset,
+    /// Headers of its frames, each with its place in the buffer; the committer stamps them.
+    frames: Vec<(u32, FrameHeader)>,
+    wants_sync: bool,
+    next_position: Position,
+}
+
+/// A group that is written and waits for a sync.
+struct Unsynced {
+    group: Arc<Group>,
+    end: Lsn,
+    next_position: Position,
+}
+
+/// Why a mark is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing has happened for a while.
+    Idle,
+    /// The store is being closed.
+    Closed,
+}
+
+/// Whether the pipeline takes commits.
+enum Life {
+    Open,
+    Closing,
+    Poisoned(Error),
+}
+
+/// Why a commit was not sequenced.
+pub(crate) enum Refusal {
+    /// There is no room at this moment; more will come without the caller's help.
+    Wait,
+    /// There is no room on the disk.
+    Full(Error),
+    /// A stream is not where the commit expects it. True once the group, if any, is visible.
+    Conflict(Conflict, Option<(Arc<Group>, Durability)>),
+    /// The store takes no commits any more.
+    Over(Error),
+}
+
+/// A commit that has its place in the log.
+pub(crate) struct Sequenced {
+    /// To be filled by the writer, at once and outside the lock.
+    pub(crate) slot: Slot,
+    pub(crate) group: Arc<Group>,
+    /// Where the frame stands.
+    pub(crate) place: Place,
+    pub(crate) first_position: Position,
+    pub(crate) time: Timestamp,
+    /// The version of the first event of each stream of the draft.
+    pub(crate) first_versions: Vec<Version>,
+}
+
+/// Somebody to be told, once the lock is gone.
+pub(crate) type Wakes = Vec<(Arc<Group>, Progress)>;
+
+/// The commit pipeline. See the module's documentation.
+pub(crate) struct Pipeline {
+    settings: Settings,
+    epoch: Epoch,
+    heads: Heads,
+    /// Position and time of the next commit: the one dense, the other never going backwards.
+    next_position: Position,
+    last_time: Timestamp,
+    tail: Tail,
+    room: room::Room,
+    open: Option<Filling>,
+    queue: VecDeque<Filling>,
+    settling: jobs::Settling,
+    life: Life,
+}
+
+impl Pipeline {
+    pub(crate) fn new(start: Start, settings: Settings) -> Pipeline {
+        let end = Lsn::new(start.tail.segment.id, start.tail.end);
+        Pipeline {
+            settings,
+            epoch: start.epoch,
+            heads: start.heads,
+            next_position: start.next_position,
+            last_time: start.last_time,
+            room: room::Room::new(settings, start.tail.segment.id, start.sealed_bytes, &start.unsealed),
+            tail: start.tail,
+            open: None,
+            queue: VecDeque::new(),
+            settling: jobs::Settling::new(end, start.next_position),
+            life: Life::Open,
+        }
+    }
+
+    /// Gives a commit its place in the log: checks what it expects, assigns versions, positions, time
+    /// and a slot in a staging buffer. All or nothing; what it returns is never taken back.
+    pub(crate) fn sequence(
+        &mut self,
+        draft: &Draft<'_>,
+        now: Timestamp,
+        patience: &mut Patience,
+    ) -> Result<Sequenced, Refusal> {
+        match &self.life {
+            Life::Open => {}
+            Life::Closing => return Err(Refusal::Over(Error::closed())),
+            Life::Poisoned(error) => return Err(Refusal::Over(error.not_written())),
+        }
+        self.check(draft)?;
+        self.make_room(draft.frame_bytes(), patience)?;
+        self.last_time = self.last_time.max(now);
+        self.write_link();
+        Ok(self.place(draft))
+    }
+
+    fn check(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
+        for stream in &draft.streams {
+            let head = self.heads.get(stream.key);
+            let actual = head.map(|head| head.version);
+            if !stream.expected.holds(actual) {
+                let conflict = Conflict {
+                    stream: stream.name.to_owned(),
+                    expected: stream.expected,
+                    actual,
+                };
+                return Err(Refusal::Conflict(conflict, head.and_then(|h| self.pending(h))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The group to wait for until a head is visible.
+    fn pending(&self, head: Head) -> Option<(Arc<Group>, Durability)> {
+        if head.position < self.settling.progressed().visible_position {
+            return None;
+        }
+        let group = self.settling.holding(head.position).or_else(|| {
+            let filling = self.queue.iter().chain(&self.open);
+            filling.into_iter().find(|f| head.position < f.next_position).map(|f| &f.group)
+        })?;
+        Some((Arc::clone(group), self.settings.durability))
+    }
+
+    /// Puts the link that the active segment still owes before the next frame. Room was made for it.
+    fn write_link(&mut self) {
+        let Some(link) = self.tail.link.take() else { return };
+        let header = self.header(FrameKind::Link, LINK_FRAME_BYTES, 0);
+        let place = Place::new(self.tail.segment.salt, self.tail.end);
+        self.join(header, |frame| frame[FRAME_HEADER_BYTES..].copy_from_slice(&link.encode(place)));
+    }
+
+    fn place(&mut self, draft: &Draft<'_>) -> Sequenced {
+        let first_position = self.next_position;
+        let header = self.header(FrameKind::Events, draft.frame_bytes(), draft.events());
+        let place = Place::new(self.tail.segment.salt, self.tail.end);
+        self.next_position = header.next_position();
+        let first_versions = self.advance_heads(draft, first_position);
+        let wants_sync = [draft.durability, self.settings.durability].contains(&Durability::Sync);
+        let (slot, group) = self.reserve(header, wants_sync);
+        self.settling.unmarked = true;
+        self.after_placing();
+        Sequenced { slot, group, place, first_position, time: self.last_time, first_versions }
+    }
+
+    fn advance_heads(&mut self, draft: &Draft<'_>, first_position: Position) -> Vec<Version> {
+        let advance = |stream: &crate::draft::DraftStream<'_>| {
+            let next = self.heads.get(stream.key).map_or(Version(0), |head| head.version.plus(1));
+            if stream.events > 0 {
+                let version = next.plus(u64::from(stream.events) - 1);
+                let position = first_position.plus(u64::from(stream.last_ordinal));
+                self.heads.set(stream.key, Head { version, position });
+            }
+            next
+        };
+        draft.streams.iter().map(advance).collect()
+    }
+
+    fn header(&self, kind: FrameKind, len: usize, events: u16) -> FrameHeader {
+        FrameHeader {
+            kind,
+            flags: 0,
+            len: len as u32,
+            events,
+            first_position: self.next_position,
+            time: self.last_time,
+            durable_to: ByteOffset(0),
+        }
+    }
+
+    /// Adds a frame whose bytes are known at once.
+    fn join(&mut self, header: FrameHeader, write: impl FnOnce(&mut [u8])) {
+        let (slot, _) = self.reserve(header, false);
+        slot.fill(write);
+    }
+
+    /// Reserves a frame's bytes in the open group and moves the tail behind it. `make_room` was called.
+    fn reserve(&mut self, header: FrameHeader, wants_sync: bool) -> (Slot, Arc<Group>) {
+        let next_position = self.next_position;
+        let Some(open) = &mut self.open else { unreachable!("room was made: a group is open") };
+        let offset = open.buffer.joined() as u32;
+        let Some(slot) = open.buffer.reserve(header.len as usize) else {
+            unreachable!("room was made: the frame fits into the buffer")
+        };
+        open.frames.push((offset, header));
+        open.wants_sync |= wants_sync;
+        open.next_position = next_position;
+        self.tail.end.0 += u64::from(header.len);
+        (slot, Arc::clone(&open.group))
+    }
+
+    /// Notes on disk that everything so far is durable, if that is not known there yet and there is
+    /// room. With `ending` the mark says that the store was closed here, and may use the reserve.
+    pub(crate) fn mark(&mut self, ending: Ending) {
+        let (flags, reserve) = match ending {
+            Ending::Idle => (0, RESERVE_BYTES),
+            Ending::Closed => (FLAG_CLOSED, 0),
+        };
+        let idle = !matches!(self.life, Life::Poisoned(_))
+            && self.open.is_none()
+            && self.queue.is_empty();
+        let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + MARK_FRAME_BYTES;
+        let fits = self.tail.end.0 + needed as u64 + reserve <= self.tail.segment.capacity.0;
+        if !self.settling.unmarked || !idle || !fits || !self.open_group(needed) {
+            return;
+        }
+        self.write_link();
+        let header = FrameHeader { flags, ..self.header(FrameKind::Mark, MARK_FRAME_BYTES, 0) };
+        let (slot, _) = self.reserve(header, true);
+        slot.fill(|_| {});
+        self.settling.unmarked = false;
+    }
+
+    /// Takes no more commits.
+    pub(crate) fn close(&mut self) {
+        if matches!(self.life, Life::Open) {
+            self.life = Life::Closing;
+        }
+    }
+
+    /// The failure after which nothing is written any more, if there was one.
+    pub(crate) fn poison(&self) -> Option<&Error> {
+        match &self.life {
+            Life::Poisoned(error) => Some(error),
+            Life::Open | Life::Closing => None,
+        }
+    }
+
+    /// Where the log ends and the position that the next event will get.
+    pub(crate) fn end(&self) -> (Lsn, Position) {
+        (Lsn::new(self.tail.segment.id, self.tail.end), self.next_position)
+    }
+
+    pub(crate) fn progressed(&self) -> Progressed {
+        self.settling.progressed()
+    }
+
+    /// Number of streams that have an event.
+    pub(crate) fn streams(&self) -> usize {
+        self.heads.len()
+    }
+}

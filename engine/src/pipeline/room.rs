@@ -1,0 +1,321 @@
+//! Room for commits: in the staging buffers, in the active segment, and in the one after it.
+
+use std::collections::VecDeque;
+
+use quipu_format::frame::{LINK_FRAME_BYTES, Link};
+use quipu_format::manifest::Ending;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, SegmentId, align_up};
+
+use super::staging::OpenBuffer;
+use super::{Filling, Group, Life, Pipeline, RESERVE_BYTES, Refusal, SegmentRef, Settings, Tail};
+use crate::Error;
+
+/// Segments that may be rolled and not yet sealed, besides the active one.
+const ROLLED_MAX: usize = 2;
+
+/// How often a waiting caller has seen the preparation of a segment fail.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Patience {
+    failures_seen: Option<u64>,
+}
+
+/// A segment to be prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prepare {
+    pub(crate) segment: SegmentId,
+    pub(crate) capacity: ByteOffset,
+    /// A prepared segment that turned out too small and is to be retired.
+    pub(crate) instead_of: Option<SegmentId>,
+}
+
+/// A segment that is full and waits to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rolled {
+    pub(crate) segment: SegmentRef,
+    /// Where its frames end.
+    pub(crate) end: ByteOffset,
+    /// Whether it gets a seal frame: only what this opening has written is written on.
+    pub(crate) ending: Ending,
+}
+
+/// The segment after the active one.
+pub(super) enum Supply {
+    /// Not needed yet.
+    Idle,
+    /// To be prepared with at least this capacity, instead of one that is too small.
+    Wanted(ByteOffset, Option<SegmentId>),
+    /// Being prepared.
+    Underway,
+    /// Ready to be written.
+    Ready(SegmentRef),
+    /// Could not be prepared for want of room; wanted again once somebody needs it.
+    Failed,
+}
+
+/// How far the oldest rolled segment is on its way to being sealed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sealing {
+    Idle,
+    Underway,
+    /// Could not be sealed for want of room; tried again once somebody needs it.
+    Failed,
+}
+
+/// All that is known of room.
+pub(super) struct Room {
+    free: Vec<OpenBuffer>,
+    /// Buffers that may still be allocated.
+    unallocated: usize,
+    pub(super) supply: Supply,
+    failures: u64,
+    /// The highest segment number given out.
+    last_segment: SegmentId,
+    /// Rolled and not yet sealed, oldest first.
+    rolled: VecDeque<Rolled>,
+    sealing: Sealing,
+    /// What the disk last said when it had no room.
+    trouble: Option<Error>,
+    /// Bytes of all segments but the active one, for the capacity of the next.
+    bytes: u64,
+}
+
+impl Room {
+    pub(super) fn new(
+        settings: Settings,
+        last_segment: SegmentId,
+        bytes: u64,
+        unsealed: &[(SegmentRef, ByteOffset)],
+    ) -> Room {
+        let cut = |&(segment, end): &_| Rolled { segment, end, ending: Ending::Cut };
+        Room {
+            free: Vec::new(),
+            unallocated: settings.buffers,
+            supply: Supply::Idle,
+            failures: 0,
+            last_segment,
+            rolled: unsealed.iter().map(cut).collect(),
+            sealing: Sealing::Idle,
+            trouble: None,
+            bytes,
+        }
+    }
+
+    fn take_buffer(&mut self, bytes: usize) -> Option<OpenBuffer> {
+        self.free.pop().or_else(|| {
+            self.unallocated = self.unallocated.checked_sub(1)?;
+            Some(OpenBuffer::new(bytes))
+        })
+    }
+
+    fn take_large(&mut self, bytes: usize) -> Option<OpenBuffer> {
+        if let Some(left) = self.unallocated.checked_sub(1) {
+            self.unallocated = left;
+        } else {
+            drop(self.free.pop()?);
+        }
+        Some(OpenBuffer::new(bytes))
+    }
+
+    /// Whether a caller goes on waiting, or has waited through a failure.
+    fn refuse(&self, patience: &mut Patience) -> Refusal {
+        match (&self.trouble, patience.failures_seen) {
+            (Some(trouble), Some(seen)) if seen < self.failures => Refusal::Full(trouble.clone()),
+            _ => {
+                patience.failures_seen.get_or_insert(self.failures);
+                Refusal::Wait
+            }
+        }
+    }
+
+    fn note(&mut self, trouble: Error) {
+        self.failures += 1;
+        self.trouble = Some(trouble);
+    }
+
+    /// Takes back a buffer; one of unusual size, or still held by somebody, is let go and may be
+    /// allocated anew.
+    pub(super) fn give_back(&mut self, buffer: Option<OpenBuffer>, usual_bytes: usize) {
+        match buffer {
+            Some(buffer) if buffer.capacity() == usual_bytes => self.free.push(buffer),
+            _ => self.unallocated += 1,
+        }
+    }
+}
+
+impl Pipeline {
+    /// Makes room for a frame of `len` bytes and the link before it, or says why there is none.
+    pub(super) fn make_room(
+        &mut self,
+        len: usize,
+        patience: &mut Patience,
+    ) -> Result<(), Refusal> {
+        let link = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES);
+        let end = self.tail.end.0 + (link + len) as u64 + RESERVE_BYTES;
+        if end > self.tail.segment.capacity.0 {
+            self.roll(len, patience)?;
+        }
+        let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + len;
+        if self.open_group(needed) { Ok(()) } else { Err(Refusal::Wait) }
+    }
+
+    /// Opens a group with room for `needed` bytes, unless the open one has it. False if every buffer
+    /// is in use.
+    pub(super) fn open_group(&mut self, needed: usize) -> bool {
+        if let Some(open) = &self.open {
+            if needed <= open.buffer.capacity() - open.buffer.joined() {
+                return true;
+            }
+            self.close_group();
+        }
+        // A frame larger than half a buffer gets one of its own: otherwise it would cut short the
+        // groups around it.
+        let usual = self.settings.buffer_bytes;
+        let bytes = if needed > usual / 2 { needed } else { usual };
+        let buffer = if bytes == usual {
+            self.room.take_buffer(usual)
+        } else {
+            self.room.take_large(bytes)
+        };
+        let Some(buffer) = buffer else { return false };
+        self.open = Some(Filling {
+            group: Group::new(),
+            buffer,
+            segment: self.tail.segment,
+            start: self.tail.end,
+            frames: Vec::new(),
+            wants_sync: false,
+            next_position: self.next_position,
+        });
+        true
+    }
+
+    /// Lets nobody join the open group any more.
+    pub(super) fn close_group(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.queue.push_back(open);
+        }
+    }
+
+    /// Goes on in the next segment, so that a frame of `len` bytes fits.
+    fn roll(&mut self, len: usize, patience: &mut Patience) -> Result<(), Refusal> {
+        let needed = FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES;
+        match self.room.supply {
+            Supply::Ready(next) if next.capacity.0 >= needed => {
+                if self.room.rolled.len() < ROLLED_MAX {
+                    self.enter(next);
+                    return Ok(());
+                }
+            }
+            Supply::Ready(small) => {
+                self.room.supply = Supply::Wanted(ByteOffset(needed), Some(small.id));
+            }
+            Supply::Idle | Supply::Failed => {
+                self.room.supply = Supply::Wanted(ByteOffset(needed), None);
+            }
+            Supply::Wanted(..) | Supply::Underway => {}
+        }
+        let refusal = self.room.refuse(patience);
+        if matches!(refusal, Refusal::Wait) && self.room.sealing == Sealing::Failed {
+            self.room.sealing = Sealing::Idle;
+        }
+        Err(refusal)
+    }
+
+    fn enter(&mut self, next: SegmentRef) {
+        self.close_group();
+        let Tail { segment, end, .. } = self.tail;
+        self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
+        self.room.bytes += segment.capacity.0;
+        self.room.supply = Supply::Idle;
+        let link = Link {
+            predecessor: Some((Lsn::new(segment.id, end), segment.salt)),
+            last_time: self.last_time,
+            epoch: self.epoch,
+        };
+        self.tail = Tail { segment: next, end: FIRST_FRAME, link: Some(link) };
+    }
+
+    /// What follows once a commit has its place: the next segment is prepared in good time.
+    pub(super) fn after_placing(&mut self) {
+        if matches!(self.room.supply, Supply::Idle)
+            && self.tail.end.0 > self.tail.segment.capacity.0 / 2
+        {
+            self.room.supply = Supply::Wanted(ByteOffset(0), None);
+        }
+        let spent = |open: &Filling| open.buffer.capacity() != self.settings.buffer_bytes;
+        if self.open.as_ref().is_some_and(spent) {
+            self.close_group();
+        }
+    }
+
+    /// The next segment to be prepared, if one is wanted.
+    pub(crate) fn take_prepare(&mut self) -> Option<Prepare> {
+        let Supply::Wanted(least, instead_of) = self.room.supply else { return None };
+        if matches!(self.life, Life::Poisoned(_)) {
+            return None;
+        }
+        self.room.supply = Supply::Underway;
+        self.room.last_segment.0 += 1;
+        let share = (self.room.bytes + self.tail.segment.capacity.0) / 8;
+        let usual = share.clamp(self.settings.segment_bytes_min, self.settings.segment_bytes_max);
+        let capacity = ByteOffset(align_up(usual.max(least.0), PAGE_BYTES));
+        Some(Prepare { segment: self.room.last_segment, capacity, instead_of })
+    }
+
+    /// Says how the preparation went; an error means that there was no room.
+    pub(crate) fn prepared(&mut self, result: Result<SegmentRef, Error>) {
+        self.room.supply = match result {
+            Ok(segment) => Supply::Ready(segment),
+            Err(trouble) => {
+                self.room.note(trouble);
+                Supply::Failed
+            }
+        };
+    }
+
+    /// The next segment if it is ready and was never written, for closing.
+    pub(crate) fn take_unused(&mut self) -> Option<SegmentRef> {
+        let Supply::Ready(segment) = self.room.supply else { return None };
+        self.room.supply = Supply::Idle;
+        Some(segment)
+    }
+
+    /// The oldest rolled segment, if it is durable and nobody seals it yet.
+    pub(crate) fn take_rolled(&mut self) -> Option<Rolled> {
+        if matches!(self.life, Life::Poisoned(_)) {
+            return None;
+        }
+        let rolled = self.sealable()?;
+        self.room.sealing = Sealing::Underway;
+        Some(rolled)
+    }
+
+    /// Says how sealing the oldest rolled segment went; an error means that there was no room. It
+    /// stays where it is then: its frames are durable, and it can be sealed later.
+    pub(crate) fn sealed(&mut self, result: Result<(), Error>) {
+        match result {
+            Ok(()) => {
+                self.room.rolled.pop_front();
+                self.room.sealing = Sealing::Idle;
+            }
+            Err(trouble) => {
+                self.room.note(trouble);
+                self.room.sealing = Sealing::Failed;
+            }
+        }
+    }
+
+    /// Whether a chore can be taken.
+    pub(crate) fn chore_ready(&self) -> bool {
+        !matches!(self.life, Life::Poisoned(_))
+            && (matches!(self.room.supply, Supply::Wanted(..)) || self.sealable().is_some())
+    }
+
+    fn sealable(&self) -> Option<Rolled> {
+        let rolled = *self.room.rolled.front()?;
+        let durable = self.settling.progressed().durable;
+        let whole = durable >= Lsn::new(rolled.segment.id, rolled.end);
+        (whole && self.room.sealing == Sealing::Idle).then_some(rolled)
+    }
+}

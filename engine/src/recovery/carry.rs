@@ -1,0 +1,144 @@
+//! What recovery carries over into a new segment.
+
+use quipu_format::checksum::Place;
+use quipu_format::frame::{
+    FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link, MARK_FRAME_BYTES,
+    SEAL_FRAME_BYTES,
+};
+use quipu_format::record;
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp};
+
+use super::{Recovered, Survey, Tip};
+use crate::Result;
+use crate::frames::Body;
+
+/// A commit on its way into another segment.
+struct Commit {
+    header: FrameHeader,
+    bytes: Vec<u8>,
+    /// Where its records begin and how long they are.
+    records: Vec<(usize, usize)>,
+}
+
+/// Everything that goes into the new segment.
+pub(super) struct Carried {
+    commits: Vec<Commit>,
+    /// Where the log before the new segment ends.
+    pub(super) predecessor: Option<(Lsn, Salt)>,
+    /// Where the last segment ends from now on.
+    pub(super) from: ByteOffset,
+    /// The last segment, if nothing of it was known to be durable: all of it that is valid is carried,
+    /// and its file is not needed any more.
+    pub(super) supersedes: Option<SegmentId>,
+    /// Position of the first event carried.
+    pub(super) base: Position,
+    /// Time of the last frame that is not carried.
+    pub(super) last_time: Timestamp,
+    pub(super) report: Option<Recovered>,
+}
+
+/// Reads the valid frames that are not known to be durable.
+pub(super) fn collect(survey: &Survey) -> Result<Carried> {
+    let mut carried = Carried {
+        commits: Vec::new(),
+        predecessor: None,
+        from: FIRST_FRAME,
+        supersedes: None,
+        base: survey.next_position,
+        last_time: survey.last_time,
+        report: None,
+    };
+    let (Some(last), Tip::Unclean { durable, dropped_bytes }) = (survey.parts.last(), &survey.tip)
+    else {
+        return Ok(carried);
+    };
+    carried.from = last.end;
+    let mut last_time = None;
+    let scan = last.file.scan(last.end, &mut |frame, body| {
+        if frame.place.offset < *durable {
+            last_time = Some(frame.header.time);
+            return Ok(());
+        }
+        carried.from = carried.from.min(frame.place.offset);
+        if let Body::Events(records) = body {
+            let mut at = FRAME_HEADER_BYTES;
+            let ranges = records.iter().map(|record| {
+                let start = at;
+                at += record.padded_len() as usize;
+                (start, record.padded_len() as usize)
+            });
+            let records = ranges.collect();
+            let (header, bytes) = (frame.header, frame.bytes.to_vec());
+            carried.base = carried.base.min(header.first_position);
+            carried.commits.push(Commit { header, bytes, records });
+        }
+        Ok(())
+    })?;
+    if *durable <= FIRST_FRAME {
+        carried.supersedes = Some(last.file.id);
+        carried.predecessor = scan.link.and_then(|link| link.predecessor);
+        carried.last_time = scan.link.map_or(Timestamp(0), |link| link.last_time);
+    } else {
+        carried.predecessor = Some((Lsn::new(last.file.id, carried.from), last.file.salt));
+        carried.last_time = last_time.unwrap_or(survey.last_time);
+    }
+    carried.report = Some(Recovered {
+        segment: last.file.id.0,
+        valid_to: last.end.0,
+        durable_to: durable.0,
+        carried_events: survey.next_position.0 - carried.base.0,
+        dropped_bytes: *dropped_bytes,
+    });
+    Ok(carried)
+}
+
+/// Capacity that the new segment needs.
+pub(super) fn bytes_needed(carried: &Carried) -> u64 {
+    let commits: usize = carried.commits.iter().map(|commit| commit.bytes.len()).sum();
+    let own = LINK_FRAME_BYTES + 2 * MARK_FRAME_BYTES + SEAL_FRAME_BYTES;
+    PAGE_BYTES + (commits + own) as u64
+}
+
+/// The frames of the new segment: the link, the commits summed anew for their new places, and a mark.
+/// The file gets its name only once all of it is durable, so the mark may say so.
+pub(super) fn frames(
+    carried: &Carried,
+    segment: &SegmentHeader,
+    link: &Link,
+    survey: &Survey,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut add = |header: FrameHeader, write: &dyn Fn(&mut [u8], Place)| {
+        let start = bytes.len();
+        let place = Place::new(segment.salt, ByteOffset(FIRST_FRAME.0 + start as u64));
+        bytes.resize(start + header.len as usize, 0);
+        write(&mut bytes[start..], place);
+        bytes[start..start + FRAME_HEADER_BYTES].copy_from_slice(&header.encode(place));
+    };
+    let own = |kind, len: usize, first_position, time, durable_to| FrameHeader {
+        kind,
+        flags: 0,
+        len: len as u32,
+        events: 0,
+        first_position,
+        time,
+        durable_to,
+    };
+    let first = own(FrameKind::Link, LINK_FRAME_BYTES, carried.base, link.last_time, FIRST_FRAME);
+    add(first, &|frame, place| frame[FRAME_HEADER_BYTES..].copy_from_slice(&link.encode(place)));
+    let mut end = FIRST_FRAME.0 + LINK_FRAME_BYTES as u64;
+    for commit in &carried.commits {
+        let header = FrameHeader { durable_to: FIRST_FRAME, ..commit.header };
+        add(header, &|frame, place| {
+            frame.copy_from_slice(&commit.bytes);
+            for &(start, len) in &commit.records {
+                record::resettle(&mut frame[start..start + len], place.plus(start as u64));
+            }
+        });
+        end += commit.bytes.len() as u64;
+    }
+    let (position, time) = (survey.next_position, survey.last_time);
+    add(own(FrameKind::Mark, MARK_FRAME_BYTES, position, time, ByteOffset(end)), &|_, _| {});
+    bytes
+}

@@ -1,0 +1,234 @@
+//! Which segments follow one another, and where the last one ends.
+//!
+//! Every segment begins with a link that names where the log before it ends. The segment with the
+//! highest number that has a valid link is the last; from it the links lead back to the last sealed
+//! one. A segment aside of that way was prepared and never used, or given up by a recovery: it holds
+//! nothing that was ever durable, else something is damaged.
+
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Lsn, Position};
+
+use super::survey::{Candidate, Part, Survey, Tip};
+use crate::{Damage, Error, Result};
+
+/// Adds the unsealed segments to the survey's parts.
+pub(super) fn connect(survey: &mut Survey, candidates: Vec<Candidate>) -> Result<()> {
+    match strict(survey, &candidates)? {
+        Ok(way) => {
+            for (candidate, end) in way {
+                add(survey, candidate, end);
+            }
+            set_aside(survey, &candidates)?;
+            if survey.damage.is_empty() {
+                find_end(survey, &candidates)?;
+            } else {
+                lenient(survey, &candidates)?;
+            }
+        }
+        Err(damage) => {
+            survey.damage.push(damage);
+            lenient(survey, &candidates)?;
+        }
+    }
+    Ok(())
+}
+
+type Way<'c> = Vec<(&'c Candidate, ByteOffset)>;
+
+/// The unsealed segments of the log, oldest first, each with its end; or what is damaged.
+fn strict<'c>(
+    survey: &Survey,
+    candidates: &'c [Candidate],
+) -> Result<std::result::Result<Way<'c>, Error>> {
+    let Some(tip) = candidates.iter().rfind(|candidate| candidate.scan.link.is_some()) else {
+        return Ok(Ok(Vec::new()));
+    };
+    let sealed = survey.end();
+    let mut way = vec![(tip, tip.scan.end)];
+    let mut current = tip;
+    loop {
+        let predecessor = current.scan.link.and_then(|link| link.predecessor);
+        let Some((end, salt)) = predecessor else {
+            if sealed.is_none() {
+                break;
+            }
+            return Ok(Err(broken(current, "the first segment follows a sealed one")));
+        };
+        if sealed == Some(end) {
+            break;
+        }
+        let before = candidates.iter().find(|candidate| candidate.file.id == end.segment());
+        let Some(before) = before.filter(|before| before.file.id < current.file.id) else {
+            return Ok(Err(broken(current, "the segment before this one is missing")));
+        };
+        // The scan goes to the first bad frame; what counts is that the named end is a frame's end.
+        let scan = before.file.scan(end.offset(), &mut |_, _| Ok(()))?;
+        if before.file.salt != salt || scan.end != end.offset() || scan.link.is_none() {
+            return Ok(Err(cut_short(before, &scan, current, end)));
+        }
+        way.push((before, end.offset()));
+        current = before;
+    }
+    way.reverse();
+    Ok(Ok(way))
+}
+
+fn broken(candidate: &Candidate, why: &str) -> Error {
+    let base = candidate.scan.base;
+    let damage = Damage {
+        file: candidate.file.path.clone(),
+        offset: FIRST_FRAME,
+        bytes: 0,
+        positions: base..base,
+    };
+    Error::damaged(damage, why)
+}
+
+fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn) -> Error {
+    let damage = Damage {
+        file: before.file.path.clone(),
+        offset: scan.end,
+        bytes: end.offset().0.saturating_sub(scan.end.0),
+        positions: scan.next_position..after.scan.base,
+    };
+    Error::damaged(damage, "the segment is not valid up to the end that the next one names")
+}
+
+fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
+    survey.next_position = candidate.scan.next_position;
+    survey.last_time = candidate.scan.last_time;
+    survey.parts.push(Part {
+        file: candidate.file.clone(),
+        end,
+        base: candidate.scan.base,
+        sealed: None,
+        listed: candidate.listed,
+    });
+}
+
+/// What is not part of the log is unused, unless it holds something that was durable.
+fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
+    let closed = closed_at(survey);
+    for candidate in candidates {
+        let id = candidate.file.id;
+        if survey.parts.iter().any(|part| part.file.id == id) {
+            continue;
+        }
+        if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
+            survey.blank = Some(candidate.file.clone());
+        } else if candidate.has_evidence()? {
+            survey.damage.push(broken(candidate, "the segment has lost its link"));
+        } else {
+            survey.unused.push(id);
+        }
+    }
+    Ok(())
+}
+
+fn closed_at(survey: &Survey) -> Option<Lsn> {
+    let manifest = survey.manifest.as_ref()?;
+    manifest.listing.closed.map(|(end, _)| end)
+}
+
+/// Decides how the log ends: cleanly, torn, or damaged.
+fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
+    let closed = survey.manifest.as_ref().and_then(|manifest| manifest.listing.closed);
+    let end = survey.end();
+    if let Some((closed_end, position)) = closed {
+        let blank = survey.blank.is_some();
+        if (blank || end == Some(closed_end)) && position == survey.next_position {
+            survey.tip = if end.is_none() { Tip::Empty } else { Tip::Clean };
+            return Ok(());
+        }
+        if end.is_none_or(|end| end < closed_end) {
+            survey.damage.push(short_of_close(survey, closed_end, position));
+            return lenient(survey, candidates);
+        }
+    }
+    let Some(last) = survey.parts.last() else { return Ok(()) };
+    let Some(tip) = candidates.iter().find(|candidate| candidate.file.id == last.file.id) else {
+        // The last segment is sealed: nothing was written after it.
+        survey.tip = Tip::Unclean { durable: last.end, dropped_bytes: 0 };
+        return Ok(());
+    };
+    let beyond = tip.search_on()?;
+    if beyond.durable > tip.scan.end {
+        let damage = Damage {
+            file: tip.file.path.clone(),
+            offset: tip.scan.stop.as_ref().map_or(tip.scan.end, |bad| bad.at),
+            bytes: beyond.durable.0 - tip.scan.end.0,
+            positions: tip.scan.next_position..beyond.first.unwrap_or(tip.scan.next_position),
+        };
+        let why = "acknowledged events are damaged: a later frame calls these bytes durable";
+        survey.damage.push(Error::damaged(damage, why));
+        return lenient(survey, candidates);
+    }
+    let dropped_bytes = dropped(tip)?;
+    survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes };
+    Ok(())
+}
+
+fn dropped(tip: &Candidate) -> Result<u64> {
+    let mut frames = tip.file.frames(tip.file.capacity);
+    let rest = tip.scan.end.0..tip.file.size.0;
+    let last = frames.last_nonzero(rest).map_err(|error| tip.file.io(error))?;
+    Ok(last.map_or(0, |last| last.0 + 1 - tip.scan.end.0))
+}
+
+fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
+    let end = survey.end().filter(|end| end.segment() == closed.segment());
+    let offset = end.map_or(FIRST_FRAME, Lsn::offset);
+    let damage = Damage {
+        file: survey.directory.segment(closed.segment()),
+        offset,
+        bytes: closed.offset().0.saturating_sub(offset.0),
+        positions: survey.next_position..position.max(survey.next_position),
+    };
+    Error::damaged(damage, "the log ends before the place where it was closed")
+}
+
+/// For reading what is left of a damaged log: every segment that holds anything, in the order of their
+/// numbers, as far as anything valid stands in it.
+fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
+    survey.parts.retain(|part| part.sealed.is_some());
+    survey.unused.clear();
+    survey.blank = None;
+    survey.tip = Tip::Unclean { durable: FIRST_FRAME, dropped_bytes: 0 };
+    let closed = closed_at(survey);
+    for (index, candidate) in candidates.iter().enumerate() {
+        let beyond = candidate.search_on()?;
+        if candidate.scan.link.is_none() && beyond.first.is_none() {
+            continue;
+        }
+        let id = candidate.file.id;
+        let named = candidates[index + 1..].iter().find_map(|later| {
+            let (end, _) = later.scan.link?.predecessor?;
+            (end.segment() == id).then(|| end.offset())
+        });
+        let closed = closed.filter(|closed| closed.segment() == id).map(Lsn::offset);
+        let end = named.or(closed).unwrap_or(beyond.end).min(candidate.file.size);
+        let before = survey.next_position;
+        add(survey, candidate, end);
+        if let Some(part) = survey.parts.last_mut()
+            && candidate.scan.link.is_none()
+        {
+            part.base = before;
+        }
+        survey.next_position = survey.next_position.max(last_position(candidate, &beyond)?);
+    }
+    Ok(())
+}
+
+/// The position after the last valid frame of a damaged segment.
+fn last_position(candidate: &Candidate, beyond: &super::survey::Beyond) -> Result<Position> {
+    let mut frames = candidate.file.frames(candidate.file.capacity);
+    let mut position = candidate.scan.next_position;
+    let mut at = candidate.scan.end;
+    while at < beyond.end {
+        let found = frames.find(at, position, candidate.scan.last_time);
+        let Some((offset, header)) = found.map_err(|error| candidate.file.io(error))? else { break };
+        position = header.next_position();
+        at = ByteOffset(offset.0 + u64::from(header.len));
+    }
+    Ok(position)
+}

@@ -1,0 +1,343 @@
+//! From what is on disk to a store that can be written.
+//!
+//! What a crash left is never written into. The valid frames that are not known to be durable are
+//! copied into a new segment, which links to the last place known to be durable; once that segment
+//! has its name, it is the log, and what lay beyond is only evidence. Until then nothing has changed,
+//! so a crash during recovery leads to the same recovery again.
+
+mod carry;
+mod chain;
+mod scan;
+mod survey;
+
+use std::sync::Arc;
+
+use quipu_disk::Disk;
+use quipu_format::features::{Features, Use};
+use quipu_format::frame::Link;
+use quipu_format::manifest::Edit;
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{
+    ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp, align_up,
+};
+use quipu_index::{Head, Heads, Keys, Kind};
+
+use crate::create::create_complete;
+use crate::directory::Directory;
+use crate::frames::Body;
+use crate::manifest::{Manifest, draw};
+use crate::pipeline::{SegmentRef, Start, Tail};
+use crate::{Damage, Error, ErrorKind, Options, Result};
+
+pub(crate) use scan::{Scan, SegmentFile};
+pub(crate) use survey::{Part, Survey, Tip};
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// The store did not exist before.
+    pub created: bool,
+    /// The store had not been closed properly, and was recovered.
+    pub recovered: Option<Recovered>,
+    /// Recovery found no room: the store can be read, and written once there is room. Why.
+    pub postponed: Option<String>,
+    /// Names of files in the store's directory that are none of its own. They are left alone.
+    pub strangers: Vec<String>,
+}
+
+/// What recovery found behind the last place known to be durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Number of the segment that was being written.
+    pub segment: u32,
+    /// How far it is valid, in bytes from its start.
+    pub valid_to: u64,
+    /// How far it was known to be durable.
+    pub durable_to: u64,
+    /// Events behind that place that were found whole, and kept.
+    pub carried_events: u64,
+    /// Bytes behind the valid ones that hold something else: commits that were never acknowledged, or
+    /// acknowledged with [`Durability::Os`](crate::Durability::Os) and lost with the power.
+    pub dropped_bytes: u64,
+}
+
+/// A store made ready for writing.
+pub(crate) struct Ready {
+    pub(crate) manifest: Manifest,
+    pub(crate) start: Start,
+    /// The log so far; the active segment is the last, unless it is blank.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) opening: Opening,
+}
+
+/// Makes a new store: once this returns, it exists.
+pub(crate) fn create(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Ready> {
+    let mut manifest = Manifest::create(disk, directory)?;
+    let plan = Plan::draw(&**disk)?;
+    let segment = plan.header(&manifest, SegmentId(1), options.segment_bytes_min);
+    create_segment(&**disk, directory, &segment, &[])?;
+    manifest.add(&[listing(&segment), Edit::Opened { epoch: plan.epoch }])?;
+    let link = Link { predecessor: None, last_time: Timestamp(0), epoch: plan.epoch };
+    let tail = Tail { segment: reference(&segment), end: FIRST_FRAME, link: Some(link) };
+    let start = Start {
+        tail,
+        epoch: plan.epoch,
+        next_position: Position(0),
+        last_time: Timestamp(0),
+        heads: Heads::new(),
+        sealed_bytes: 0,
+        unsealed: Vec::new(),
+    };
+    let opening = Opening { created: true, ..Opening::default() };
+    Ok(Ready { manifest, start, parts: Vec::new(), opening })
+}
+
+/// Makes a store that exists ready for writing.
+///
+/// # Errors
+/// The first damage of the survey; [`ErrorKind::ReadOnly`] where a newer version's feature forbids
+/// writing; [`ErrorKind::Full`] where recovery finds no room, with nothing changed.
+pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) -> Result<Ready> {
+    if let Some(damage) = survey.damage.first() {
+        return Err(damage.clone());
+    }
+    if survey.permit() == Use::ReadOnly {
+        let detail = "a newer version wrote something that this one must not write over";
+        return Err(Error::new(ErrorKind::ReadOnly, detail));
+    }
+    let Some(loaded) = survey.manifest.take() else {
+        return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
+    };
+    let heads = heads(&survey, &Keys::new(loaded.header.secret))?;
+    remove_temporary(&**disk, &survey)?;
+    let clean = matches!(survey.tip, Tip::Clean) || survey.blank.is_some();
+    let manifest = Manifest::open(disk, &survey.directory, loaded)?;
+    let plan = Plan::draw(&**disk)?;
+    let resuming = Resuming { disk, survey, options, manifest, plan, heads };
+    if clean { resuming.resume() } else { resuming.recover() }
+}
+
+/// What is drawn at random for an opening.
+struct Plan {
+    epoch: Epoch,
+    salt: Salt,
+}
+
+impl Plan {
+    fn draw(disk: &dyn Disk) -> Result<Plan> {
+        let mut epoch = [0; 16];
+        epoch[..8].copy_from_slice(&draw(disk)?.to_le_bytes());
+        epoch[8..].copy_from_slice(&draw(disk)?.to_le_bytes());
+        Ok(Plan { epoch: Epoch(epoch), salt: Salt(draw(disk)?) })
+    }
+
+    fn header(&self, manifest: &Manifest, segment: SegmentId, bytes: u64) -> SegmentHeader {
+        SegmentHeader {
+            features: Features::KNOWN,
+            origin: manifest.header().store,
+            segment,
+            salt: self.salt,
+            capacity: ByteOffset(align_up(bytes, PAGE_BYTES)),
+        }
+    }
+}
+
+/// A store on its way to being written again.
+struct Resuming<'o> {
+    disk: &'o Arc<dyn Disk>,
+    survey: Survey,
+    options: &'o Options,
+    manifest: Manifest,
+    plan: Plan,
+    heads: Heads,
+}
+
+impl Resuming<'_> {
+    /// Goes on in the segment where the last close left off. Everything before is durable, and what
+    /// follows in the file is zeros.
+    fn resume(mut self) -> Result<Ready> {
+        let (file, end) = match (&self.survey.blank, self.survey.parts.last()) {
+            (Some(blank), _) => (blank.clone(), FIRST_FRAME),
+            (None, Some(part)) => (part.file.clone(), part.end),
+            (None, None) => return self.recover(),
+        };
+        let segment = SegmentRef { id: file.id, salt: file.salt, capacity: file.capacity };
+        let predecessor = if self.survey.blank.is_some() {
+            self.survey.parts.last().map(|p| (Lsn::new(p.file.id, p.end), p.file.salt))
+        } else {
+            Some((Lsn::new(file.id, end), file.salt))
+        };
+        let last_time = self.survey.last_time;
+        let link = Link { predecessor, last_time, epoch: self.plan.epoch };
+        self.publish(Vec::new())?;
+        Ok(self.ready(Tail { segment, end, link: Some(link) }, None))
+    }
+
+    /// Goes on in a new segment that begins with what was valid and is not known to be durable.
+    fn recover(mut self) -> Result<Ready> {
+        let carried = carry::collect(&self.survey)?;
+        let id = SegmentId(self.survey.highest.0 + 1);
+        let needed = carry::bytes_needed(&carried);
+        let share = self.survey.bytes() / 8;
+        let usual = share.clamp(self.options.segment_bytes_min, self.options.segment_bytes_max);
+        let header = self.plan.header(&self.manifest, id, usual.max(needed));
+        let link = Link {
+            predecessor: carried.predecessor,
+            last_time: carried.last_time,
+            epoch: self.plan.epoch,
+        };
+        let bytes = carry::frames(&carried, &header, &link, &self.survey);
+        let end = ByteOffset(FIRST_FRAME.0 + bytes.len() as u64);
+        create_segment(&**self.disk, &self.survey.directory, &header, &bytes)?;
+        if let Some(superseded) = carried.supersedes {
+            self.survey.parts.retain(|part| part.file.id != superseded);
+            self.survey.unused.push(superseded);
+        } else if let Some(last) = self.survey.parts.last_mut() {
+            last.end = carried.from;
+        }
+        self.publish(vec![listing(&header)])?;
+        let path = self.survey.directory.segment(id);
+        let file = self
+            .disk
+            .open(&path, quipu_disk::Access::Read)
+            .map_err(|error| Error::io("opening", &path, error))?;
+        let (salt, capacity) = (header.salt, header.capacity);
+        let file = SegmentFile { id, salt, capacity, path, file, size: capacity };
+        let base = carried.base;
+        self.survey.parts.push(Part { file, end, base, sealed: None, listed: true });
+        let recovered = carried.report;
+        tracing::warn!(?recovered, "the store was not closed properly; recovered");
+        Ok(self.ready(Tail { segment: reference(&header), end, link: None }, recovered))
+    }
+
+    /// Brings the manifest up to date, and removes files that are not needed any more.
+    ///
+    /// On disk, between any two lines: without the edits, the next opening finds the same as this one
+    /// did, by names and links; with them, unused files are still there and are removed then.
+    fn publish(&mut self, mut edits: Vec<Edit>) -> Result<()> {
+        let listed = self.manifest.listing().segments.clone();
+        let new = edits.len();
+        for part in self.survey.parts.iter().filter(|part| !listed.contains_key(&part.file.id)) {
+            let SegmentFile { id, salt, capacity, .. } = part.file;
+            let origin = self.manifest.header().store;
+            edits.push(Edit::Segment { segment: id, salt, capacity, origin });
+        }
+        edits.rotate_left(new);
+        edits.extend(self.survey.unused.iter().map(|&segment| Edit::Retired { segment }));
+        edits.push(Edit::Opened { epoch: self.plan.epoch });
+        self.manifest.add(&edits)?;
+        remove_segments(&**self.disk, &self.survey.directory, &self.survey.unused)
+    }
+
+    fn ready(self, tail: Tail, recovered: Option<Recovered>) -> Ready {
+        let unsealed = self.survey.parts.iter().filter(|part| part.sealed.is_none());
+        let unsealed = unsealed.filter(|part| part.file.id != tail.segment.id);
+        let unsealed = unsealed.map(|part| {
+            let SegmentFile { id, salt, capacity, .. } = part.file;
+            (SegmentRef { id, salt, capacity }, part.end)
+        });
+        let active = tail.segment.id;
+        let before = self.survey.parts.iter().filter(|part| part.file.id != active);
+        let start = Start {
+            tail,
+            epoch: self.plan.epoch,
+            next_position: self.survey.next_position,
+            last_time: self.survey.last_time,
+            heads: self.heads,
+            sealed_bytes: before.map(|part| part.file.capacity.0).sum(),
+            unsealed: unsealed.collect(),
+        };
+        let strangers = self.survey.strangers;
+        let opening = Opening { created: false, recovered, postponed: None, strangers };
+        Ready { manifest: self.manifest, start, parts: self.survey.parts, opening }
+    }
+}
+
+/// Creates a segment's file, with these frames already in it.
+pub(crate) fn create_segment(
+    disk: &dyn Disk,
+    directory: &Directory,
+    header: &SegmentHeader,
+    frames: &[u8],
+) -> Result<Arc<dyn quipu_disk::File>> {
+    let path = directory.segment(header.segment);
+    let mut start = header.encode().into_vec();
+    start.extend_from_slice(frames);
+    create_complete(disk, &path, &start, header.capacity.0)
+        .map_err(|error| Error::io("creating", &path, error))
+}
+
+/// The edit that lists a segment.
+pub(crate) fn listing(header: &SegmentHeader) -> Edit {
+    Edit::Segment {
+        segment: header.segment,
+        salt: header.salt,
+        capacity: header.capacity,
+        origin: header.origin,
+    }
+}
+
+fn reference(header: &SegmentHeader) -> SegmentRef {
+    SegmentRef { id: header.segment, salt: header.salt, capacity: header.capacity }
+}
+
+fn remove_temporary(disk: &dyn Disk, survey: &Survey) -> Result<()> {
+    for name in &survey.temporary {
+        let path = survey.directory.file(name);
+        disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Removes files that a durable edit has retired.
+pub(crate) fn remove_segments(
+    disk: &dyn Disk,
+    directory: &Directory,
+    segments: &[SegmentId],
+) -> Result<()> {
+    for &id in segments {
+        let path = directory.segment(id);
+        match disk.remove(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("removing", &path, error));
+            }
+            _ => {}
+        }
+    }
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let path = directory.path();
+    disk.sync_directory(path).map_err(|error| Error::io("syncing", path, error))
+}
+
+/// The head of every stream, read from the whole log.
+fn heads(survey: &Survey, keys: &Keys) -> Result<Heads> {
+    let mut heads = Heads::new();
+    let mut next_position = Position(0);
+    for part in &survey.parts {
+        let scan = part.file.scan(part.end, &mut |frame, body| {
+            let Body::Events(records) = body else { return Ok(()) };
+            for record in records {
+                let position = frame.header.first_position.plus(u64::from(record.ordinal()));
+                let head = Head { version: record.version(), position };
+                if !heads.follow(keys.key(Kind::Stream, record.stream()), head) {
+                    let why = "a version that does not follow the one before it in its stream";
+                    return Err(damaged(part, frame.place.offset, position..position.plus(1), why));
+                }
+            }
+            Ok(())
+        })?;
+        if scan.end != part.end || scan.base != next_position {
+            let positions = scan.next_position..survey.next_position;
+            return Err(damaged(part, scan.end, positions, "the segment is not valid to its end"));
+        }
+        next_position = scan.next_position;
+    }
+    Ok(heads)
+}
+
+fn damaged(part: &Part, offset: ByteOffset, positions: std::ops::Range<Position>, why: &str) -> Error {
+    let bytes = part.end.0.saturating_sub(offset.0);
+    Error::damaged(Damage { file: part.file.path.clone(), offset, bytes, positions }, why)
+}

@@ -1,0 +1,319 @@
+//! What is on disk: which segments make up the log, where it ends, and what is damaged.
+//!
+//! A survey only reads. Opening for writing, opening for reading and verifying all start from one, so
+//! they cannot disagree about where the log ends.
+
+use std::collections::BTreeMap;
+
+use quipu_disk::{Access, Disk, read_exact_at};
+use quipu_format::features::Use;
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{ByteOffset, FormatError, Lsn, PAGE_BYTES, Position, SegmentId, Timestamp};
+
+use super::chain;
+use super::scan::{Scan, SegmentFile};
+use crate::directory::{Directory, TEMPORARY};
+use crate::manifest::{self, Listed, Loaded, SealedAs};
+use crate::{Damage, Error, ErrorKind, Result};
+
+/// A segment that is part of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) file: SegmentFile,
+    /// Where its part of the log ends.
+    pub(crate) end: ByteOffset,
+    /// Position of its first event.
+    pub(crate) base: Position,
+    pub(crate) sealed: Option<SealedAs>,
+    /// Whether the manifest lists it.
+    pub(crate) listed: bool,
+}
+
+/// How the log ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Tip {
+    /// There is no frame at all.
+    Empty,
+    /// As the last close left it: the last part can be written on.
+    Clean,
+    /// Without a proof that nothing was lost on the way: whatever follows the last part's end was
+    /// never acknowledged, or never promised to outlive a power cut.
+    Unclean {
+        /// How far the last part is known to have been durable.
+        durable: ByteOffset,
+        /// Bytes after the end that are not zero up to the last of them.
+        dropped_bytes: u64,
+    },
+}
+
+/// What is on disk.
+pub(crate) struct Survey {
+    pub(crate) directory: Directory,
+    /// Nothing when the manifest cannot be read; `damage` says why.
+    pub(crate) manifest: Option<Loaded>,
+    /// The log, in order.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) tip: Tip,
+    /// The position that the next event gets, and the time it may not precede.
+    pub(crate) next_position: Position,
+    pub(crate) last_time: Timestamp,
+    /// A segment that is listed, complete and never written: the store was closed before its first
+    /// frame.
+    pub(crate) blank: Option<SegmentFile>,
+    /// Segments that hold nothing of the log; their files may go.
+    pub(crate) unused: Vec<SegmentId>,
+    /// Files that are not complete.
+    pub(crate) temporary: Vec<String>,
+    /// Files that are none of the store's.
+    pub(crate) strangers: Vec<String>,
+    /// The highest segment number in use.
+    pub(crate) highest: SegmentId,
+    /// What is wrong. Not empty: the store may not be written.
+    pub(crate) damage: Vec<Error>,
+}
+
+/// A segment that is not sealed, as scanned.
+pub(super) struct Candidate {
+    pub(super) file: SegmentFile,
+    pub(super) scan: Scan,
+    pub(super) listed: bool,
+}
+
+impl Survey {
+    /// Surveys a store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoStore`] where there is none; [`ErrorKind::Unsupported`]; errors of the system.
+    /// Damage is no error here but part of what is found.
+    pub(crate) fn take(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
+        let mut survey = Survey::start(disk, directory)?;
+        let listed = survey.listed();
+        let names = disk
+            .list(directory.path())
+            .map_err(|error| Error::io("listing", directory.path(), error))?;
+        let found = survey.sort_names(names);
+        survey.add_sealed(disk, &listed, &found)?;
+        let candidates = survey.scan_unsealed(disk, &listed, &found)?;
+        chain::connect(&mut survey, candidates)?;
+        Ok(survey)
+    }
+
+    fn start(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
+        let mut survey = Survey {
+            directory: directory.clone(),
+            manifest: None,
+            parts: Vec::new(),
+            tip: Tip::Empty,
+            next_position: Position(0),
+            last_time: Timestamp(0),
+            blank: None,
+            unused: Vec::new(),
+            temporary: Vec::new(),
+            strangers: Vec::new(),
+            highest: SegmentId(0),
+            damage: Vec::new(),
+        };
+        match manifest::load(disk, directory) {
+            Ok(Some(loaded)) => {
+                survey.highest = loaded.listing.highest;
+                if let Some(at) = loaded.damage {
+                    let bad = FormatError::Invalid("an edit that does not sum up before one that does");
+                    survey.damage.push(Error::format(&directory.manifest(), at, &bad));
+                }
+                survey.manifest = Some(loaded);
+            }
+            Ok(None) => survey.note_missing_manifest(disk)?,
+            Err(error) if error.kind() == ErrorKind::Damaged => survey.damage.push(error),
+            Err(error) => return Err(error),
+        }
+        Ok(survey)
+    }
+
+    fn note_missing_manifest(&mut self, disk: &dyn Disk) -> Result<()> {
+        let path = self.directory.path();
+        let names = disk.list(path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                Error::new(ErrorKind::NoStore, format!("there is nothing at {}", path.display()))
+            } else {
+                Error::io("listing", path, error)
+            }
+        })?;
+        if !names.iter().any(|name| Directory::segment_of(name).is_some()) {
+            let detail = format!("{} is no Quipu store: it has no manifest", path.display());
+            return Err(Error::new(ErrorKind::NoStore, detail));
+        }
+        let missing = FormatError::Invalid("the manifest is missing");
+        self.damage.push(Error::format(&self.directory.manifest(), ByteOffset(0), &missing));
+        Ok(())
+    }
+
+    fn listed(&self) -> BTreeMap<SegmentId, Listed> {
+        self.manifest.as_ref().map(|m| m.listing.segments.clone()).unwrap_or_default()
+    }
+
+    /// Whether the store may be written by this version, by its feature bits.
+    pub(crate) fn permit(&self) -> Use {
+        self.manifest.as_ref().map_or(Use::ReadOnly, |manifest| manifest.permit)
+    }
+
+    fn sort_names(&mut self, names: Vec<String>) -> Vec<SegmentId> {
+        let retired = self.manifest.as_ref().map(|m| m.listing.retired.clone()).unwrap_or_default();
+        let mut found = Vec::new();
+        for name in names {
+            if name.ends_with(TEMPORARY) {
+                self.temporary.push(name);
+            } else if let Some(id) = Directory::segment_of(&name) {
+                self.highest = self.highest.max(id);
+                if retired.contains(&id) {
+                    self.unused.push(id);
+                } else {
+                    found.push(id);
+                }
+            } else if name != "manifest" && name != "lock" {
+                self.strangers.push(name);
+            }
+        }
+        found
+    }
+
+    fn add_sealed(
+        &mut self,
+        disk: &dyn Disk,
+        listed: &BTreeMap<SegmentId, Listed>,
+        found: &[SegmentId],
+    ) -> Result<()> {
+        for (&id, facts) in listed {
+            let Some(sealed) = facts.sealed else { continue };
+            self.next_position = sealed.seal.next_position;
+            self.last_time = sealed.seal.last_time;
+            if !found.contains(&id) {
+                self.note_missing(id, sealed.seal.first_position..sealed.seal.next_position);
+                continue;
+            }
+            let Some(file) = self.open_segment(disk, id, Some(facts))? else { continue };
+            let base = sealed.seal.first_position;
+            self.parts.push(Part { file, end: sealed.end, base, sealed: Some(sealed), listed: true });
+        }
+        Ok(())
+    }
+
+    fn note_missing(&mut self, id: SegmentId, positions: std::ops::Range<Position>) {
+        let file = self.directory.segment(id);
+        let damage = Damage { file, offset: ByteOffset(0), bytes: 0, positions };
+        self.damage.push(Error::damaged(damage, "the segment is missing"));
+    }
+
+    fn scan_unsealed(
+        &mut self,
+        disk: &dyn Disk,
+        listed: &BTreeMap<SegmentId, Listed>,
+        found: &[SegmentId],
+    ) -> Result<Vec<Candidate>> {
+        let unsealed = listed.iter().filter(|(_, facts)| facts.sealed.is_none());
+        for (&id, _) in unsealed.filter(|(id, _)| !found.contains(id)) {
+            self.note_missing(id, self.next_position..self.next_position);
+        }
+        let mut candidates = Vec::new();
+        for &id in found {
+            let facts = listed.get(&id);
+            if facts.is_some_and(|facts| facts.sealed.is_some()) {
+                continue;
+            }
+            let Some(file) = self.open_segment(disk, id, facts)? else { continue };
+            let scan = file.scan(file.capacity, &mut |_, _| Ok(()))?;
+            candidates.push(Candidate { file, scan, listed: facts.is_some() });
+        }
+        Ok(candidates)
+    }
+
+    /// Opens a segment's file and compares its header with what the manifest lists; without a listing
+    /// the header alone counts.
+    fn open_segment(
+        &mut self,
+        disk: &dyn Disk,
+        id: SegmentId,
+        facts: Option<&Listed>,
+    ) -> Result<Option<SegmentFile>> {
+        let path = self.directory.segment(id);
+        let file =
+            disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
+        let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
+        let mut page = vec![0; PAGE_BYTES.min(size) as usize];
+        read_exact_at(&*file, &mut page, 0).map_err(|error| Error::io("reading", &path, error))?;
+        let header = SegmentHeader::decode(&page).and_then(|header| {
+            header.features.permit()?;
+            let agrees = facts.is_none_or(|facts| {
+                (facts.salt, facts.capacity, facts.origin)
+                    == (header.salt, header.capacity, header.origin)
+            });
+            if header.segment == id && agrees {
+                Ok(header)
+            } else {
+                Err(FormatError::Invalid("the header of another segment"))
+            }
+        });
+        if let Err(error) = &header {
+            let error = Error::format(&path, ByteOffset(0), error);
+            if error.kind() == ErrorKind::Unsupported {
+                return Err(error);
+            }
+            self.damage.push(error);
+        }
+        let header = header.ok().map(|header| (header.salt, header.capacity));
+        let facts = facts.map(|facts| (facts.salt, facts.capacity)).or(header);
+        let Some((salt, capacity)) = facts else { return Ok(None) };
+        if size != capacity.0 {
+            let cut = FormatError::Truncated { needed: capacity.0, available: size };
+            self.damage.push(Error::format(&path, ByteOffset(size), &cut));
+        }
+        let size = ByteOffset(size.min(capacity.0));
+        Ok(Some(SegmentFile { id, salt, capacity, path, file, size }))
+    }
+
+    /// Where the log ends.
+    pub(crate) fn end(&self) -> Option<Lsn> {
+        self.parts.last().map(|part| Lsn::new(part.file.id, part.end))
+    }
+
+    /// Bytes of all segments of the log.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.file.capacity.0).sum()
+    }
+}
+
+impl Candidate {
+    /// Whether the segment is known to hold something durable.
+    pub(super) fn has_evidence(&self) -> Result<bool> {
+        if self.scan.durable > FIRST_FRAME {
+            return Ok(true);
+        }
+        Ok(self.search_on()?.durable > FIRST_FRAME)
+    }
+
+    /// Looks behind the first bad frame for later ones that are valid.
+    pub(super) fn search_on(&self) -> Result<Beyond> {
+        let mut frames = self.file.frames(self.file.capacity);
+        let mut beyond = Beyond { durable: self.scan.durable, end: self.scan.end, first: None };
+        let mut at = ByteOffset(self.scan.end.0 + quipu_format::UNIT_BYTES);
+        let (position, time) = (self.scan.next_position, self.scan.last_time);
+        while let Some((offset, header)) =
+            frames.find(at, position, time).map_err(|error| self.file.io(error))?
+        {
+            beyond.first.get_or_insert(header.first_position);
+            beyond.durable = beyond.durable.max(header.durable_to);
+            beyond.end = ByteOffset(offset.0 + u64::from(header.len));
+            at = ByteOffset(offset.0 + quipu_format::UNIT_BYTES);
+        }
+        Ok(beyond)
+    }
+}
+
+/// What stands behind the first bad frame.
+pub(super) struct Beyond {
+    /// How far any valid frame, before or behind, calls the segment durable.
+    pub(super) durable: ByteOffset,
+    /// Where the last valid frame ends.
+    pub(super) end: ByteOffset,
+    /// Position of the first valid frame behind.
+    pub(super) first: Option<Position>,
+}

@@ -1,0 +1,81 @@
+//! A commit on its way: wait for it, ask for it, or await it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use quipu_format::{Position, Timestamp, Version};
+
+use crate::draft::Draft;
+use crate::pipeline::Group;
+use crate::{Durability, Result};
+
+/// What a commit became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Version of the last event of the stream that the commit named last.
+    pub version: Version,
+    /// Position of the last event.
+    pub position: Position,
+    /// Position of the first event.
+    pub first_position: Position,
+    /// When the store committed it.
+    pub recorded: Timestamp,
+}
+
+/// A commit that has its place in the log and is on its way to the disk.
+///
+/// Dropping a ticket takes nothing back: the commit goes its way, and nobody learns how it went.
+#[must_use = "a commit is acknowledged only once its ticket says so"]
+pub struct Ticket {
+    group: Arc<Group>,
+    durability: Durability,
+    appended: Appended,
+}
+
+impl Ticket {
+    pub(crate) fn new(
+        draft: &Draft<'_>,
+        group: Arc<Group>,
+        first_position: Position,
+        recorded: Timestamp,
+        first_versions: &[Version],
+    ) -> Ticket {
+        let streams = draft.streams.iter().zip(first_versions);
+        let last = streams.filter(|(stream, _)| stream.events > 0).max_by_key(|(s, _)| s.last_ordinal);
+        let version = last.map_or(Version(0), |(s, first)| first.plus(u64::from(s.events) - 1));
+        let position = first_position.plus(u64::from(draft.events()) - 1);
+        let appended = Appended { version, position, first_position, recorded };
+        Ticket { group, durability: draft.durability, appended }
+    }
+
+    /// Waits until the commit is acknowledged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown) or
+    /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned) when a write or sync failed.
+    pub fn wait(self) -> Result<Appended> {
+        self.group.wait(self.durability).map(|()| self.appended)
+    }
+
+    /// Whether [`Ticket::wait`] would return at once.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.group.reached(self.durability).is_some()
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<Appended>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Appended>> {
+        self.group.poll(self.durability, context).map(|result| result.map(|()| self.appended))
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("appended", &self.appended).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! What holds for any bytes: nothing panics, no damage passes, nothing is read beyond its end.
+
+#[path = "../samples/mod.rs"]
+mod samples;
+
+mod arbitrary;
+mod damage;
+mod limits;
+mod mended;
+mod roundtrip;
+mod structures;

@@ -1,0 +1,182 @@
+//! Times as RFC 3339 text, to and from microseconds since 1970.
+
+use jiff::civil::Date;
+use quipu::Timestamp;
+
+const MICROS: i64 = 1_000_000;
+const DAY_SECONDS: i64 = 86_400;
+
+/// The instant that an RFC 3339 text names. What is finer than a microsecond is cut off.
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
+    match parse_usual(text.as_bytes()) {
+        Some(time) => Ok(time),
+        None => parse_any(text),
+    }
+}
+
+/// The instant of an RFC 3339 text, or midnight UTC of a bare date: for the command line.
+pub(crate) fn parse_argument(text: &str) -> Result<Timestamp, String> {
+    match text.parse::<Date>() {
+        Ok(date) if text.len() == "2013-01-31".len() => parse(&format!("{date}T00:00:00Z")),
+        _ => parse(text),
+    }
+}
+
+/// Every layout that RFC 3339 allows, and what jiff adds to it.
+fn parse_any(text: &str) -> Result<Timestamp, String> {
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|error| format!("{text:?} is no RFC 3339 time with an offset: {error}"))?;
+    let micros = time.as_nanosecond().div_euclid(1_000);
+    i64::try_from(micros).map(Timestamp).map_err(|_| format!("{text:?} is out of range"))
+}
+
+/// The usual layouts, in a fifth of the time: `2013-01-01T05:17:00-05:00`, `Z`, and up to six digits
+/// of a fraction. `None` for any other, whether it is valid or not.
+fn parse_usual(text: &[u8]) -> Option<Timestamp> {
+    let (front, rest) = text.split_at_checked(19)?;
+    if [front[4], front[7], front[10], front[13], front[16]] != *b"--T::" {
+        return None;
+    }
+    let year = number(&front[..4], 1, 9998)?;
+    let month = number(&front[5..7], 1, 12)?;
+    let day = number(&front[8..10], 1, days_in(year, month))?;
+    let hour = number(&front[11..13], 0, 23)?;
+    let minute = number(&front[14..16], 0, 59)?;
+    let second = number(&front[17..19], 0, 59)?;
+    let (micros, rest) = parse_fraction(rest)?;
+    let offset = parse_offset(rest)?;
+    let seconds = days_since_1970(year, month, day) * DAY_SECONDS
+        + hour * 3_600
+        + minute * 60
+        + second
+        - offset;
+    Some(Timestamp(seconds * MICROS + micros))
+}
+
+/// Microseconds of `.123456`, and what follows.
+fn parse_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let Some((b'.', digits)) = text.split_first() else { return Some((0, text)) };
+    let len = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    if !(1..=6).contains(&len) {
+        return None;
+    }
+    let mut micros = number(&digits[..len], 0, MICROS)?;
+    for _ in len..6 {
+        micros *= 10;
+    }
+    Some((micros, &digits[len..]))
+}
+
+/// Seconds that `-05:00` or `Z` is ahead of UTC.
+fn parse_offset(text: &[u8]) -> Option<i64> {
+    match *text {
+        [b'Z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let seconds = number(&[h1, h2], 0, 23)? * 3_600 + number(&[m1, m2], 0, 59)? * 60;
+            Some(if sign == b'+' { seconds } else { -seconds })
+        }
+        _ => None,
+    }
+}
+
+/// The number that these digits write, if it lies in these bounds.
+fn number(digits: &[u8], least: i64, most: i64) -> Option<i64> {
+    let mut value = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i64::from(digit - b'0');
+    }
+    (least..=most).contains(&value).then_some(value)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 to this date of the Gregorian calendar; after Hinnant,
+/// *chrono-Compatible Low-Level Date Algorithms*.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day of a number of days since 1970-01-01; the inverse of the above.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Appends the time in UTC as RFC 3339, with as many digits of a fraction as it has. A year that does
+/// not fit into four digits, which no clock shows, is written with its sign and six.
+pub(crate) fn write(text: &mut Vec<u8>, time: Timestamp) {
+    let micros = time.0.rem_euclid(MICROS);
+    let seconds = time.0.div_euclid(MICROS);
+    let (year, month, day) = date_of(seconds.div_euclid(DAY_SECONDS));
+    let second_of_day = seconds.rem_euclid(DAY_SECONDS);
+    if (0..=9_999).contains(&year) {
+        digits(text, year, 4);
+    } else {
+        text.push(if year < 0 { b'-' } else { b'+' });
+        digits(text, year.abs(), 6);
+    }
+    let parts = [
+        (b'-', month),
+        (b'-', day),
+        (b'T', second_of_day / 3_600),
+        (b':', second_of_day / 60 % 60),
+        (b':', second_of_day % 60),
+    ];
+    for (sign, part) in parts {
+        text.push(sign);
+        digits(text, part, 2);
+    }
+    if micros != 0 {
+        text.push(b'.');
+        digits(text, micros, 6);
+        while text.last() == Some(&b'0') {
+            text.pop();
+        }
+    }
+    text.push(b'Z');
+}
+
+fn digits(text: &mut Vec<u8>, number: i64, width: usize) {
+    let mut figures = [b'0'; 20];
+    let mut rest = number.unsigned_abs();
+    for figure in figures.iter_mut().rev() {
+        *figure = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    text.extend_from_slice(&figures[figures.len() - width..]);
+}
+
+/// The time in UTC as RFC 3339.
+pub(crate) fn show(time: Timestamp) -> String {
+    let mut text = Vec::with_capacity(32);
+    write(&mut text, time);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

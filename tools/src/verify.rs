@@ -1,0 +1,101 @@
+//! `quipu verify`: reads everything, and names what is damaged.
+
+use std::path::Path;
+use std::time::Instant;
+
+use quipu::{Finding, Severity, VerifyReport};
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure};
+use crate::output::{Look, Output, count, per_second, plural};
+
+/// Verifies the store; exit code 1 if it is damaged.
+pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
+    let bar = output.progress(Some(0));
+    let started = Instant::now();
+    let report = quipu::verify(path, &mut |progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    let seconds = started.elapsed().as_secs_f64();
+    print(&report, seconds, output);
+    output.object(&to_json(&report, seconds));
+    Ok(if report.is_sound() { Exit::Done } else { Exit::Found })
+}
+
+fn print(report: &VerifyReport, seconds: f64, output: &Output) {
+    for finding in &report.findings {
+        let label = match finding.severity {
+            Severity::Damage => output.paint(Look::Red, "damage"),
+            _ => output.paint(Look::Bold, "note"),
+        };
+        output.line(format_args!("{label}: {}", describe(finding)));
+    }
+    let damages =
+        report.findings.iter().filter(|finding| finding.severity == Severity::Damage).count();
+    let verdict = match damages {
+        0 => output.paint(Look::Green, "sound"),
+        _ => output.paint(Look::Red, format_args!("damaged in {}", plural(damages as u64, "place"))),
+    };
+    output.line(format_args!(
+        "{verdict}: {} in {} of {}, {} read in {seconds:.2} s ({} MB/s)",
+        plural(report.events, "event"),
+        plural(report.commits, "commit"),
+        plural(report.streams, "stream"),
+        plural(report.bytes, "byte"),
+        count(per_second(report.bytes, seconds) / 1_000_000),
+    ));
+    if !report.closed_cleanly {
+        output.line("the store is open in another process, or its last writer was killed");
+    }
+}
+
+/// One finding on one line, with the file, the offset and the positions.
+fn describe(finding: &Finding) -> String {
+    let positions = &finding.positions;
+    let touched = if positions.start >= positions.end {
+        "no event".to_owned()
+    } else if positions.start.plus(1) == positions.end {
+        format!("position {}", positions.start)
+    } else {
+        format!("positions {} to {}", positions.start, positions.end.0 - 1)
+    };
+    format!(
+        "{} at offset {}, {}, {touched}: {}",
+        finding.file.display(),
+        finding.offset,
+        plural(finding.bytes, "byte"),
+        finding.what
+    )
+}
+
+fn to_json(report: &VerifyReport, seconds: f64) -> Value {
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "severity": if finding.severity == Severity::Damage { "damage" } else { "unfinished" },
+                "file": finding.file.display().to_string(),
+                "offset": finding.offset,
+                "bytes": finding.bytes,
+                "positions": [finding.positions.start.0, finding.positions.end.0],
+                "what": finding.what,
+            })
+        })
+        .collect();
+    json!({
+        "sound": report.is_sound(),
+        "segments": report.segments,
+        "commits": report.commits,
+        "events": report.events,
+        "streams": report.streams,
+        "bytes": report.bytes,
+        "next_position": report.next_position.0,
+        "closed_cleanly": report.closed_cleanly,
+        "seconds": seconds,
+        "findings": findings,
+    })
+}
