@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use quipu_disk::Disk;
+use quipu_format::Version;
 use quipu_format::checksum::Place;
 use quipu_format::frame::FRAME_HEADER_BYTES;
 use quipu_format::limits::{
@@ -10,7 +11,6 @@ use quipu_format::limits::{
     TAG_BYTES_MAX, TAGS_MAX, TYPE_BYTES_MAX,
 };
 use quipu_format::record::{self, Fields};
-use quipu_format::Version;
 use quipu_index::{Key, Keys, Kind};
 use uuid::Uuid;
 
@@ -145,7 +145,9 @@ impl<'a> Draft<'a> {
         };
         let bytes = self.bytes.len() as u64 + record::encoded_bytes(&fields);
         if bytes > FRAME_BYTES_MAX as u64 {
-            return Err(Error::invalid("a commit takes at most 64 MiB, headers and names included"));
+            return Err(Error::invalid(
+                "a commit takes at most 64 MiB, headers and names included",
+            ));
         }
         let draft = record::encode(&mut self.bytes, &fields);
         self.records.push(DraftRecord { draft, stream: index, nth: stream.events });

@@ -101,8 +101,12 @@ impl ErrorKind {
             ErrorKind::Damaged => {
                 "run `quipu verify` to see what is damaged; restore a backup or read what is left"
             }
-            ErrorKind::Unsupported => "use the version of Quipu that wrote the store, or a newer one",
-            ErrorKind::Poisoned => "close the store, look at the disk, open it again; nothing was written",
+            ErrorKind::Unsupported => {
+                "use the version of Quipu that wrote the store, or a newer one"
+            }
+            ErrorKind::Poisoned => {
+                "close the store, look at the disk, open it again; nothing was written"
+            }
             ErrorKind::Unknown => {
                 "close the store, look at the disk, open it again and look whether the events are there"
             }
@@ -170,10 +174,8 @@ impl Error {
             Some(version) => format!("is at version {version}"),
             None => "does not exist".to_owned(),
         };
-        let detail = format!(
-            "stream {:?} {there}, but {} was expected",
-            conflict.stream, conflict.expected
-        );
+        let detail =
+            format!("stream {:?} {there}, but {} was expected", conflict.stream, conflict.expected);
         Error::build(ErrorKind::Conflict, detail, None, Some(conflict), None)
     }
 
@@ -195,12 +197,8 @@ impl Error {
                 format!("{} at offset {offset}: {error}", file.display()),
             );
         }
-        let damage = Damage {
-            file: file.to_owned(),
-            offset,
-            bytes: 0,
-            positions: Position(0)..Position(0),
-        };
+        let damage =
+            Damage { file: file.to_owned(), offset, bytes: 0, positions: Position(0)..Position(0) };
         Error::damaged(damage, &error.to_string())
     }
 

@@ -36,7 +36,10 @@ impl<'a> NewEvent<'a> {
     /// An event of this type (1 to 255 bytes) whose payload is bytes of the application's own, at most
     /// 16 MiB.
     #[must_use]
-    pub fn new(event_type: impl Into<Cow<'a, str>>, payload: impl Into<Cow<'a, [u8]>>) -> NewEvent<'a> {
+    pub fn new(
+        event_type: impl Into<Cow<'a, str>>,
+        payload: impl Into<Cow<'a, [u8]>>,
+    ) -> NewEvent<'a> {
         NewEvent {
             kind: event_type.into(),
             payload: payload.into(),
@@ -52,7 +55,10 @@ impl<'a> NewEvent<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `value` cannot be written as JSON.
-    pub fn json<T: Serialize + ?Sized>(event_type: impl Into<Cow<'a, str>>, value: &T) -> Result<NewEvent<'a>> {
+    pub fn json<T: Serialize + ?Sized>(
+        event_type: impl Into<Cow<'a, str>>,
+        value: &T,
+    ) -> Result<NewEvent<'a>> {
         let payload = serde_json::to_vec(value)
             .map_err(|error| Error::invalid(format!("payload as JSON: {error}")))?;
         Ok(NewEvent::new(event_type, payload).codec(Codec::Json))

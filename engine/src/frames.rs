@@ -177,7 +177,11 @@ impl<'w> Frame<'w> {
     pub(crate) fn body(&self) -> Result<Body<'w>, Bad> {
         let bad = |error| Bad { at: self.place.offset, error };
         let exactly = |len: usize| {
-            if self.bytes.len() == len { Ok(()) } else { Err(bad(FormatError::Invalid("frame length"))) }
+            if self.bytes.len() == len {
+                Ok(())
+            } else {
+                Err(bad(FormatError::Invalid("frame length")))
+            }
         };
         let body = &self.bytes[FRAME_HEADER_BYTES..];
         match self.header.kind {

@@ -1,5 +1,27 @@
-//! An embedded event store: a segmented, checksummed, append-only log, group commit, recovery that
-//! never guesses, and reads that borrow from the log.
+//! An embedded event store: streams of events with versions, in one append-only log.
+//!
+//! [`Store::open`] opens or creates a store; [`Store::append`] appends with an [`ExpectedVersion`] and
+//! returns once the commit is durable; [`Store::commit`] spans several streams; [`Store::all`] reads
+//! everything in order, and lends each [`Event`] from the log without a copy. [`verify`] looks at every
+//! byte.
+//!
+//! ```
+//! use quipu::{ExpectedVersion, NewEvent, Store};
+//!
+//! let store = Store::builder("orders.quipu").in_memory().open()?;
+//! let done = store.append("order-42", ExpectedVersion::NoStream, [NewEvent::new("Placed", b"".as_slice())])?;
+//! assert_eq!((done.version.0, done.position.0), (0, 0));
+//! # Ok::<(), quipu::Error>(())
+//! ```
+//!
+//! Every [`Error`] has a [kind](ErrorKind) that says what to do next, and a stable [code](Error::code).
+//!
+//! What is absent: this crate opens no file and reads no clock but through `quipu-disk`, and knows no async
+//! runtime; a [`Ticket`] is a plain future.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 mod commit;
 mod create;
@@ -23,6 +45,7 @@ mod store;
 mod threads;
 mod ticket;
 mod verify;
+mod writer;
 
 pub use commit::Commit;
 pub use error::{Conflict, Damage, Error, ErrorKind, Result};
@@ -36,9 +59,9 @@ pub use recovery::{Opening, Recovered};
 #[doc(hidden)]
 pub mod stepping {
     //! A store driven one step at a time: for simulators. No part of the stable interface.
-    pub use crate::stepper::{Answer, Copy, Part, Step, Stepper};
+    pub use crate::stepper::{Answer, Copy, Part, Step, Stepper, Waiting};
 }
 pub use store::{Builder, Stats, Store};
 pub use ticket::{Appended, Ticket};
 pub use uuid::Uuid;
-
+pub use verify::{Finding, Severity, VerifyProgress, VerifyReport, verify, verify_on};

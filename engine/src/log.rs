@@ -15,7 +15,7 @@ use quipu_disk::{Access, Disk, File, write_all_at};
 use quipu_format::features::Features;
 use quipu_format::manifest::{Edit, Ending as SegmentEnding};
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
-use quipu_format::{ByteOffset, Hash, Lsn, Salt, SegmentId, Timestamp};
+use quipu_format::{Hash, Lsn, Salt, SegmentId, Timestamp};
 
 use crate::directory::Directory;
 use crate::draft::Draft;
@@ -90,9 +90,8 @@ impl Log {
     ) -> Result<Log> {
         let active = ready.start.tail.segment.id;
         let path = directory.segment(active);
-        let writer = disk
-            .open(&path, Access::Write)
-            .map_err(|error| Error::io("opening", &path, error))?;
+        let writer =
+            disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
         let settings = Settings {
             durability: options.durability,
             buffer_bytes: options.buffer_bytes,
@@ -160,10 +159,7 @@ impl Log {
 
     /// As [`Log::place`], and waits for room. The wait ends by itself: the committer frees buffers and
     /// the chores' thread makes segments.
-    pub(crate) fn place_waiting(
-        &self,
-        draft: &Draft<'_>,
-    ) -> std::result::Result<Placed, Unplaced> {
+    pub(crate) fn place_waiting(&self, draft: &Draft<'_>) -> std::result::Result<Placed, Unplaced> {
         let mut patience = Patience::default();
         let mut pipeline = self.pipeline();
         loop {
@@ -387,7 +383,11 @@ impl Log {
     }
 
     /// Waits until the committer may have something to do, or for this long.
-    pub(crate) fn wait_for_work(&self, pipeline: &mut MutexGuard<'_, Pipeline>, most: Option<Duration>) -> bool {
+    pub(crate) fn wait_for_work(
+        &self,
+        pipeline: &mut MutexGuard<'_, Pipeline>,
+        most: Option<Duration>,
+    ) -> bool {
         match most {
             Some(most) => self.work.wait_for(pipeline, most).timed_out(),
             None => {
@@ -424,4 +424,3 @@ fn tell(wakes: &Wakes) {
 fn count(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
-

@@ -21,7 +21,7 @@ use crate::directory::Directory;
 use crate::{Error, ErrorKind, Result};
 
 /// Smallest size of a manifest's file.
-const MANIFEST_BYTES_MIN: u64 = 64 << 10;
+const MANIFEST_BYTES_MIN: u64 = 16 << 10;
 /// Largest size of a manifest's file: room for the edits of some millions of segments.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
@@ -240,9 +240,8 @@ impl Manifest {
         if loaded.rest.is_some() {
             return Manifest::renew(disk, path, loaded.header, loaded.listing);
         }
-        let file = disk
-            .open(&path, Access::Write)
-            .map_err(|error| Error::io("opening", &path, error))?;
+        let file =
+            disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
         Ok(Manifest {
             disk: Arc::clone(disk),
             path,

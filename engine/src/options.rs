@@ -74,7 +74,9 @@ impl Options {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) names the option and its bounds.
     pub fn validate(&self) -> Result<()> {
         let page = PAGE_BYTES as usize;
-        if !(page..=64 << 20).contains(&self.buffer_bytes) || !self.buffer_bytes.is_multiple_of(page) {
+        if !(page..=64 << 20).contains(&self.buffer_bytes)
+            || !self.buffer_bytes.is_multiple_of(page)
+        {
             return Err(Error::invalid("buffer_bytes must be a multiple of 4,096 up to 64 MiB"));
         }
         if !(2..=16).contains(&self.buffers) {

@@ -327,7 +327,8 @@ impl Events {
 
     fn damage(&self, segment: &Segment, offset: ByteOffset, until: Position) -> Error {
         let positions = self.cursor.next..until.max(self.cursor.next);
-        let why = format!("the events from position {} up to {until} are damaged", self.cursor.next);
+        let why =
+            format!("the events from position {} up to {until} are damaged", self.cursor.next);
         let file = segment.path.clone();
         let bytes = self.cursor.at.0.saturating_sub(offset.0);
         Error::damaged(Damage { file, offset, bytes, positions }, &why)
@@ -350,7 +351,12 @@ fn bytes<'b>(
 }
 
 impl Copied {
-    fn read(&mut self, disk: &Arc<dyn Disk>, segment: &Segment, range: Range<u64>) -> Result<&[u8]> {
+    fn read(
+        &mut self,
+        disk: &Arc<dyn Disk>,
+        segment: &Segment,
+        range: Range<u64>,
+    ) -> Result<&[u8]> {
         // A range begins at a multiple of the unit, so what is aligned in the file is aligned here.
         let len = range.end.saturating_sub(range.start);
         self.aligned.resize((len.div_ceil(UNIT_BYTES)) as usize, 0);

@@ -7,10 +7,10 @@ use quipu_format::frame::{
 };
 use quipu_format::{ByteOffset, Hash, Seal, Timestamp};
 
+use crate::directory::Directory;
 use crate::frames::Body;
 use crate::pipeline::Rolled;
 use crate::recovery::SegmentFile;
-use crate::directory::Directory;
 use crate::{Damage, Error, Result};
 
 /// Bytes hashed at once.
@@ -103,7 +103,8 @@ pub(crate) fn write_frame(file: &dyn File, rolled: &Rolled, seal: &Seal) -> std:
 /// A rolled segment's file, open for reading.
 pub(crate) fn open(disk: &dyn Disk, directory: &Directory, rolled: &Rolled) -> Result<SegmentFile> {
     let path = directory.segment(rolled.segment.id);
-    let file = disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
+    let file =
+        disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
     let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
     Ok(SegmentFile {
         id: rolled.segment.id,

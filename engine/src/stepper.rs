@@ -66,6 +66,12 @@ impl Answer {
     }
 }
 
+/// A writer's wait for room, from its first attempt at a commit to the last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting {
+    patience: Patience,
+}
+
 /// What a writer appends to one stream.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
@@ -116,18 +122,23 @@ impl Stepper {
         &self.opening
     }
 
-    /// Gives a commit its place.
+    /// Gives a commit its place. Who finds the store busy tries again later with the same `waiting`.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for arguments out of bounds.
-    pub fn place(&self, parts: &[Part<'static>], durability: Durability) -> Result<Step> {
+    pub fn place(
+        &self,
+        parts: &[Part<'static>],
+        durability: Durability,
+        waiting: &mut Waiting,
+    ) -> Result<Step> {
         let mut draft = Draft::new(durability);
         let context = Context { keys: &self.keys, ids: &self.ids, disk: &*self.disk };
         for Part { stream, expected, events } in parts {
             draft.append(&context, stream, *expected, events.iter().cloned())?;
         }
         let draft = draft.finish()?;
-        Ok(match self.log.place(&draft, &mut Patience::default()) {
+        Ok(match self.log.place(&draft, &mut waiting.patience) {
             Ok(placed) => Step::Placed(Box::new(Copy { placed, draft })),
             Err(Unplaced::Busy) => Step::Busy,
             Err(Unplaced::Refused(error, until)) => Step::Refused(Answer { error, until }),
@@ -175,6 +186,11 @@ impl Stepper {
     /// The position that the next event to become visible will get.
     pub fn next_position(&self) -> Position {
         self.segments.visible_position()
+    }
+
+    /// Number of segments that hold a part of the log: it grows by one with each roll.
+    pub fn segments(&self) -> usize {
+        self.segments.view().table.len()
     }
 
     /// Closes the store. Every copy and job must be finished.

@@ -124,12 +124,14 @@ impl Builder {
 
     fn open_to_read(self) -> Result<Store> {
         let directory = self.directory();
-        let mut survey = Survey::take(&*self.disk, &directory)?;
+        let mut survey = Survey::take_beside_writer(&*self.disk, &directory)?;
         let mut end = survey.end().unwrap_or_default();
         let mut next_position = survey.next_position;
         if survey.damage.is_empty() && self.has_writer(&directory)? {
             // The writer has not said yet that what follows is durable.
-            if let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last_mut()) {
+            if let (Tip::Unclean { durable, .. }, Some(last)) =
+                (&survey.tip, survey.parts.last_mut())
+            {
                 last.end = *durable;
                 end = Lsn::new(last.file.id, last.end);
                 next_position = last.file.scan(last.end, &mut |_, _| Ok(()))?.next_position;
@@ -159,7 +161,8 @@ impl Builder {
             Ok(ready) => {
                 let segments = Arc::new(segments_of(&ready));
                 let opening = ready.opening.clone();
-                let writer = Writer::start(&self.disk, &directory, ready, &segments, &self.options, lock)?;
+                let writer =
+                    Writer::start(&self.disk, &directory, ready, &segments, &self.options, lock)?;
                 let store = self.store(segments, opening, None);
                 let _ = store.writer.set(writer);
                 Ok(store)
@@ -242,7 +245,11 @@ fn refuse_strangers(disk: &dyn Disk, directory: &Directory) -> Result<()> {
 }
 
 /// Recovers or creates the store.
-pub(crate) fn make_ready(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Ready> {
+pub(crate) fn make_ready(
+    disk: &Arc<dyn Disk>,
+    directory: &Directory,
+    options: &Options,
+) -> Result<Ready> {
     match Survey::take(&**disk, directory) {
         Ok(survey) => recovery::open(disk, survey, options),
         Err(error) if error.kind() == ErrorKind::NoStore && options.mode == Mode::Create => {
@@ -407,7 +414,6 @@ impl Store {
     }
 
     /// All events, in the order of their positions.
-    #[must_use]
     pub fn all(&self) -> All<'_> {
         All::new(&self.disk, &self.segments)
     }

@@ -43,7 +43,8 @@ impl Ticket {
         first_versions: &[Version],
     ) -> Ticket {
         let streams = draft.streams.iter().zip(first_versions);
-        let last = streams.filter(|(stream, _)| stream.events > 0).max_by_key(|(s, _)| s.last_ordinal);
+        let last =
+            streams.filter(|(stream, _)| stream.events > 0).max_by_key(|(s, _)| s.last_ordinal);
         let version = last.map_or(Version(0), |(s, first)| first.plus(u64::from(s.events) - 1));
         let position = first_position.plus(u64::from(draft.events()) - 1);
         let appended = Appended { version, position, first_position, recorded };

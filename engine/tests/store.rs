@@ -1,5 +1,7 @@
 //! A store as its users see it, on a disk in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -5,16 +5,36 @@
 //!
 //! 1. what follows the structure's first 32 bytes (the *tail*), padding included,
 //! 2. bytes 4 to 32 of the structure,
-//! 3. the file's salt, 8 bytes, and the structure's offset / 16, 4 bytes.
+//! 3. the file's salt, 8 bytes, rotated to the left by one byte for each unit of the number of the
+//!    structure's [`Domain`], and the structure's offset / 16, 4 bytes,
+//! 4. the number of the domain, 4 bytes.
 //!
 //! So bytes that were recycled from another file, moved within one, or embedded by a user in a payload
-//! do not pass. The tail comes first so that a writer can sum it before it knows the version and the
-//! place: only 40 bytes remain to be summed once a commit has its place in the log.
+//! do not pass, and the bytes of one sort of structure do not pass for another. The tail comes first so
+//! that a writer can sum it before it knows the version and the place: only 44 bytes remain to be summed
+//! once a commit has its place in the log.
+//!
+//! The domain turns the salt because a CRC is linear: between two domains one difference of tails makes
+//! up for that of the domains, and it must be one that nobody knows who does not know the salt.
 
 use crate::{ByteOffset, Salt};
 
 /// The part of a structure, from its start, that is summed last.
 pub const HEAD_BYTES: usize = 32;
+
+/// What sort of structure a checksum belongs to: equal bytes have another checksum in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Domain {
+    /// The header of a frame.
+    Frame = 1,
+    /// The body of a link or of a seal.
+    Body = 2,
+    /// An event record.
+    Record = 3,
+    /// An edit of the manifest.
+    Edit = 4,
+}
 
 /// Where a structure stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +65,16 @@ pub fn plain(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// The checksum of a structure with this first part, of which bytes 0 to 4 are left out, whose tail
-/// has the CRC-32 `tail` (0 where there is none), at this place.
+/// The checksum of a structure of this domain with this first part, of which bytes 0 to 4 are left
+/// out, whose tail has the CRC-32 `tail` (0 where there is none), at this place.
 #[must_use]
-pub fn seal(tail: u32, head: &[u8; HEAD_BYTES], place: Place) -> u32 {
-    let mut last = [0; HEAD_BYTES - 4 + 12];
+pub fn seal(domain: Domain, tail: u32, head: &[u8; HEAD_BYTES], place: Place) -> u32 {
+    let mut last = [0; HEAD_BYTES - 4 + 16];
     last[..28].copy_from_slice(&head[4..]);
-    last[28..36].copy_from_slice(&place.salt.0.to_le_bytes());
-    last[36..].copy_from_slice(&place.offset.units().to_le_bytes());
+    let salt = place.salt.0.rotate_left(8 * domain as u32);
+    last[28..36].copy_from_slice(&salt.to_le_bytes());
+    last[36..40].copy_from_slice(&place.offset.units().to_le_bytes());
+    last[40..].copy_from_slice(&(domain as u32).to_le_bytes());
     let mut hasher = crc32fast::Hasher::new_with_initial(tail);
     hasher.update(&last);
     hasher.finalize()

@@ -6,7 +6,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::{self, Place};
+use crate::checksum::{self, Domain, Place};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::seal::SEAL_BODY_BYTES;
 use crate::{
@@ -53,7 +53,8 @@ struct RawLink {
     predecessor: U32,
     predecessor_end: U32,
     predecessor_salt: U64,
-    reserved: [u8; 16],
+    writer: U32,
+    reserved: [u8; 12],
 }
 
 /// What a frame holds.
@@ -165,16 +166,16 @@ impl FrameHeader {
             kind: self.kind.code(),
             flags: self.flags,
         };
-        raw.crc = checksum::seal(0, &zerocopy::transmute!(raw), place).into();
+        raw.crc = checksum::seal(Domain::Frame, 0, &zerocopy::transmute!(raw), place).into();
         zerocopy::transmute!(raw)
     }
 
     /// Reads the header of a frame at this place.
     ///
     /// # Errors
-    /// [`FormatError::Truncated`], [`FormatError::Checksum`]; with a matching checksum
-    /// [`FormatError::Unsupported`] for a kind or flag of a newer version and
-    /// [`FormatError::Invalid`] for what no writer gives.
+    /// [`FormatError::Truncated`]; [`FormatError::Invalid`] for zeros, whatever their checksum;
+    /// [`FormatError::Checksum`]; with a matching checksum [`FormatError::Unsupported`] for a kind or
+    /// flag of a newer version and [`FormatError::Invalid`] for what no writer gives.
     pub fn decode(bytes: &[u8], place: Place) -> Result<FrameHeader, FormatError> {
         let raw = Raw::head(bytes)?;
         raw.check(place)?;
@@ -240,8 +241,13 @@ impl FrameHeader {
 }
 
 impl Raw {
+    /// The first bytes as a header, unless they are zeros. What follows the last frame is, and among its
+    /// millions of places there may be one where zeros have a matching checksum.
     fn head(bytes: &[u8]) -> Result<&Raw, FormatError> {
         match Raw::ref_from_prefix(bytes) {
+            Ok((raw, _)) if raw.as_bytes() == [0; FRAME_HEADER_BYTES] => {
+                Err(FormatError::Invalid("no frame: zeros"))
+            }
             Ok((raw, _)) => Ok(raw),
             Err(_) => Err(FormatError::Truncated {
                 needed: FRAME_HEADER_BYTES as u64,
@@ -252,7 +258,7 @@ impl Raw {
 
     fn check(&self, place: Place) -> Result<(), FormatError> {
         let (stored, computed) =
-            (self.crc.get(), checksum::seal(0, &zerocopy::transmute!(*self), place));
+            (self.crc.get(), checksum::seal(Domain::Frame, 0, &zerocopy::transmute!(*self), place));
         if stored == computed { Ok(()) } else { Err(FormatError::Checksum { stored, computed }) }
     }
 }
@@ -267,6 +273,9 @@ pub struct Link {
     pub last_time: Timestamp,
     /// The opening of the store that wrote this link.
     pub epoch: Epoch,
+    /// The version of Quipu that wrote this link: major << 16 | minor << 8 | patch; for people who look
+    /// for what a faulty release wrote. No reader goes by it.
+    pub writer: u32,
 }
 
 /// Checks a body that begins with its checksum and length, and gives the 32 bytes they stand in.
@@ -279,7 +288,7 @@ fn check_body(bytes: &[u8], place: Place, size: usize) -> Result<(), FormatError
     };
     let [a, b, c, d, e, f, g, h, ..] = *head;
     let stored = u32::from_le_bytes([a, b, c, d]);
-    let computed = checksum::seal(checksum::plain(tail), head, place);
+    let computed = checksum::seal(Domain::Body, checksum::plain(tail), head, place);
     if stored != computed {
         return Err(FormatError::Checksum { stored, computed });
     }
@@ -292,7 +301,7 @@ fn check_body(bytes: &[u8], place: Place, size: usize) -> Result<(), FormatError
 /// Puts the checksum of a whole body into its first four bytes.
 fn seal_body(body: &mut [u8], place: Place) {
     if let Some((head, tail)) = body.split_first_chunk_mut::<{ checksum::HEAD_BYTES }>() {
-        let crc = checksum::seal(checksum::plain(tail), head, place);
+        let crc = checksum::seal(Domain::Body, checksum::plain(tail), head, place);
         head[..4].copy_from_slice(&crc.to_le_bytes());
     }
 }
@@ -310,7 +319,8 @@ impl Link {
             predecessor: end.segment().0.into(),
             predecessor_end: end.offset().units().into(),
             predecessor_salt: salt.0.into(),
-            reserved: [0; 16],
+            writer: self.writer.into(),
+            reserved: [0; 12],
         };
         let mut body: [u8; size_of::<RawLink>()] = zerocopy::transmute!(raw);
         seal_body(&mut body, frame.plus(FRAME_HEADER_BYTES as u64));
@@ -337,6 +347,7 @@ impl Link {
                 .then(|| (Lsn::new(segment, end), Salt(raw.predecessor_salt.get()))),
             last_time,
             epoch: Epoch(raw.epoch),
+            writer: raw.writer.get(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::{self, Place};
+use crate::checksum::{self, Domain, Place};
 use crate::features::Features;
 use crate::seal::SEAL_BODY_BYTES;
 use crate::segment::{check_page, read_page};
@@ -214,7 +214,8 @@ impl Edit {
         };
         out.resize(start + align_up((out.len() - start) as u64, UNIT_BYTES) as usize, 0);
         let mut head: [u8; EDIT_HEADER_BYTES] = zerocopy::transmute!(raw);
-        let crc = checksum::seal(checksum::plain(&out[start + head.len()..]), &head, place);
+        let crc =
+            checksum::seal(Domain::Edit, checksum::plain(&out[start + head.len()..]), &head, place);
         head[..4].copy_from_slice(&crc.to_le_bytes());
         out[start..start + head.len()].copy_from_slice(&head);
     }
@@ -252,8 +253,9 @@ impl Edit {
     /// with padding.
     ///
     /// # Errors
-    /// [`FormatError::Truncated`], [`FormatError::Checksum`], [`FormatError::Invalid`], and
-    /// [`FormatError::Unsupported`] for what a newer version wrote and may not be stepped over.
+    /// [`FormatError::Truncated`], [`FormatError::Checksum`], [`FormatError::Invalid`], which zeros are
+    /// whatever their checksum, and [`FormatError::Unsupported`] for what a newer version wrote and may
+    /// not be stepped over.
     pub fn decode(bytes: &[u8], place: Place) -> Result<(u64, Edit, u64), FormatError> {
         let Ok((raw, _)) = RawEdit::ref_from_prefix(bytes) else {
             return Err(FormatError::Truncated {
@@ -261,6 +263,10 @@ impl Edit {
                 available: bytes.len() as u64,
             });
         };
+        // What follows the last edit.
+        if raw.as_bytes() == [0; EDIT_HEADER_BYTES] {
+            return Err(FormatError::Invalid("no edit: zeros"));
+        }
         let len = raw.len.get() as usize;
         if !(EDIT_HEADER_BYTES..=EDIT_BYTES_MAX).contains(&len) {
             return Err(FormatError::Invalid("length of an edit"));
@@ -270,7 +276,8 @@ impl Edit {
             return Err(FormatError::Truncated { needed: padded, available: bytes.len() as u64 });
         };
         let stored = raw.crc.get();
-        let computed = checksum::seal(checksum::plain(tail), &zerocopy::transmute!(*raw), place);
+        let computed =
+            checksum::seal(Domain::Edit, checksum::plain(tail), &zerocopy::transmute!(*raw), place);
         if stored != computed {
             return Err(FormatError::Checksum { stored, computed });
         }

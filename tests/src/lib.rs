@@ -1,2 +1,19 @@
-//! What tests the Quipu event store from outside: a model, a simulator and crash harnesses.
+//! What tests the Quipu event store from outside.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`history`] | what a store was asked and what it answered, as data |
+//! | [`checker`] | judges a history by the store's promises; knows no store |
+//! | [`content`] | events that are made from a number, so that each can be recognised |
+//! | [`subject`] | a store under test on a fault disk, every answer told to the checker |
+//! | [`simulator`] | from one seed: writers, readers, a committer, faults and crashes |
+//!
+//! Everything is deterministic and runs on one thread: a seed that fails once fails every time.
 #![forbid(unsafe_code)]
+
+pub mod checker;
+pub mod content;
+pub mod history;
+pub mod random;
+pub mod simulator;
+pub mod subject;

@@ -4,10 +4,7 @@
 //! the public API of the crate `quipu`.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the command reads and writes the user's own files"
-)]
+#![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's own files")]
 
 mod append;
 mod cli;

@@ -32,7 +32,6 @@ pub(crate) struct Output {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Look {
     Bold,
-    Dim,
     Red,
     Green,
 }
@@ -41,7 +40,6 @@ impl Look {
     fn code(self) -> &'static str {
         match self {
             Look::Bold => "1",
-            Look::Dim => "2",
             Look::Red => "1;31",
             Look::Green => "1;32",
         }
@@ -56,11 +54,6 @@ impl Output {
             stdout_colours: wanted && io::stdout().is_terminal(),
             stderr_colours: wanted && io::stderr().is_terminal(),
         }
-    }
-
-    /// Whether the reader is a script.
-    pub(crate) fn is_json(&self) -> bool {
-        self.report == Report::Scripts
     }
 
     /// A line of a report for people, on standard output.
@@ -80,18 +73,6 @@ impl Output {
     /// A line that people and scripts both read, on standard output, at once.
     pub(crate) fn signal(&self, text: fmt::Arguments<'_>) {
         put(&format!("{text}\n"));
-    }
-
-    /// Something to know that is no error, on standard error.
-    pub(crate) fn note(&self, text: &str) {
-        match self.report {
-            Report::People => {
-                complain(&format!("{}: {text}\n", self.paint_error(Look::Bold, "note")));
-            }
-            Report::Scripts => {
-                complain(&format!("{}\n", serde_json::json!({ "note": text })));
-            }
-        }
     }
 
     /// Why the command failed, or one thing that it found, on standard error.
@@ -124,9 +105,7 @@ impl Output {
             return ProgressBar::hidden();
         }
         let (bar, template) = match total_bytes {
-            Some(total) => {
-                (ProgressBar::new(total), "{bar:32} {percent:>3} %  {msg}  {eta} to go")
-            }
+            Some(total) => (ProgressBar::new(total), "{bar:32} {percent:>3} %  {msg}  {eta} to go"),
             None => (ProgressBar::new_spinner(), "{spinner} {elapsed}  {msg}"),
         };
         match ProgressStyle::with_template(template) {

@@ -46,11 +46,9 @@ fn parse_usual(text: &[u8]) -> Option<Timestamp> {
     let second = number(&front[17..19], 0, 59)?;
     let (micros, rest) = parse_fraction(rest)?;
     let offset = parse_offset(rest)?;
-    let seconds = days_since_1970(year, month, day) * DAY_SECONDS
-        + hour * 3_600
-        + minute * 60
-        + second
-        - offset;
+    let seconds =
+        days_since_1970(year, month, day) * DAY_SECONDS + hour * 3_600 + minute * 60 + second
+            - offset;
     Some(Timestamp(seconds * MICROS + micros))
 }
 

@@ -37,7 +37,9 @@ fn print(report: &VerifyReport, seconds: f64, output: &Output) {
         report.findings.iter().filter(|finding| finding.severity == Severity::Damage).count();
     let verdict = match damages {
         0 => output.paint(Look::Green, "sound"),
-        _ => output.paint(Look::Red, format_args!("damaged in {}", plural(damages as u64, "place"))),
+        _ => {
+            output.paint(Look::Red, format_args!("damaged in {}", plural(damages as u64, "place")))
+        }
     };
     output.line(format_args!(
         "{verdict}: {} in {} of {}, {} read in {seconds:.2} s ({} MB/s)",

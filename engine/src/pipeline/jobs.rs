@@ -118,7 +118,8 @@ impl Settling {
 
     /// The group that holds this position, if it waits for its sync or is being written.
     pub(super) fn holding(&self, position: Position) -> Option<&Arc<Group>> {
-        let unsynced = self.unsynced.iter().map(|unsynced| (&unsynced.group, unsynced.next_position));
+        let unsynced =
+            self.unsynced.iter().map(|unsynced| (&unsynced.group, unsynced.next_position));
         let writing = self.writing.iter().map(|(group, next)| (group, *next));
         let mut begun = unsynced.chain(writing);
         begun.find(|(_, next_position)| position < *next_position).map(|(group, _)| group)
@@ -151,7 +152,7 @@ impl Pipeline {
         }
         let next = self.queue.front().or(self.open.as_ref()).map(|filling| filling.segment);
         let rolls = next.unwrap_or(self.tail.segment).id != segment.id;
-        (settling.sync_owed || rolls).then(|| SyncJob {
+        (settling.sync_owed || rolls).then_some(SyncJob {
             segment,
             end: settling.progressed.written,
             next_position: settling.written_position,
@@ -252,7 +253,8 @@ impl Pipeline {
             settling.progressed.visible = sync.end;
             settling.progressed.visible_position = sync.next_position;
         }
-        let durable = settling.unsynced.drain(..).map(|unsynced| (unsynced.group, Progress::Durable));
+        let durable =
+            settling.unsynced.drain(..).map(|unsynced| (unsynced.group, Progress::Durable));
         durable.collect()
     }
 

@@ -15,8 +15,6 @@ mod group;
 mod jobs;
 mod room;
 mod staging;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,7 +35,6 @@ pub(crate) use jobs::{Job, Stamped, WriteJob};
 pub(crate) use room::{Patience, Prepare, Rolled};
 pub(crate) use staging::Slot;
 
-use room::Supply;
 use staging::OpenBuffer;
 
 /// What every segment keeps free for a last mark and its seal.
@@ -81,6 +78,8 @@ pub(crate) struct Start {
     pub(crate) heads: Heads,
     /// Bytes of all segments before the active one.
     pub(crate) sealed_bytes: u64,
+    /// The highest segment number ever used: the next one is new.
+    pub(crate) highest: SegmentId,
     /// Segments of earlier openings that wait to be sealed, each with its end, oldest first.
     pub(crate) unsealed: Vec<(SegmentRef, ByteOffset)>,
 }
@@ -179,12 +178,12 @@ impl Pipeline {
     pub(crate) fn new(start: Start, settings: Settings) -> Pipeline {
         let end = Lsn::new(start.tail.segment.id, start.tail.end);
         Pipeline {
+            room: room::Room::new(settings, &start),
             settings,
             epoch: start.epoch,
             heads: start.heads,
             next_position: start.next_position,
             last_time: start.last_time,
-            room: room::Room::new(settings, start.tail.segment.id, start.sealed_bytes, &start.unsealed),
             tail: start.tail,
             open: None,
             queue: VecDeque::new(),
@@ -218,11 +217,8 @@ impl Pipeline {
             let head = self.heads.get(stream.key);
             let actual = head.map(|head| head.version);
             if !stream.expected.holds(actual) {
-                let conflict = Conflict {
-                    stream: stream.name.to_owned(),
-                    expected: stream.expected,
-                    actual,
-                };
+                let conflict =
+                    Conflict { stream: stream.name.to_owned(), expected: stream.expected, actual };
                 return Err(Refusal::Conflict(conflict, head.and_then(|h| self.pending(h))));
             }
         }
@@ -315,9 +311,8 @@ impl Pipeline {
             Ending::Idle => (0, RESERVE_BYTES),
             Ending::Closed => (FLAG_CLOSED, 0),
         };
-        let idle = !matches!(self.life, Life::Poisoned(_))
-            && self.open.is_none()
-            && self.queue.is_empty();
+        let idle =
+            !matches!(self.life, Life::Poisoned(_)) && self.open.is_none() && self.queue.is_empty();
         let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + MARK_FRAME_BYTES;
         let fits = self.tail.end.0 + needed as u64 + reserve <= self.tail.segment.capacity.0;
         if !self.settling.unmarked || !idle || !fits || !self.open_group(needed) {

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 
-use quipu_format::frame::{LINK_FRAME_BYTES, Link};
+use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::manifest::Ending;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, SegmentId, align_up};
 
 use super::staging::OpenBuffer;
-use super::{Filling, Group, Life, Pipeline, RESERVE_BYTES, Refusal, SegmentRef, Settings, Tail};
-use crate::Error;
+use super::{
+    Filling, Group, Life, Pipeline, RESERVE_BYTES, Refusal, SegmentRef, Settings, Start, Tail,
+};
+use crate::{Error, writer};
 
 /// Segments that may be rolled and not yet sealed, besides the active one.
 const ROLLED_MAX: usize = 2;
@@ -81,23 +83,18 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(
-        settings: Settings,
-        last_segment: SegmentId,
-        bytes: u64,
-        unsealed: &[(SegmentRef, ByteOffset)],
-    ) -> Room {
+    pub(super) fn new(settings: Settings, start: &Start) -> Room {
         let cut = |&(segment, end): &_| Rolled { segment, end, ending: Ending::Cut };
         Room {
             free: Vec::new(),
             unallocated: settings.buffers,
             supply: Supply::Idle,
             failures: 0,
-            last_segment,
-            rolled: unsealed.iter().map(cut).collect(),
+            last_segment: start.highest,
+            rolled: start.unsealed.iter().map(cut).collect(),
             sealing: Sealing::Idle,
             trouble: None,
-            bytes,
+            bytes: start.sealed_bytes,
         }
     }
 
@@ -145,11 +142,7 @@ impl Room {
 
 impl Pipeline {
     /// Makes room for a frame of `len` bytes and the link before it, or says why there is none.
-    pub(super) fn make_room(
-        &mut self,
-        len: usize,
-        patience: &mut Patience,
-    ) -> Result<(), Refusal> {
+    pub(super) fn make_room(&mut self, len: usize, patience: &mut Patience) -> Result<(), Refusal> {
         let link = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES);
         let end = self.tail.end.0 + (link + len) as u64 + RESERVE_BYTES;
         if end > self.tail.segment.capacity.0 {
@@ -172,11 +165,8 @@ impl Pipeline {
         // groups around it.
         let usual = self.settings.buffer_bytes;
         let bytes = if needed > usual / 2 { needed } else { usual };
-        let buffer = if bytes == usual {
-            self.room.take_buffer(usual)
-        } else {
-            self.room.take_large(bytes)
-        };
+        let buffer =
+            if bytes == usual { self.room.take_buffer(usual) } else { self.room.take_large(bytes) };
         let Some(buffer) = buffer else { return false };
         self.open = Some(Filling {
             group: Group::new(),
@@ -228,11 +218,8 @@ impl Pipeline {
         self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
         self.room.bytes += segment.capacity.0;
         self.room.supply = Supply::Idle;
-        let link = Link {
-            predecessor: Some((Lsn::new(segment.id, end), segment.salt)),
-            last_time: self.last_time,
-            epoch: self.epoch,
-        };
+        let predecessor = Some((Lsn::new(segment.id, end), segment.salt));
+        let link = writer::link(predecessor, self.last_time, self.epoch);
         self.tail = Tail { segment: next, end: FIRST_FRAME, link: Some(link) };
     }
 

@@ -39,12 +39,7 @@ impl Memory {
         #[allow(unsafe_code, reason = "page-aligned memory")]
         let memory = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        Memory {
-            start,
-            layout,
-            released: AtomicUsize::new(0),
-            abandoned: AtomicBool::new(false),
-        }
+        Memory { start, layout, released: AtomicUsize::new(0), abandoned: AtomicBool::new(false) }
     }
 
     /// # Safety

@@ -12,22 +12,22 @@ use super::survey::{Candidate, Part, Survey, Tip};
 use crate::{Damage, Error, Result};
 
 /// Adds the unsealed segments to the survey's parts.
-pub(super) fn connect(survey: &mut Survey, candidates: Vec<Candidate>) -> Result<()> {
-    match strict(survey, &candidates)? {
+pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
+    match strict(survey, candidates)? {
         Ok(way) => {
             for (candidate, end) in way {
                 add(survey, candidate, end);
             }
-            set_aside(survey, &candidates)?;
+            set_aside(survey, candidates)?;
             if survey.damage.is_empty() {
-                find_end(survey, &candidates)?;
+                find_end(survey, candidates)?;
             } else {
-                lenient(survey, &candidates)?;
+                lenient(survey, candidates)?;
             }
         }
         Err(damage) => {
             survey.damage.push(damage);
-            lenient(survey, &candidates)?;
+            lenient(survey, candidates)?;
         }
     }
     Ok(())
@@ -102,7 +102,6 @@ fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
         end,
         base: candidate.scan.base,
         sealed: None,
-        listed: candidate.listed,
     });
 }
 
@@ -153,6 +152,18 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     };
     let beyond = tip.search_on()?;
     if beyond.durable > tip.scan.end {
+        // A writer may have gone on since the scan. What it wrote before is there by now.
+        let again = tip.file.scan(tip.file.capacity, &mut |_, _| Ok(()))?;
+        if again.end >= beyond.durable {
+            survey.next_position = again.next_position;
+            survey.last_time = again.last_time;
+            if let Some(last) = survey.parts.last_mut() {
+                last.end = again.end;
+            }
+            survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes: 0 };
+            return Ok(());
+        }
+
         let damage = Damage {
             file: tip.file.path.clone(),
             offset: tip.scan.stop.as_ref().map_or(tip.scan.end, |bad| bad.at),
@@ -207,15 +218,15 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         });
         let closed = closed.filter(|closed| closed.segment() == id).map(Lsn::offset);
         let end = named.or(closed).unwrap_or(beyond.end).min(candidate.file.size);
-        let before = survey.next_position;
+        let next_position = survey.next_position.max(last_position(candidate, &beyond)?);
         add(survey, candidate, end);
-        if let Some(part) = survey.parts.last_mut()
-            && candidate.scan.link.is_none()
-        {
-            part.base = before;
+        survey.next_position = next_position;
+        if let (None, Some(part)) = (candidate.scan.link, survey.parts.last_mut()) {
+            // The first position that is left; readers look for those before in the segments before.
+            part.base = beyond.first.unwrap_or(next_position);
         }
-        survey.next_position = survey.next_position.max(last_position(candidate, &beyond)?);
     }
+    survey.parts.sort_by_key(|part| part.file.id);
     Ok(())
 }
 
@@ -226,7 +237,9 @@ fn last_position(candidate: &Candidate, beyond: &super::survey::Beyond) -> Resul
     let mut at = candidate.scan.end;
     while at < beyond.end {
         let found = frames.find(at, position, candidate.scan.last_time);
-        let Some((offset, header)) = found.map_err(|error| candidate.file.io(error))? else { break };
+        let Some((offset, header)) = found.map_err(|error| candidate.file.io(error))? else {
+            break;
+        };
         position = header.next_position();
         at = ByteOffset(offset.0 + u64::from(header.len));
     }

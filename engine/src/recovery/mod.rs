@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::features::{Features, Use};
-use quipu_format::frame::Link;
 use quipu_format::manifest::Edit;
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{
@@ -27,7 +26,7 @@ use crate::directory::Directory;
 use crate::frames::Body;
 use crate::manifest::{Manifest, draw};
 use crate::pipeline::{SegmentRef, Start, Tail};
-use crate::{Damage, Error, ErrorKind, Options, Result};
+use crate::{Damage, Error, ErrorKind, Options, Result, writer};
 
 pub(crate) use scan::{Scan, SegmentFile};
 pub(crate) use survey::{Part, Survey, Tip};
@@ -71,13 +70,17 @@ pub(crate) struct Ready {
 }
 
 /// Makes a new store: once this returns, it exists.
-pub(crate) fn create(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Ready> {
+pub(crate) fn create(
+    disk: &Arc<dyn Disk>,
+    directory: &Directory,
+    options: &Options,
+) -> Result<Ready> {
     let mut manifest = Manifest::create(disk, directory)?;
     let plan = Plan::draw(&**disk)?;
     let segment = plan.header(&manifest, SegmentId(1), options.segment_bytes_min);
     create_segment(&**disk, directory, &segment, &[])?;
     manifest.add(&[listing(&segment), Edit::Opened { epoch: plan.epoch }])?;
-    let link = Link { predecessor: None, last_time: Timestamp(0), epoch: plan.epoch };
+    let link = writer::link(None, Timestamp(0), plan.epoch);
     let tail = Tail { segment: reference(&segment), end: FIRST_FRAME, link: Some(link) };
     let start = Start {
         tail,
@@ -86,6 +89,7 @@ pub(crate) fn create(disk: &Arc<dyn Disk>, directory: &Directory, options: &Opti
         last_time: Timestamp(0),
         heads: Heads::new(),
         sealed_bytes: 0,
+        highest: SegmentId(1),
         unsealed: Vec::new(),
     };
     let opening = Opening { created: true, ..Opening::default() };
@@ -168,7 +172,7 @@ impl Resuming<'_> {
             Some((Lsn::new(file.id, end), file.salt))
         };
         let last_time = self.survey.last_time;
-        let link = Link { predecessor, last_time, epoch: self.plan.epoch };
+        let link = writer::link(predecessor, last_time, self.plan.epoch);
         self.publish(Vec::new())?;
         Ok(self.ready(Tail { segment, end, link: Some(link) }, None))
     }
@@ -181,11 +185,7 @@ impl Resuming<'_> {
         let share = self.survey.bytes() / 8;
         let usual = share.clamp(self.options.segment_bytes_min, self.options.segment_bytes_max);
         let header = self.plan.header(&self.manifest, id, usual.max(needed));
-        let link = Link {
-            predecessor: carried.predecessor,
-            last_time: carried.last_time,
-            epoch: self.plan.epoch,
-        };
+        let link = writer::link(carried.predecessor, carried.last_time, self.plan.epoch);
         let bytes = carry::frames(&carried, &header, &link, &self.survey);
         let end = ByteOffset(FIRST_FRAME.0 + bytes.len() as u64);
         create_segment(&**self.disk, &self.survey.directory, &header, &bytes)?;
@@ -204,7 +204,7 @@ impl Resuming<'_> {
         let (salt, capacity) = (header.salt, header.capacity);
         let file = SegmentFile { id, salt, capacity, path, file, size: capacity };
         let base = carried.base;
-        self.survey.parts.push(Part { file, end, base, sealed: None, listed: true });
+        self.survey.parts.push(Part { file, end, base, sealed: None });
         let recovered = carried.report;
         tracing::warn!(?recovered, "the store was not closed properly; recovered");
         Ok(self.ready(Tail { segment: reference(&header), end, link: None }, recovered))
@@ -237,6 +237,7 @@ impl Resuming<'_> {
             (SegmentRef { id, salt, capacity }, part.end)
         });
         let active = tail.segment.id;
+        let highest = self.survey.highest.max(active);
         let before = self.survey.parts.iter().filter(|part| part.file.id != active);
         let start = Start {
             tail,
@@ -245,6 +246,7 @@ impl Resuming<'_> {
             last_time: self.survey.last_time,
             heads: self.heads,
             sealed_bytes: before.map(|part| part.file.capacity.0).sum(),
+            highest,
             unsealed: unsealed.collect(),
         };
         let strangers = self.survey.strangers;
@@ -337,7 +339,12 @@ fn heads(survey: &Survey, keys: &Keys) -> Result<Heads> {
     Ok(heads)
 }
 
-fn damaged(part: &Part, offset: ByteOffset, positions: std::ops::Range<Position>, why: &str) -> Error {
+fn damaged(
+    part: &Part,
+    offset: ByteOffset,
+    positions: std::ops::Range<Position>,
+    why: &str,
+) -> Error {
     let bytes = part.end.0.saturating_sub(offset.0);
     Error::damaged(Damage { file: part.file.path.clone(), offset, bytes, positions }, why)
 }

@@ -25,8 +25,6 @@ pub(crate) struct Part {
     /// Position of its first event.
     pub(crate) base: Position,
     pub(crate) sealed: Option<SealedAs>,
-    /// Whether the manifest lists it.
-    pub(crate) listed: bool,
 }
 
 /// How the log ends.
@@ -76,7 +74,6 @@ pub(crate) struct Survey {
 pub(super) struct Candidate {
     pub(super) file: SegmentFile,
     pub(super) scan: Scan,
-    pub(super) listed: bool,
 }
 
 impl Survey {
@@ -94,8 +91,20 @@ impl Survey {
         let found = survey.sort_names(names);
         survey.add_sealed(disk, &listed, &found)?;
         let candidates = survey.scan_unsealed(disk, &listed, &found)?;
-        chain::connect(&mut survey, candidates)?;
+        chain::connect(&mut survey, &candidates)?;
         Ok(survey)
+    }
+
+    /// As [`Survey::take`], beside a writer that may be at work: files read at two moments may seem to
+    /// contradict each other, so damage is believed only if it is there a second time.
+    ///
+    /// # Errors
+    /// As [`Survey::take`].
+    pub(crate) fn take_beside_writer(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
+        match Survey::take(disk, directory) {
+            Ok(survey) if survey.damage.is_empty() => Ok(survey),
+            _ => Survey::take(disk, directory),
+        }
     }
 
     fn start(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
@@ -117,7 +126,8 @@ impl Survey {
             Ok(Some(loaded)) => {
                 survey.highest = loaded.listing.highest;
                 if let Some(at) = loaded.damage {
-                    let bad = FormatError::Invalid("an edit that does not sum up before one that does");
+                    let bad =
+                        FormatError::Invalid("an edit that does not sum up before one that does");
                     survey.damage.push(Error::format(&directory.manifest(), at, &bad));
                 }
                 survey.manifest = Some(loaded);
@@ -192,7 +202,7 @@ impl Survey {
             }
             let Some(file) = self.open_segment(disk, id, Some(facts))? else { continue };
             let base = sealed.seal.first_position;
-            self.parts.push(Part { file, end: sealed.end, base, sealed: Some(sealed), listed: true });
+            self.parts.push(Part { file, end: sealed.end, base, sealed: Some(sealed) });
         }
         Ok(())
     }
@@ -221,7 +231,7 @@ impl Survey {
             }
             let Some(file) = self.open_segment(disk, id, facts)? else { continue };
             let scan = file.scan(file.capacity, &mut |_, _| Ok(()))?;
-            candidates.push(Candidate { file, scan, listed: facts.is_some() });
+            candidates.push(Candidate { file, scan });
         }
         Ok(candidates)
     }

@@ -17,7 +17,11 @@ SALT = 0x1122334455667788
 STORE = bytes(range(0xA0, 0xB0))
 EPOCH = bytes(range(0xE0, 0xF0))
 SECRET = bytes(range(0x50, 0x60))
+WRITER = 1 << 16 | 2 << 8 | 3
 EVENT_ID = bytes.fromhex("0198c0de7abc7def8123456789abcdef")
+
+# The domains of checksums.
+FRAME, BODY, RECORD, EDIT = 1, 2, 3, 4
 
 
 def padded(data, alignment=16):
@@ -25,14 +29,16 @@ def padded(data, alignment=16):
     return data + bytes(-len(data) % alignment)
 
 
-def sealed(structure, offset, salt=SALT):
+def sealed(domain, structure, offset, salt=SALT):
     """A structure with its checksum in bytes 0 to 4.
 
     The checksum is the CRC-32 of zlib over, in this order: what follows the first 32 bytes, then
-    bytes 4 to 32, then the salt (u64) and the offset in units of 16 bytes (u32), little-endian.
+    bytes 4 to 32, then the salt (u64, rotated left by 8 bits times the domain), the offset in units of 16 bytes (u32) and the number of the
+    domain (u32), little-endian.
     """
     assert len(structure) >= 32 and len(structure) % 16 == 0 and offset % 16 == 0
-    summed = structure[32:] + structure[4:32] + struct.pack("<QI", salt, offset // 16)
+    turned = (salt << 8 * domain | salt >> 64 - 8 * domain) & 0xFFFFFFFFFFFFFFFF
+    summed = structure[32:] + structure[4:32] + struct.pack("<QII", turned, offset // 16, domain)
     return struct.pack("<I", zlib.crc32(summed)) + structure[4:]
 
 
@@ -47,14 +53,16 @@ def frame_header(offset, length, position, time, durable_to, events, kind, flags
         "<IIQQIHBB", 0, length, position, time, durable_to // 16, events, kind, flags
     )
     assert len(raw) == 32
-    return sealed(raw, offset)
+    return sealed(FRAME, raw, offset)
 
 
 def link_frame(offset, position, time, durable_to, last_time, predecessor):
     segment, end, salt = predecessor or (0, 0, 0)
-    body = struct.pack("<IIQ16sIIQ16x", 0, 64, last_time, EPOCH, segment, end // 16, salt)
+    body = struct.pack(
+        "<IIQ16sIIQI12x", 0, 64, last_time, EPOCH, segment, end // 16, salt, WRITER
+    )
     header = frame_header(offset, 96, position, time, durable_to, 0, 1, 0)
-    return header + sealed(body, offset + 32)
+    return header + sealed(BODY, body, offset + 32)
 
 
 def seal_body(occurred):
@@ -66,7 +74,7 @@ def seal_body(occurred):
 def seal_frame(offset, position, time, durable_to, occurred):
     body = struct.pack("<II24x", 0, 192) + seal_body(occurred)
     header = frame_header(offset, 224, position, time, durable_to, 0, 5, 0)
-    return header + sealed(body, offset + 32)
+    return header + sealed(BODY, body, offset + 32)
 
 
 def record(frame, back, version, ordinal, stream, kind, payload=b"", **more):
@@ -98,7 +106,7 @@ def record(frame, back, version, ordinal, stream, kind, payload=b"", **more):
         len(metadata),
     )
     assert len(header) == 32
-    return sealed(padded(header + body), frame + back)
+    return sealed(RECORD, padded(header + body), frame + back)
 
 
 def events_frame(offset, position, time, durable_to):
@@ -133,7 +141,7 @@ def events_frame(offset, position, time, durable_to):
 
 def edit(offset, number, kind, body):
     header = struct.pack("<IIQH14x", 0, 32 + len(body), number, kind)
-    return sealed(padded(header + body), offset)
+    return sealed(EDIT, padded(header + body), offset)
 
 
 def structures():

@@ -1,5 +1,6 @@
 //! The bounds, on both sides of each; and what unknown feature bits mean.
 
+use quipu_format::checksum::Domain;
 use quipu_format::features::{Features, Use};
 use quipu_format::frame::{FrameHeader, FrameKind};
 use quipu_format::limits::{
@@ -125,7 +126,7 @@ fn an_edit_may_be_as_long_as_its_bound_and_have_grown() {
         edit.encode(1, place, &mut bytes);
         bytes.resize(len.next_multiple_of(16), 0x77);
         bytes[4..8].copy_from_slice(&(len as u32).to_le_bytes());
-        mend(&mut bytes, place);
+        mend(&mut bytes, Domain::Edit, place);
         Edit::decode(&bytes, place)
     };
     for (name, _, _, edit) in samples::edits() {

@@ -5,6 +5,7 @@ mod samples;
 
 mod arbitrary;
 mod damage;
+mod domains;
 mod limits;
 mod mended;
 mod roundtrip;

@@ -38,8 +38,13 @@ fn links() -> impl Strategy<Value = Link> {
     let ends = (1..=u32::MAX, any::<u32>(), any::<u64>()).prop_map(|(segment, end, salt)| {
         (Lsn::new(SegmentId(segment), ByteOffset::from_units(end)), Salt(salt))
     });
-    (proptest::option::of(ends), times(), any::<[u8; 16]>()).prop_map(
-        |(predecessor, last_time, epoch)| Link { predecessor, last_time, epoch: Epoch(epoch) },
+    (proptest::option::of(ends), times(), any::<[u8; 16]>(), any::<u32>()).prop_map(
+        |(predecessor, last_time, epoch, writer)| Link {
+            predecessor,
+            last_time,
+            epoch: Epoch(epoch),
+            writer,
+        },
     )
 }
 

@@ -20,6 +20,8 @@ pub(crate) const STORE: StoreId = StoreId(counted(0xa0));
 pub(crate) const EPOCH: Epoch = Epoch(counted(0xe0));
 pub(crate) const SECRET: [u8; 16] = counted(0x50);
 pub(crate) const EVENT_ID: [u8; 16] = 0x0198_c0de_7abc_7def_8123_4567_89ab_cdef_u128.to_be_bytes();
+/// Version 1.2.3.
+pub(crate) const WRITER: u32 = 0x01_0203;
 /// The year 1, long before the store.
 pub(crate) const LONG_AGO: Timestamp = Timestamp(-62_135_596_800_000_000);
 
@@ -82,7 +84,7 @@ pub(crate) fn mark(closed: bool) -> FrameHeader {
 }
 
 pub(crate) fn link_first() -> (FrameHeader, Link) {
-    let link = Link { predecessor: None, last_time: Timestamp(0), epoch: EPOCH };
+    let link = Link { predecessor: None, last_time: Timestamp(0), epoch: EPOCH, writer: WRITER };
     (header(FrameKind::Link, 0, 1_700_000_000_000_000, 4096), link)
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn link_after() -> (FrameHeader, Link) {
         predecessor: Some((end, Salt(0x99aa_bbcc_ddee_ff00))),
         last_time: Timestamp(1_700_000_000_000_001),
         epoch: EPOCH,
+        writer: WRITER,
     };
     (header(FrameKind::Link, 1000, 1_700_000_000_000_002, 4096), link)
 }

@@ -1,0 +1,232 @@
+//! Verification: every byte of a store is read and compared with what it claims to be.
+//!
+//! It opens nothing for writing and takes no lock, so it runs beside a writer and on a damaged store.
+
+mod segment;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use quipu_disk::{Disk, RealDisk};
+use quipu_format::{Hash, Position};
+use quipu_index::{Heads, Keys};
+
+use crate::directory::Directory;
+use crate::recovery::{Survey, Tip};
+use crate::{Error, Result};
+
+/// How far from the end of the last edit one that was never finished may reach.
+const EDIT_REACH_BYTES: u64 = 4096;
+
+/// What a finding means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// Bytes are not what was written.
+    Damage,
+    /// Something that a killed or running writer leaves: it was never acknowledged, and the next
+    /// opening clears it away. No damage.
+    Unfinished,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it means.
+    pub severity: Severity,
+    /// The file.
+    pub file: PathBuf,
+    /// The first byte concerned, as far as it can be told.
+    pub offset: u64,
+    /// Bytes concerned; 0 where that cannot be told.
+    pub bytes: u64,
+    /// Positions of the events concerned.
+    pub positions: Range<Position>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+/// What verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Segments of the log.
+    pub segments: u64,
+    /// Commits that are whole.
+    pub commits: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Streams that have an event.
+    pub streams: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// The position that the next event gets.
+    pub next_position: Position,
+    /// Whether the store was closed properly.
+    pub closed_cleanly: bool,
+    /// Everything that is not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Damage)
+    }
+}
+
+/// How far verification has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerifyProgress {
+    /// Bytes read.
+    pub done_bytes: u64,
+    /// Bytes to be read.
+    pub total_bytes: u64,
+}
+
+/// Verifies the store in this directory: every checksum, every chain, every count, and that what
+/// nobody wrote is zero.
+///
+/// ```
+/// let report = quipu::verify_on(&quipu_disk::MemoryDisk::new(), "no-store".as_ref(), &mut |_| {});
+/// assert_eq!(report.unwrap_err().kind(), quipu::ErrorKind::NoStore);
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore),
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and what the system refuses. Damage is
+/// no error but what is looked for.
+pub fn verify(path: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<VerifyReport> {
+    verify_on(&RealDisk::new(), path, progress)
+}
+
+/// As [`verify`], on another disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(
+    disk: &dyn Disk,
+    path: &Path,
+    progress: &mut dyn FnMut(VerifyProgress),
+) -> Result<VerifyReport> {
+    let directory = Directory::new(path);
+    let survey = Survey::take_beside_writer(disk, &directory)?;
+    let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
+    let total_bytes = survey.bytes();
+    let mut verifier = Verifier {
+        report: VerifyReport::default(),
+        progress: VerifyProgress { done_bytes: 0, total_bytes },
+        tell: progress,
+        keys,
+        heads: Heads::new(),
+        next_position: Position(0),
+        chain: Hash::default(),
+    };
+    verifier.survey(&survey);
+    let last = survey.parts.len().saturating_sub(1);
+    for (index, part) in survey.parts.iter().enumerate() {
+        let clean = matches!(survey.tip, Tip::Clean) && survey.blank.is_none();
+        verifier.part(part, index == last && clean)?;
+    }
+    if let Some(blank) = &survey.blank {
+        verifier.zeros(blank, quipu_format::segment::FIRST_FRAME)?;
+    }
+    Ok(verifier.finish(&survey))
+}
+
+/// Verification under way.
+struct Verifier<'p> {
+    report: VerifyReport,
+    progress: VerifyProgress,
+    tell: &'p mut dyn FnMut(VerifyProgress),
+    keys: Keys,
+    heads: Heads,
+    next_position: Position,
+    /// The chain up to the segment before.
+    chain: Hash,
+}
+
+impl Verifier<'_> {
+    /// What the survey found before a single event was looked at.
+    fn survey(&mut self, survey: &Survey) {
+        survey.damage.iter().for_each(|error| self.error(error));
+        let nothing = Position(0)..Position(0);
+        if let Some((manifest, rest)) = survey.manifest.as_ref().and_then(|m| Some((m, m.rest?)))
+            && manifest.damage.is_none()
+        {
+            let near = rest.0 < manifest.end.0 + EDIT_REACH_BYTES;
+            let (severity, what) = if near {
+                (Severity::Unfinished, "an edit that was never finished")
+            } else {
+                (Severity::Damage, "bytes that nobody wrote")
+            };
+            let file = survey.directory.manifest();
+            self.find(severity, file, rest.0..rest.0, nothing.clone(), what);
+        }
+        for name in &survey.temporary {
+            let file = survey.directory.file(name);
+            let what = "a file that was never finished";
+            self.find(Severity::Unfinished, file, 0..0, nothing.clone(), what);
+        }
+        if let (Tip::Unclean { dropped_bytes, .. }, Some(last)) = (&survey.tip, survey.parts.last())
+            && *dropped_bytes > 0
+        {
+            let range = last.end.0..last.end.0 + dropped_bytes;
+            let positions = survey.next_position..survey.next_position;
+            let what = "a commit that was never finished; the next opening drops it";
+            self.find(Severity::Unfinished, last.file.path.clone(), range, positions, what);
+        }
+    }
+
+    fn error(&mut self, error: &Error) {
+        let finding = match error.damage() {
+            Some(damage) => Finding {
+                severity: Severity::Damage,
+                file: damage.file.clone(),
+                offset: damage.offset.0,
+                bytes: damage.bytes,
+                positions: damage.positions.clone(),
+                what: error.to_string(),
+            },
+            None => return,
+        };
+        self.add(finding);
+    }
+
+    fn find(
+        &mut self,
+        severity: Severity,
+        file: PathBuf,
+        range: Range<u64>,
+        positions: Range<Position>,
+        what: &str,
+    ) {
+        let (offset, bytes) = (range.start, range.end - range.start);
+        self.add(Finding { severity, file, offset, bytes, positions, what: what.to_owned() });
+    }
+
+    /// Adds a finding, unless the same place was reported before.
+    fn add(&mut self, finding: Finding) {
+        let same = |known: &Finding| {
+            (known.severity, &known.file, known.offset)
+                == (finding.severity, &finding.file, finding.offset)
+        };
+        if !self.report.findings.iter().any(same) {
+            self.report.findings.push(finding);
+        }
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.report.bytes += bytes;
+        self.progress.done_bytes = self.report.bytes.min(self.progress.total_bytes);
+        (self.tell)(self.progress);
+    }
+
+    fn finish(mut self, survey: &Survey) -> VerifyReport {
+        self.report.segments = survey.parts.len() as u64;
+        self.report.streams = self.heads.len() as u64;
+        self.report.next_position = survey.next_position.max(self.next_position);
+        let closed = survey.manifest.as_ref().is_some_and(|m| m.listing.closed.is_some());
+        self.report.closed_cleanly = closed && survey.damage.is_empty();
+        self.report
+    }
+}

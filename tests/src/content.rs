@@ -1,0 +1,151 @@
+//! Events that are made from a number: whoever reads one can tell which it is and whether every byte
+//! of it is as it was written.
+
+use quipu::{Codec, Event, NewEvent, Timestamp, Uuid};
+
+use crate::history::{Seen, Stream, Written};
+use crate::random::Random;
+
+/// All streams that tests write to.
+pub const STREAMS: [&str; 12] = [
+    "order-1",
+    "order-2",
+    "account-17",
+    "a",
+    "Ärger-7",
+    "inventory-0000000000000000000000000000000000000000000000000000000000000001",
+    "session-x",
+    "session-y",
+    "結び目-3",
+    "limit",
+    "b",
+    "-",
+];
+
+const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"];
+const TAGS: [&str; 3] = ["customer:7", "region:eu", "k"];
+const CODECS: [Codec; 4] = [Codec::Bytes, Codec::Json, Codec::Rkyv, Codec::MessagePack];
+
+/// What no stream has.
+pub const UNKNOWN_STREAM: Stream = Stream::MAX;
+
+/// What an event of a test looks like, all of it determined by its id and the size of its payload.
+struct Content {
+    kind: &'static str,
+    codec: Codec,
+    tags: &'static [&'static str],
+    metadata: Vec<u8>,
+    occurred: Option<Timestamp>,
+    payload: Vec<u8>,
+}
+
+impl Content {
+    fn of(id: u64, payload_bytes: usize) -> Content {
+        let mut random = Random::new(id);
+        let kind = TYPES[random.below(TYPES.len())];
+        let codec = CODECS[random.below(CODECS.len())];
+        let tags = &TAGS[..random.below(TAGS.len() + 1)];
+        let metadata_bytes = if random.percent(25) { random.below(40) } else { 0 };
+        let occurred = random.percent(25).then(|| Timestamp(i64::from(random.next() as u32)));
+        let metadata = bytes(&mut random, metadata_bytes);
+        Content { kind, codec, tags, metadata, occurred, payload: bytes(&mut random, payload_bytes) }
+    }
+}
+
+fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(count.next_multiple_of(8));
+    while bytes.len() < count {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}
+
+/// The event with this id, and what the checker needs to know of it. The id is not 0.
+#[must_use]
+pub fn event(id: u64, payload_bytes: usize) -> (NewEvent<'static>, Written) {
+    let Content { kind, codec, tags, metadata, occurred, payload } = Content::of(id, payload_bytes);
+    let digest = Digest::default()
+        .text(kind)
+        .bytes(&metadata)
+        .bytes(&payload)
+        .texts(tags.iter().copied())
+        .number(occurred.map_or(i64::MIN, |at| at.0))
+        .text(&format!("{codec:?}"))
+        .0;
+    let mut event = NewEvent::new(kind, payload)
+        .codec(codec)
+        .metadata(metadata)
+        .id(Uuid::from_u128(u128::from(id)));
+    for &tag in tags {
+        event = event.tag(tag);
+    }
+    if let Some(at) = occurred {
+        event = event.occurred(at);
+    }
+    (event, Written { id, digest })
+}
+
+/// What the checker needs to know of an event that was read.
+#[must_use]
+pub fn seen(event: &Event<'_>) -> Seen {
+    let digest = Digest::default()
+        .text(event.event_type())
+        .bytes(event.metadata())
+        .bytes(event.payload())
+        .texts(event.tags())
+        .number(event.occurred().map_or(i64::MIN, |at| at.0))
+        .text(&format!("{:?}", event.codec()))
+        .0;
+    let stream = STREAMS.iter().position(|&name| name == event.stream());
+    Seen {
+        position: event.position().0,
+        stream: stream.and_then(|at| Stream::try_from(at).ok()).unwrap_or(UNKNOWN_STREAM),
+        version: event.version().0,
+        id: event.id().and_then(|id| u64::try_from(id.as_u128()).ok()).unwrap_or(0),
+        digest,
+        recorded: event.recorded().0,
+    }
+}
+
+/// A sum over fields, each with its length, so that no byte can move from one to the next.
+#[derive(Default)]
+struct Digest(u64);
+
+impl Digest {
+    fn word(self, word: u64) -> Digest {
+        Digest((self.0 ^ word).wrapping_mul(0x9FB2_1C65_1E98_DF25).rotate_left(29))
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Digest {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let digest = self.word(bytes.len() as u64);
+        let digest = words.iter().fold(digest, |sum, word| sum.word(u64::from_le_bytes(*word)));
+        rest.iter().fold(digest, |sum, &byte| sum.word(u64::from(byte)))
+    }
+
+    fn text(self, text: &str) -> Digest {
+        self.bytes(text.as_bytes())
+    }
+
+    fn texts<'t>(self, texts: impl Iterator<Item = &'t str>) -> Digest {
+        texts.fold(self, Digest::text).word(u64::MAX)
+    }
+
+    fn number(self, number: i64) -> Digest {
+        self.bytes(&number.to_le_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_tells_fields_apart() {
+        let digest = |fields: [&str; 2]| Digest::default().text(fields[0]).text(fields[1]).0;
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+        assert_ne!(event(1, 8).1.digest, event(1, 9).1.digest);
+        assert_eq!(event(1, 8).1, event(1, 8).1);
+    }
+}

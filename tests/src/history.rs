@@ -1,0 +1,155 @@
+//! What a store was asked and what it answered, as data: the input of the checker.
+
+use quipu::{Durability, ExpectedVersion};
+
+/// A stream, by its place among [`STREAMS`](crate::content::STREAMS).
+pub type Stream = u16;
+
+/// The number of a submitted commit, given out from 0 on.
+pub type Commit = u32;
+
+/// An event of a submitted commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its id, which no other event has.
+    pub id: u64,
+    /// A digest of all that the writer said of it.
+    pub digest: u64,
+}
+
+/// What a commit does to one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The stream.
+    pub stream: Stream,
+    /// What is expected of it before the commit.
+    pub expected: ExpectedVersion,
+    /// What is appended; nothing to a stream that is only checked.
+    pub events: Vec<Written>,
+}
+
+/// An event as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its position in the store.
+    pub position: u64,
+    /// Its stream.
+    pub stream: Stream,
+    /// Its version in the stream.
+    pub version: u64,
+    /// Its id; 0 if that is none that a test gave.
+    pub id: u64,
+    /// A digest of its bytes.
+    pub digest: u64,
+    /// When it was recorded, in microseconds.
+    pub recorded: i64,
+}
+
+/// What a commit became, by the store's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Position of its last event.
+    pub position: u64,
+    /// Version of its last event.
+    pub version: u64,
+    /// When it was recorded, in microseconds.
+    pub recorded: i64,
+}
+
+/// How a commit failed after it had its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is not on disk and never will be.
+    NotWritten,
+    /// Nobody knows before the store is opened anew.
+    Unknown,
+}
+
+/// How a life of the store ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The process died: what it had written is there.
+    Killed,
+    /// The power went off: what it had not synced may be gone.
+    PowerCut,
+}
+
+/// One thing that happened. `visible` is always the position that the next event to become visible
+/// will get, as the store says it at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The store was opened; these are all its events.
+    Opened {
+        /// Whether the store says that it is new.
+        created: bool,
+        /// The position after the last event.
+        visible: u64,
+        /// What was read.
+        events: Vec<Seen>,
+    },
+    /// A commit got its place, after all that got theirs before.
+    Placed {
+        /// Its number.
+        commit: Commit,
+        /// What it does.
+        parts: Vec<Part>,
+    },
+    /// A commit was acknowledged.
+    Acknowledged {
+        /// Its number.
+        commit: Commit,
+        /// What was promised.
+        durability: Durability,
+        /// What was said.
+        receipt: Receipt,
+        /// The bound of readers.
+        visible: u64,
+    },
+    /// A commit that had its place failed.
+    Failed {
+        /// Its number.
+        commit: Commit,
+        /// What was said.
+        outcome: Outcome,
+    },
+    /// A commit was refused because of a stream.
+    Conflict {
+        /// Its number.
+        commit: Commit,
+        /// What it would have done.
+        parts: Vec<Part>,
+        /// The stream, as the answer names it.
+        stream: Stream,
+        /// What was expected, as the answer names it.
+        expected: ExpectedVersion,
+        /// Where the stream is, as the answer names it.
+        actual: Option<u64>,
+    },
+    /// The writer was told of the conflict.
+    Told {
+        /// The refused commit.
+        commit: Commit,
+        /// The bound of readers.
+        visible: u64,
+    },
+    /// A reader looked how far it may read.
+    Looked {
+        /// The bound of readers.
+        visible: u64,
+    },
+    /// A reader got these, beginning at `from`, from a cursor that was opened at `visible`.
+    Read {
+        /// Where it began.
+        from: u64,
+        /// Where it could not go on.
+        visible: u64,
+        /// What it got.
+        events: Vec<Seen>,
+    },
+    /// The store was closed in order.
+    Closed,
+    /// The life of the store ended otherwise.
+    Crashed(Crash),
+}

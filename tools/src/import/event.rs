@@ -1,0 +1,191 @@
+//! One line as an event, read in place.
+
+use std::borrow::Cow;
+
+use quipu::{Codec, NewEvent, Timestamp};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::time;
+
+const STREAM_BYTES_MAX: usize = 512;
+const NAME_BYTES_MAX: usize = 255;
+const TAGS_MAX: usize = 32;
+const METADATA_BYTES_MAX: usize = 64 << 10;
+const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+
+/// The fields of a line. Text without escapes, and all JSON, is borrowed from it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields<'a> {
+    #[serde(borrow)]
+    stream: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    event_type: Text<'a>,
+    #[serde(borrow)]
+    time: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    tags: Vec<Text<'a>>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    #[serde(borrow, default, deserialize_with = "present")]
+    metadata: Option<&'a RawValue>,
+}
+
+/// A string that borrows where it can. In a newtype, because the items of a `Vec<Cow<str>>` never do.
+#[derive(Debug, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A value that is there, also where it is `null`.
+fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(source).map(Some)
+}
+
+/// A line that can be stored.
+#[derive(Debug)]
+pub(super) struct Parsed<'a> {
+    fields: Fields<'a>,
+    occurred: Option<Timestamp>,
+}
+
+impl Parsed<'_> {
+    /// Name of the stream.
+    pub(super) fn stream(&self) -> &str {
+        &self.fields.stream.0
+    }
+
+    /// The event to be appended to it.
+    pub(super) fn event(&self) -> NewEvent<'_> {
+        let Fields { event_type, tags, data, metadata, .. } = &self.fields;
+        let payload = data.get().as_bytes();
+        let mut event = NewEvent::new(&*event_type.0, payload).codec(Codec::Json);
+        for tag in tags {
+            event = event.tag(&*tag.0);
+        }
+        if let Some(metadata) = metadata {
+            event = event.metadata(metadata.get().as_bytes());
+        }
+        if let Some(time) = self.occurred {
+            event = event.occurred(time);
+        }
+        event
+    }
+}
+
+/// Reads a line and checks that the store will take it.
+pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, String> {
+    let fields = read(line)?;
+    check_bounds(&fields)?;
+    let occurred = match &fields.time {
+        Some(text) => Some(time::parse(&text.0)?),
+        None => None,
+    };
+    Ok(Parsed { fields, occurred })
+}
+
+/// Reads the fields of a line.
+pub(super) fn read(line: &[u8]) -> Result<Fields<'_>, String> {
+    let text = std::str::from_utf8(line)
+        .map_err(|error| format!("not in UTF-8 from its byte {} on", error.valid_up_to() + 1))?;
+    serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+fn explain(text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        return "blank".to_owned();
+    }
+    // The line within the line is always the first.
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match message.strip_suffix(&place) {
+        Some(what) => format!("{what}, at its byte {}", error.column()),
+        None => message,
+    }
+}
+
+/// The store's own bounds, checked here so that the line can be named.
+fn check_bounds(fields: &Fields<'_>) -> Result<(), String> {
+    within("the name of the stream", &fields.stream.0, STREAM_BYTES_MAX)?;
+    within("the type", &fields.event_type.0, NAME_BYTES_MAX)?;
+    for tag in &fields.tags {
+        within("a tag", &tag.0, NAME_BYTES_MAX)?;
+    }
+    if fields.stream.0.starts_with('$') {
+        return Err("names of streams that begin with $ are reserved".to_owned());
+    }
+    if fields.tags.len() > TAGS_MAX {
+        return Err(format!("{} tags, more than {TAGS_MAX}", fields.tags.len()));
+    }
+    if fields.metadata.is_some_and(|metadata| metadata.get().len() > METADATA_BYTES_MAX) {
+        return Err(format!("metadata of more than {METADATA_BYTES_MAX} bytes"));
+    }
+    if fields.data.get().len() > PAYLOAD_BYTES_MAX {
+        return Err(format!("data of more than {PAYLOAD_BYTES_MAX} bytes"));
+    }
+    Ok(())
+}
+
+fn within(what: &str, name: &str, bytes_max: usize) -> Result<(), String> {
+    if (1..=bytes_max).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(format!("{what} has {} bytes, not 1 to {bytes_max}", name.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_escapes_and_all_json_is_borrowed() {
+        let line = br#"{"stream":"a-1","type":"T","tags":["x:1","y\"2"],"data": {"k" : 1.0} }"#;
+        let fields = read(line).unwrap();
+        assert!(matches!(fields.stream.0, Cow::Borrowed("a-1")));
+        assert!(matches!(fields.tags[0].0, Cow::Borrowed("x:1")));
+        assert_eq!(fields.tags[1].0, "y\"2");
+        assert_eq!(fields.data.get(), r#"{"k" : 1.0}"#);
+    }
+
+    #[test]
+    fn only_stream_type_and_data_have_to_be_there() {
+        assert!(parse(br#"{"stream":"a","type":"T","data":null}"#).is_ok());
+        for line in [
+            &br#"{"type":"T","data":1}"#[..],
+            br#"{"stream":"a","data":1}"#,
+            br#"{"stream":"a","type":"T"}"#,
+        ] {
+            assert!(parse(line).unwrap_err().starts_with("missing field"));
+        }
+    }
+
+    #[test]
+    fn metadata_that_is_null_is_there() {
+        let line = br#"{"stream":"a","type":"T","data":1,"metadata":null}"#;
+        assert_eq!(parse(line).unwrap().fields.metadata.map(RawValue::get), Some("null"));
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_with_a_reason() {
+        let long = format!(r#"{{"stream":"{}","type":"T","data":1}}"#, "a".repeat(513));
+        let tags =
+            format!(r#"{{"stream":"a","type":"T","data":1,"tags":["t"{}]}}"#, r#","t""#.repeat(32));
+        for (line, reason) in [
+            (&b""[..], "blank"),
+            (b" \t\r", "blank"),
+            (b"{\"stream\":\"\xff\"}", "not in UTF-8 from its byte 12 on"),
+            (br#"{"stream":"a","type":"T","data":1,"x":1}"#, "unknown field `x`"),
+            (br#"{"stream":"a","type":"T","data":1} {}"#, "trailing characters"),
+            (br#"{"stream":"a","type":"T","data":1,"data":2}"#, "duplicate field"),
+            (br#"{"stream":"","type":"T","data":1}"#, "the name of the stream has 0 bytes"),
+            (br#"{"stream":"$a","type":"T","data":1}"#, "reserved"),
+            (br#"{"stream":"a","type":"T","data":1,"tags":[""]}"#, "a tag has 0 bytes"),
+            (br#"{"stream":"a","type":"T","data":1,"time":"noon"}"#, "no RFC 3339 time"),
+            (br#"["a","T"]"#, "missing"),
+            (long.as_bytes(), "513 bytes"),
+            (tags.as_bytes(), "33 tags"),
+        ] {
+            let why = parse(line).err().unwrap_or_else(|| "taken".to_owned());
+            assert!(why.contains(reason), "{}: {why}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `quipu import`: JSON lines into a store.
+//!
+//! A thread reads and decompresses ([`source`]), cuts blocks of whole lines ([`lines`]), and gives each
+//! line an id that names it and all lines before it ([`ids`]). This one parses the lines in place
+//! ([`event`]) and submits a commit for each block; many are in flight at a time, and they are
+//! acknowledged in order ([`pipeline`]). What an earlier import of the same input has stored is found by
+//! those ids ([`resume`]).
+
+mod event;
+mod ids;
+mod input;
+mod lines;
+mod pipeline;
+mod resume;
+mod source;
+mod streams;
+mod summary;
+
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use quipu::{ExpectedVersion, Store, Uuid};
+use serde_json::json;
+
+use crate::cli::{self, ImportArgs};
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, count, per_second};
+
+use self::event::Parsed;
+pub(crate) use self::input::Input;
+use self::lines::Line;
+pub(crate) use self::pipeline::BATCHES_MAX as BATCHES_IN_FLIGHT_MAX;
+use self::pipeline::Pipeline;
+use self::streams::Streams;
+pub(crate) use self::summary::Summary;
+
+/// What to do where the store holds the beginning of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// Refuse.
+    Refuse,
+    /// Go on behind it.
+    Resume,
+}
+
+/// Runs the command.
+pub(crate) fn run(path: &Path, args: &ImportArgs, output: &Output) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let mut input = open(args)?;
+    let bar = output.progress(input.total_bytes());
+    let store = Store::builder(path).options(quipu::Options { buffer_bytes: std::env::var("BB").ok().and_then(|t| t.parse().ok()).unwrap_or(1 << 20), buffers: std::env::var("BN").ok().and_then(|t| t.parse().ok()).unwrap_or(4), ..Default::default() }).open()?;
+    let read = input.meter();
+    let overlap = if args.resume { Overlap::Resume } else { Overlap::Refuse };
+    let mut watch = |lines| {
+        if args.progress_lines {
+            output.signal(format_args!("acknowledged {lines}"));
+        }
+        show_progress(&bar, read.bytes(), lines);
+    };
+    let done = import(&store, &mut input, overlap, &mut watch);
+    bar.finish_and_clear();
+    let mut summary = done?;
+    store.close()?;
+    summary.seconds = started.elapsed().as_secs_f64();
+    summary.print(output);
+    Ok(Exit::Done)
+}
+
+fn show_progress(bar: &ProgressBar, read_bytes: u64, lines: u64) {
+    if !bar.is_hidden() {
+        bar.set_message(format!("{} events", count(lines)));
+        bar.set_position(read_bytes);
+    }
+}
+
+fn open(args: &ImportArgs) -> Result<Input, Failure> {
+    if args.file != Path::new("-") {
+        return Input::open(&args.file, args.batch);
+    }
+    if cli::stdin_is_terminal() {
+        return Err(Failure::usage(
+            "standard input is a terminal",
+            "pipe the lines in, or name a file",
+        ));
+    }
+    Input::of(Box::new(io::stdin()), args.batch)
+        .map_err(|error| Failure::file("read", "standard input".as_ref(), &error))
+}
+
+/// Imports all of the input; `watch` is told how many of its lines are durable, batch for batch.
+pub(crate) fn import(
+    store: &Store,
+    input: &mut Input,
+    overlap: Overlap,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    match overlap {
+        Overlap::Refuse => resume::refuse_if_stored(store, input)?,
+        Overlap::Resume => resume::skip_stored(store, input)?,
+    }
+    let resumed = input.taken();
+    let mut pipeline = Pipeline::new(resumed, watch);
+    let mut streams = Streams::default();
+    let ended = feed(store, input, &mut pipeline, &mut streams);
+    // Whatever went wrong with the input, what was submitted before is on its way.
+    let settled = pipeline.finish();
+    let stored = pipeline.acknowledged();
+    match settled.and(ended) {
+        Err(failure) => Err(explain(failure, stored)),
+        Ok(bytes) => Ok(Summary {
+            events: stored - resumed,
+            resumed,
+            streams,
+            bytes,
+            seconds: started.elapsed().as_secs_f64(),
+        }),
+    }
+}
+
+/// Submits the lines that are left, a commit for each block.
+fn feed(
+    store: &Store,
+    input: &mut Input,
+    pipeline: &mut Pipeline<'_>,
+    streams: &mut Streams,
+) -> Result<u64, Failure> {
+    let mut bytes_read = 0;
+    loop {
+        let (lines, bytes) = input.batch()?;
+        let parsed = lines.map(parse).collect::<Result<Vec<_>, Failure>>()?;
+        if parsed.is_empty() {
+            return Ok(bytes_read);
+        }
+        let mut commit = store.commit();
+        for (id, parsed) in &parsed {
+            streams.add(parsed.stream());
+            commit = commit.append(parsed.stream(), ExpectedVersion::Any, [parsed.event().id(*id)]);
+        }
+        pipeline.submit(commit, parsed.len() as u64, bytes)?;
+        drop(parsed);
+        input.take_batch();
+        bytes_read += bytes;
+    }
+}
+
+fn parse(line: Line<'_>) -> Result<(Uuid, Parsed<'_>), Failure> {
+    let parsed = event::parse(line.bytes).map_err(|why| refused_line(line.number, &why))?;
+    Ok((line.id, parsed))
+}
+
+/// A line that cannot be taken; lines are counted from 1 for people.
+fn refused_line(number: u64, why: &str) -> Failure {
+    Failure::new("bad-line", format!("line {}: {why}", number + 1), "correct the line")
+        .detail("line", number + 1)
+}
+
+/// Adds how much is stored, and how to go on.
+fn explain(mut failure: Failure, stored: u64) -> Failure {
+    let rest = match stored {
+        0 => "no line of this input is stored".to_owned(),
+        1 => "the first line is stored; go on after it with --resume".to_owned(),
+        _ => {
+            format!("the first {} lines are stored; go on after them with --resume", count(stored))
+        }
+    };
+    failure.advice = format!("{}; {rest}", failure.advice);
+    failure.detail("stored", stored)
+}
+
+/// Parses the lines of a file in memory, and does nothing else.
+pub(crate) fn parse_only(args: &ImportArgs, output: &Output) -> Result<Exit, Failure> {
+    let bytes =
+        source::read_all(&args.file).map_err(|error| Failure::file("read", &args.file, &error))?;
+    let started = Instant::now();
+    let mut number = 0;
+    for line in lines::split(&bytes) {
+        let parsed = event::read(line).map_err(|why| refused_line(number, &why))?;
+        std::hint::black_box(&parsed);
+        number += 1;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let rate = per_second(number, seconds);
+    output.line(format_args!(
+        "{} lines parsed in {seconds:.3} s: {} lines/s",
+        count(number),
+        count(rate)
+    ));
+    output.object(&json!({ "lines": number, "seconds": seconds, "lines_per_second": rate }));
+    Ok(Exit::Done)
+}
