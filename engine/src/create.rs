@@ -13,7 +13,8 @@ use crate::directory::Directory;
 const STEP_BYTES: u64 = 1 << 20;
 
 /// Creates the file `path` of `size` bytes that begins with `start` and goes on with zeros, replacing
-/// what has that name. Whatever goes wrong before the rename leaves nothing behind.
+/// what has that name. Whatever goes wrong before the rename leaves nothing behind; want of room is
+/// reported only then.
 pub(crate) fn create_complete(
     disk: &dyn Disk,
     path: &Path,
@@ -27,7 +28,9 @@ pub(crate) fn create_complete(
     });
     match created {
         Ok(file) => {
-            sync_parent(disk, path)?;
+            // The file has its name, and nobody knows whether it keeps it: not even a full disk is a
+            // reason to go on as if nothing had happened.
+            sync_parent(disk, path).map_err(io::Error::other)?;
             Ok(file)
         }
         Err(error) => {

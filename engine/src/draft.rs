@@ -90,6 +90,9 @@ impl<'a> Draft<'a> {
 
     fn stream(&mut self, keys: &Keys, name: &'a str, expected: ExpectedVersion) -> Result<u32> {
         bound("stream name", name.len(), 1, STREAM_BYTES_MAX)?;
+        if name.starts_with('$') {
+            return Err(Error::invalid("stream names that begin with `$` are reserved"));
+        }
         let key = keys.key(Kind::Stream, name);
         let entry = DraftStream { key, name, expected, events: 0, last_ordinal: 0 };
         if let Some(index) = self.find(key) {

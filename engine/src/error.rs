@@ -138,6 +138,8 @@ pub struct Damage {
     pub bytes: u64,
     /// Positions of the events that cannot be served.
     pub positions: Range<Position>,
+    /// What is wrong, in words.
+    pub what: String,
 }
 
 impl Error {
@@ -179,27 +181,25 @@ impl Error {
         Error::build(ErrorKind::Conflict, detail, None, Some(conflict), None)
     }
 
-    pub(crate) fn damaged(damage: Damage, why: &str) -> Error {
-        let detail = format!(
-            "{} at offset {} ({} bytes): {why}",
-            damage.file.display(),
-            damage.offset,
-            damage.bytes
-        );
+    pub(crate) fn damaged(damage: Damage) -> Error {
+        let Damage { file, offset, bytes, what, .. } = &damage;
+        let detail = format!("{} at offset {offset} ({bytes} bytes): {what}", file.display());
         Error::build(ErrorKind::Damaged, detail, None, None, Some(damage))
     }
 
     /// An error in the bytes at `offset` of `file`.
     pub(crate) fn format(file: &Path, offset: ByteOffset, error: &FormatError) -> Error {
         if let FormatError::Unsupported { .. } = error {
-            return Error::new(
-                ErrorKind::Unsupported,
-                format!("{} at offset {offset}: {error}", file.display()),
-            );
+            let detail = format!("{} at offset {offset}: {error}", file.display());
+            return Error::new(ErrorKind::Unsupported, detail);
         }
-        let damage =
-            Damage { file: file.to_owned(), offset, bytes: 0, positions: Position(0)..Position(0) };
-        Error::damaged(damage, &error.to_string())
+        Error::damaged(Damage {
+            file: file.to_owned(),
+            offset,
+            bytes: 0,
+            positions: Position(0)..Position(0),
+            what: error.to_string(),
+        })
     }
 
     pub(crate) fn closed() -> Error {

@@ -19,6 +19,10 @@ use quipu_format::{ByteOffset, FormatError, Position, Salt, Seal, Timestamp, UNI
 const WINDOW_BYTES: u64 = 256 << 10;
 const HEADER: u64 = FRAME_HEADER_BYTES as u64;
 
+/// How many bytes that look like a record are summed in vain, in one frame, before the rest of it is given
+/// up: the bound on what a hostile frame costs.
+pub(crate) const SEARCH_TRIES_MAX: u32 = 64;
+
 /// A part of a file in memory.
 struct Window {
     start: u64,
@@ -201,6 +205,28 @@ impl<'w> Frame<'w> {
             })),
             FrameKind::Skippable(_) => Ok(Body::Skipped),
         }
+    }
+
+    /// The records that are valid, of a frame in which not all are.
+    pub(crate) fn good_records(&self) -> Vec<Record<'w>> {
+        let events = u64::from(self.header.events);
+        let (mut good, mut at, mut tries) = (Vec::new(), FRAME_HEADER_BYTES, 0);
+        while at < self.bytes.len() && tries < SEARCH_TRIES_MAX {
+            let bytes = &self.bytes[at..];
+            at += UNIT_BYTES as usize;
+            let back = at as u64 - UNIT_BYTES;
+            if !Record::is_plausible(bytes, back, events) {
+                continue;
+            }
+            match Record::parse(bytes, self.place.plus(back), Check::Sum) {
+                Ok(record) => {
+                    at = back as usize + record.padded_len() as usize;
+                    good.push(record);
+                }
+                Err(_) => tries += 1,
+            }
+        }
+        good
     }
 
     fn records(&self) -> Result<Vec<Record<'w>>, Bad> {

@@ -34,6 +34,7 @@ mod frames;
 mod ids;
 mod log;
 mod manifest;
+mod open;
 mod options;
 mod pipeline;
 mod read;
@@ -53,7 +54,7 @@ pub use event::{Event, NewEvent, OwnedEvent, Verify};
 pub use expected::ExpectedVersion;
 pub use options::{Durability, Mode, Options};
 pub use quipu_format::record::{Codec, Tags};
-pub use quipu_format::{ByteOffset, FORMAT_VERSION, Position, Timestamp, Version};
+pub use quipu_format::{ByteOffset, FORMAT_VERSION, Position, Timestamp, Version, limits};
 pub use read::{All, Events};
 pub use recovery::{Opening, Recovered};
 #[doc(hidden)]
@@ -61,7 +62,8 @@ pub mod stepping {
     //! A store driven one step at a time: for simulators. No part of the stable interface.
     pub use crate::stepper::{Answer, Copy, Part, Step, Stepper, Waiting};
 }
-pub use store::{Builder, Stats, Store};
+pub use open::Builder;
+pub use store::{Stats, Store};
 pub use ticket::{Appended, Ticket};
 pub use uuid::Uuid;
 pub use verify::{Finding, Severity, VerifyProgress, VerifyReport, verify, verify_on};

@@ -5,7 +5,8 @@
 //! valid one is damage.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
@@ -16,12 +17,16 @@ use quipu_format::{
     ByteOffset, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES, align_up,
 };
 
-use crate::create::create_complete;
+use crate::create::{create_complete, sync_parent};
 use crate::directory::Directory;
 use crate::{Error, ErrorKind, Result};
 
 /// Smallest size of a manifest's file.
 const MANIFEST_BYTES_MIN: u64 = 16 << 10;
+/// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
+const SECTOR_BYTES: u64 = 512;
+/// Bytes of most edits, at most.
+const EDIT_BYTES_USUAL: usize = 256;
 /// Largest size of a manifest's file: room for the edits of some millions of segments.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
@@ -106,6 +111,8 @@ pub(crate) struct Loaded {
     next_number: u64,
     /// Size of the file.
     size: u64,
+    /// The last edits, from the beginning of a sector on.
+    last: Vec<u8>,
     /// First byte after the last edit that is not zero, if any: an edit that was never finished, or
     /// damage.
     pub(crate) rest: Option<ByteOffset>,
@@ -138,6 +145,7 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Load
         end: FIRST_EDIT,
         next_number: 1,
         size,
+        last: Vec::new(),
         rest: None,
         damage: None,
     };
@@ -147,11 +155,14 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Load
 
 impl Loaded {
     fn read_edits(&mut self, bytes: &[u8]) -> std::result::Result<(), FormatError> {
+        let mut last = self.end;
         while let Some((edit, after)) = self.edit_at(bytes, self.end)? {
             self.listing.apply(&edit);
             self.next_number += 1;
-            self.end = after;
+            (last, self.end) = (self.end, after);
         }
+        let last = last.0 / SECTOR_BYTES * SECTOR_BYTES;
+        self.last = bytes[last as usize..self.end.0 as usize].to_vec();
         let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
         let Some(first) = rest.iter().position(|&byte| byte != 0) else { return Ok(()) };
         self.rest = Some(ByteOffset(self.end.0 + first as u64));
@@ -231,6 +242,10 @@ impl Manifest {
     }
 
     /// Opens a manifest that was loaded. One with anything left over at its end is written anew.
+    ///
+    /// What was read need not be on disk: the sync of the last edits may have failed, or the process
+    /// been killed before it. Before more is added behind them they are written again and synced, and
+    /// so is the manifest's name.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         directory: &Directory,
@@ -242,6 +257,11 @@ impl Manifest {
         }
         let file =
             disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
+        let last = loaded.end.0 - loaded.last.len() as u64;
+        write_all_at(&*file, &loaded.last, last)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| sync_parent(&**disk, &path))
+            .map_err(|error| unsynced(&path, error))?;
         Ok(Manifest {
             disk: Arc::clone(disk),
             path,
@@ -262,28 +282,56 @@ impl Manifest {
         &self.listing
     }
 
+    /// Makes sure that these edits fit, by writing the manifest anew if they do not. Whatever goes
+    /// wrong for want of room has changed nothing.
+    pub(crate) fn make_room(&mut self, edits: &[Edit]) -> Result<()> {
+        let bytes: usize = self.encode(edits).iter().map(|(_, bytes)| bytes.len()).sum();
+        if self.end.0 + bytes as u64 > self.size {
+            let listing = self.listing.clone();
+            *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
+        }
+        Ok(())
+    }
+
     /// Adds edits; they are durable when this returns.
     ///
     /// What is on disk if it does not return: a prefix of the edits, the rest not summing up.
     pub(crate) fn add(&mut self, edits: &[Edit]) -> Result<()> {
-        let mut bytes = Vec::with_capacity(edits.len() * 256);
-        for (number, edit) in (self.next_number..).zip(edits) {
-            let at = ByteOffset(self.end.0 + bytes.len() as u64);
-            edit.encode(number, Place::new(self.header.salt, at), &mut bytes);
+        self.make_room(edits)?;
+        for (edits, bytes) in self.encode(edits) {
+            write_all_at(&*self.file, &bytes, self.end.0)
+                .map_err(|error| Error::io("writing", &self.path, error))?;
+            self.file.sync_data().map_err(|error| unsynced(&self.path, error))?;
+            self.end.0 += bytes.len() as u64;
+            self.next_number += edits.len() as u64;
+            edits.iter().for_each(|edit| self.listing.apply(edit));
         }
-        if self.end.0 + bytes.len() as u64 > self.size {
-            let mut listing = self.listing.clone();
-            edits.iter().for_each(|edit| listing.apply(edit));
-            *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
-            return Ok(());
-        }
-        write_all_at(&*self.file, &bytes, self.end.0)
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| Error::io("writing", &self.path, error))?;
-        self.end.0 += bytes.len() as u64;
-        self.next_number += edits.len() as u64;
-        edits.iter().for_each(|edit| self.listing.apply(edit));
         Ok(())
+    }
+
+    /// The bytes of edits, in parts to be synced one after another. A part with more than one edit
+    /// stays in a sector: a sector tears between what it keeps and what it loses, so of such a part a
+    /// prefix is found. Across sectors a later edit could be found without an earlier one, and that
+    /// is what damage looks like.
+    fn encode<'e>(&self, edits: &'e [Edit]) -> Vec<(&'e [Edit], Vec<u8>)> {
+        let mut parts = Vec::new();
+        let mut at = self.end.0;
+        let (mut first, mut start, mut bytes) = (0, at, Vec::new());
+        for (index, edit) in edits.iter().enumerate() {
+            let number = self.next_number + index as u64;
+            let place = Place::new(self.header.salt, ByteOffset(at));
+            let mut encoded = Vec::with_capacity(EDIT_BYTES_USUAL);
+            edit.encode(number, place, &mut encoded);
+            let after = at + encoded.len() as u64;
+            if index > first && start / SECTOR_BYTES != (after - 1) / SECTOR_BYTES {
+                parts.push((&edits[first..index], std::mem::take(&mut bytes)));
+                (first, start) = (index, at);
+            }
+            bytes.append(&mut encoded);
+            at = after;
+        }
+        parts.push((&edits[first..], bytes));
+        parts
     }
 
     fn renew(
@@ -324,6 +372,11 @@ impl Manifest {
             listing,
         })
     }
+}
+
+/// A failed sync: it is never tried again, not even if it failed for want of room.
+fn unsynced(path: &Path, error: io::Error) -> Error {
+    Error::because(ErrorKind::Io, format!("syncing {}", path.display()), error)
 }
 
 /// A random number.

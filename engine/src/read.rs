@@ -9,8 +9,10 @@ use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use quipu_format::limits::FRAME_BYTES_MAX;
 use quipu_format::record::{Check, Record};
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, FormatError, Position, Timestamp, UNIT_BYTES};
+use quipu_format::{ByteOffset, FormatError, Position, SegmentId, Timestamp, UNIT_BYTES};
+use zerocopy::IntoBytes;
 
+use crate::frames::SEARCH_TRIES_MAX;
 use crate::segments::{Segment, Segments, View};
 use crate::{Damage, Error, Event, Result, Verify};
 
@@ -106,6 +108,8 @@ struct Open {
     time: Timestamp,
     /// The next record, in bytes from the frame's start.
     at: u64,
+    /// The first of the bytes before it that are no valid record.
+    bad: Option<u64>,
 }
 
 /// A record that has been found and checked.
@@ -118,8 +122,8 @@ struct Found {
 /// A part of the log that is not durable yet, copied. Aligned as the log is.
 #[derive(Default)]
 struct Copied {
-    start: u64,
-    bytes: u64,
+    segment: SegmentId,
+    range: Range<u64>,
     aligned: Vec<u128>,
 }
 
@@ -150,15 +154,15 @@ impl Events {
             if let Some(open) = self.cursor.frame {
                 if open.at >= open.len {
                     self.cursor.frame = None;
-                    self.missing_until(&segment, open.offset, open.next_position)?;
+                    self.missing_until(&segment, open.damaged(), open.next_position)?;
                 } else if let Some(found) = self.record(&segment, open)? {
                     return Ok(Some(found));
                 }
             } else if self.cursor.at < end {
                 self.open_frame(&segment, end)?;
             } else if self.next_segment().is_none() {
-                let position = self.view.visible_position;
-                return self.missing_until(&segment, self.cursor.at, position).map(|()| None);
+                let (at, position) = (self.cursor.at.0, self.view.visible_position);
+                return self.missing_until(&segment, at..at, position).map(|()| None);
             }
         }
         Ok(None)
@@ -187,12 +191,14 @@ impl Events {
             Err(_) => return self.skip_damage(segment, end),
         };
         let len = u64::from(header.len);
-        self.cursor.at = ByteOffset(offset.0 + len);
+        let after = ByteOffset(offset.0 + len);
         // A frame that was carried into a later segment by a recovery is met only there.
         if header.kind != FrameKind::Events || header.next_position() <= self.cursor.next {
+            self.cursor.at = after;
             return Ok(());
         }
-        self.missing_until(segment, offset, header.first_position)?;
+        self.missing_until(segment, offset.0..offset.0, header.first_position)?;
+        self.cursor.at = after;
         if header.next_position() <= self.from {
             self.cursor.next = header.next_position();
             return Ok(());
@@ -204,6 +210,7 @@ impl Events {
             next_position: header.next_position(),
             time: header.time,
             at: HEADER,
+            bad: None,
         });
         Ok(())
     }
@@ -246,11 +253,12 @@ impl Events {
         self.cursor.at = at.min(end);
         let following = self.view.table.get(self.cursor.index + 1).map(|segment| segment.base);
         let next = next.or(following).unwrap_or(self.view.visible_position);
+        let range = start.0..self.cursor.at.0;
         if next > self.cursor.next {
-            return self.missing_until(segment, start, next);
+            return self.missing_until(segment, range, next);
         }
         // Nothing that could be served is lost, yet the bytes are not what was written.
-        Err(self.damage(segment, start, next))
+        Err(self.damage(segment, range, next))
     }
 
     /// The record at the open frame's cursor; `None` where it lies before what is asked for.
@@ -260,27 +268,39 @@ impl Events {
         match self.check_record(segment, open, start..frame_end)? {
             Ok((ordinal, len)) => {
                 let position = open.first_position.plus(u64::from(ordinal));
-                self.cursor.frame = Some(Open { at: open.at + len, ..open });
-                self.missing_until(segment, ByteOffset(start), position)?;
+                self.missing_until(segment, open.damaged(), position)?;
+                self.cursor.frame = Some(Open { at: open.at + len, bad: None, ..open });
                 self.cursor.next = position.plus(1);
                 let range = start..start + len;
                 let wanted = position >= self.from;
                 Ok(wanted.then_some(Found { range, position, time: open.time }))
             }
             Err(_) => {
-                // Find the next record of this frame that is valid.
-                let mut at = open.at + UNIT_BYTES;
-                while at < open.len {
-                    let range = open.offset.0 + at..frame_end;
-                    if self.check_record(segment, open, range)?.is_ok() {
-                        break;
-                    }
-                    at += UNIT_BYTES;
-                }
-                self.cursor.frame = Some(Open { at, ..open });
+                let at = self.search_record(segment, open)?;
+                let bad = open.bad.or(Some(open.at));
+                self.cursor.frame = Some(Open { at, bad, ..open });
                 Ok(None)
             }
         }
+    }
+
+    /// The next valid record of a frame behind a bad one, or the frame's end.
+    fn search_record(&mut self, segment: &Arc<Segment>, open: Open) -> Result<u64> {
+        let frame_end = open.offset.0 + open.len;
+        let mut tries = 0;
+        let mut at = open.at + UNIT_BYTES;
+        while at < open.len && tries < SEARCH_TRIES_MAX {
+            let range = open.offset.0 + at..frame_end;
+            let bytes = bytes(&self.disk, &self.view, segment, &mut self.copy, range.clone())?;
+            if Record::is_plausible(bytes, at, open.next_position.0 - open.first_position.0) {
+                if self.check_record(segment, open, range)?.is_ok() {
+                    return Ok(at);
+                }
+                tries += 1;
+            }
+            at += UNIT_BYTES;
+        }
+        Ok(open.len)
     }
 
     /// Ordinal and length of the record that begins `range`, if it is valid.
@@ -304,34 +324,43 @@ impl Events {
         }))
     }
 
-    /// Reports events between the cursor and `position`, if there should be any.
+    /// Reports events between the cursor and `position`, if there should be any: bytes in `range` are
+    /// not what was written. Asked again, the cursor goes on behind them.
     fn missing_until(
         &mut self,
         segment: &Segment,
-        offset: ByteOffset,
+        range: Range<u64>,
         position: Position,
     ) -> Result<()> {
-        let from = self.cursor.next.max(self.from);
+        let missing = self.cursor.next.max(self.from);
         if position <= self.cursor.next {
             return Ok(());
         }
         self.cursor.next = position;
-        if position <= from {
+        if position <= missing {
             return Ok(());
         }
-        let next = std::mem::replace(&mut self.cursor.next, from);
-        let error = self.damage(segment, offset, position);
-        self.cursor.next = next;
+        self.cursor.next = missing;
+        let error = self.damage(segment, range, position);
+        self.cursor.next = position;
         Err(error)
     }
 
-    fn damage(&self, segment: &Segment, offset: ByteOffset, until: Position) -> Error {
+    fn damage(&self, segment: &Segment, range: Range<u64>, until: Position) -> Error {
         let positions = self.cursor.next..until.max(self.cursor.next);
-        let why =
-            format!("the events from position {} up to {until} are damaged", self.cursor.next);
-        let file = segment.path.clone();
-        let bytes = self.cursor.at.0.saturating_sub(offset.0);
-        Error::damaged(Damage { file, offset, bytes, positions }, &why)
+        let what =
+            format!("the events from position {} up to {until} are damaged", positions.start);
+        let offset = ByteOffset(range.start);
+        let bytes = range.end.saturating_sub(range.start);
+        Error::damaged(Damage { file: segment.path.clone(), offset, bytes, positions, what })
+    }
+}
+
+impl Open {
+    /// The bytes before the next record that are no valid one.
+    fn damaged(&self) -> Range<u64> {
+        let end = self.offset.0 + self.at;
+        self.offset.0 + self.bad.unwrap_or(self.at)..end
     }
 }
 
@@ -351,21 +380,28 @@ fn bytes<'b>(
 }
 
 impl Copied {
+    /// Bytes of a range; what was copied last is not copied again. Ranges begin at multiples of the unit,
+    /// so what is aligned in the file is aligned here.
     fn read(
         &mut self,
         disk: &Arc<dyn Disk>,
         segment: &Segment,
         range: Range<u64>,
     ) -> Result<&[u8]> {
-        // A range begins at a multiple of the unit, so what is aligned in the file is aligned here.
-        let len = range.end.saturating_sub(range.start);
-        self.aligned.resize((len.div_ceil(UNIT_BYTES)) as usize, 0);
-        self.start = range.start;
-        self.bytes = len;
-        let bytes: &mut [u8] = zerocopy::IntoBytes::as_mut_bytes(self.aligned.as_mut_slice());
-        let bytes = &mut bytes[..len as usize];
-        read_exact_at(&**segment.file(&**disk)?, bytes, range.start)
-            .map_err(|error| Error::io("reading", &segment.path, error))?;
-        Ok(bytes)
+        let held = self.segment == segment.id
+            && self.range.start <= range.start
+            && range.end <= self.range.end;
+        if !held {
+            let len = range.end.saturating_sub(range.start);
+            self.range = 0..0;
+            self.aligned.resize(len.div_ceil(UNIT_BYTES) as usize, 0);
+            let bytes = &mut self.aligned.as_mut_slice().as_mut_bytes()[..len as usize];
+            read_exact_at(&**segment.file(&**disk)?, bytes, range.start)
+                .map_err(|error| Error::io("reading", &segment.path, error))?;
+            (self.segment, self.range) = (segment.id, range.clone());
+        }
+        let start = (range.start - self.range.start) as usize;
+        let end = start + (range.end - range.start) as usize;
+        Ok(&self.aligned.as_slice().as_bytes()[start..end])
     }
 }

@@ -40,8 +40,9 @@ pub(crate) fn sum_up(file: &SegmentFile, end: ByteOffset, chain: Hash) -> Result
             offset: scan.end,
             bytes: end.0.saturating_sub(scan.end.0),
             positions: scan.next_position..scan.next_position,
+            what: "a segment to be sealed is not valid to its end".into(),
         };
-        return Err(Error::damaged(damage, "a segment to be sealed is not valid to its end"));
+        return Err(Error::damaged(damage));
     }
     let content_hash = hash(file, end)?;
     Ok(Seal {

@@ -1,5 +1,6 @@
 //! Segments as readers see them: maps, made when first needed, and how far each may be read.
 
+use std::cmp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -37,11 +38,11 @@ impl Segment {
         }
     }
 
-    fn of_part(part: &Part, is_last: bool) -> Segment {
+    fn of_part(part: &Part, active: SegmentId) -> Segment {
         let SegmentFile { id, salt, path, file, .. } = &part.file;
         let segment = Segment::new(*id, *salt, path.clone(), part.base);
         let _ = segment.file.set(Arc::clone(file));
-        if !is_last {
+        if *id != active {
             segment.finish(part.end);
         }
         segment
@@ -54,10 +55,11 @@ impl Segment {
 
     /// Where the frames end, for a reader that may see up to `visible`.
     pub(crate) fn end(&self, visible: Lsn) -> ByteOffset {
-        if visible.segment() == self.id {
-            return visible.offset();
+        match visible.segment().cmp(&self.id) {
+            cmp::Ordering::Less => ByteOffset(0),
+            cmp::Ordering::Equal => visible.offset(),
+            cmp::Ordering::Greater => self.end.get().copied().unwrap_or_default(),
         }
-        self.end.get().copied().unwrap_or_default()
     }
 
     pub(crate) fn file(&self, disk: &dyn Disk) -> Result<&Arc<dyn File>> {
@@ -121,9 +123,7 @@ pub(crate) struct View {
 impl Segments {
     /// The segments of a surveyed store, visible up to `end`.
     pub(crate) fn new(parts: &[Part], end: Lsn, next_position: Position) -> Segments {
-        let last = parts.len().saturating_sub(1);
-        let segments = parts.iter().enumerate();
-        let segments = segments.map(|(n, part)| Arc::new(Segment::of_part(part, n == last)));
+        let segments = parts.iter().map(|part| Arc::new(Segment::of_part(part, end.segment())));
         Segments {
             table: RwLock::new(Arc::new(segments.collect())),
             visible: AtomicU64::new(end.0),

@@ -16,11 +16,11 @@ use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::ids::EventIds;
 use crate::log::{Log, Placed, Unplaced};
+use crate::open::{lock_directory, make_ready, segments_of};
 use crate::pipeline::{Ending, Group, Job, Patience};
 use crate::read::All;
 use crate::recovery::Opening;
 use crate::segments::Segments;
-use crate::store::{lock_directory, make_ready, segments_of};
 use crate::ticket::Ticket;
 use crate::{Durability, Error, ExpectedVersion, NewEvent, Options, Result};
 
@@ -53,6 +53,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the answer will be, before it may be told.
+    pub fn pending(&self) -> &Error {
+        &self.error
+    }
+
     /// The answer, once whatever it refers to is visible. It is the failure of the group if that
     /// failed.
     pub fn settled(&self) -> Option<Error> {
@@ -193,11 +198,12 @@ impl Stepper {
         self.segments.view().table.len()
     }
 
-    /// Closes the store. Every copy and job must be finished.
+    /// Closes the store, which can still be read, and keeps its lock until dropped. Every copy and job
+    /// must be finished.
     ///
     /// # Errors
     /// As [`Store::close`](crate::Store::close).
-    pub fn close(self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.log.close();
         self.log.finish()
     }

@@ -91,6 +91,10 @@ fn flip(disk: &MemoryDisk, path: &Path, offset: u64, mask: u8, events: u64) {
     let lost: u64 = seen.lost.iter().map(|range| range.end - range.start).sum();
     assert_eq!(seen.positions.len() as u64 + lost, events, "{at}: {:?}", seen.lost);
     assert!(lost <= 2, "{at}: a flipped bit costs at most a commit, not {:?}", seen.lost);
+    let named: u64 = report.findings.iter().map(|f| f.positions.end.0 - f.positions.start.0).sum();
+    assert_eq!(named, lost, "{at}: verify and reading disagree: {:?}", report.findings);
+    assert_eq!(report.events + lost, events, "{at}");
+    assert!(report.findings.len() <= 3, "{at}: one bit, told once: {:?}", report.findings);
     for position in &seen.positions {
         assert!(seen.lost.iter().all(|range| !range.contains(position)), "{at}: served and lost");
     }

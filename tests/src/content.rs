@@ -19,7 +19,7 @@ pub const STREAMS: [&str; 12] = [
     "結び目-3",
     "limit",
     "b",
-    "-",
+    "c-",
 ];
 
 const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"];
@@ -71,7 +71,7 @@ pub fn event(id: u64, payload_bytes: usize) -> (NewEvent<'static>, Written) {
         .bytes(&payload)
         .texts(tags.iter().copied())
         .number(occurred.map_or(i64::MIN, |at| at.0))
-        .text(&format!("{codec:?}"))
+        .word(number_of(codec))
         .0;
     let mut event = NewEvent::new(kind, payload)
         .codec(codec)
@@ -95,7 +95,7 @@ pub fn seen(event: &Event<'_>) -> Seen {
         .bytes(event.payload())
         .texts(event.tags())
         .number(event.occurred().map_or(i64::MIN, |at| at.0))
-        .text(&format!("{:?}", event.codec()))
+        .word(number_of(event.codec()))
         .0;
     let stream = STREAMS.iter().position(|&name| name == event.stream());
     Seen {
@@ -106,6 +106,11 @@ pub fn seen(event: &Event<'_>) -> Seen {
         digest,
         recorded: event.recorded().0,
     }
+}
+
+fn number_of(codec: Codec) -> u64 {
+    let known = CODECS.iter().position(|&known| known == codec);
+    known.map_or(u64::MAX, |at| at as u64)
 }
 
 /// A sum over fields, each with its length, so that no byte can move from one to the next.

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with an example for each.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ Exit codes: 0 all is well; 1 damage or a conflict was found; 2 wrong use, or a f
 pub(crate) struct Cli {
     /// The store: a directory.
     #[arg(long, global = true, value_name = "DIR", env = "QUIPU_STORE")]
-    store: Option<PathBuf>,
+    store: Option<OsString>,
 
     /// Report in JSON, one object a line: for scripts.
     #[arg(long, global = true)]
@@ -51,7 +52,7 @@ impl Cli {
     /// The store that was named.
     pub(crate) fn store(&self) -> Result<&Path, Failure> {
         match self.store.as_deref() {
-            Some(path) if !path.as_os_str().is_empty() => Ok(path),
+            Some(path) if !path.is_empty() => Ok(Path::new(path)),
             _ => Err(Failure::usage(
                 "no store given",
                 "say which with --store DIR, or set the variable QUIPU_STORE",

@@ -99,18 +99,10 @@ impl<'o> Damages<'o> {
     /// error, and on the same damage again.
     fn report(&mut self, error: quipu::Error) -> Result<(), Failure> {
         let place = error.damage().map(|damage| (damage.file.clone(), damage.offset.0));
-        let positions = error.damage().map(|damage| damage.positions.clone());
         let goes_on = error.kind() == ErrorKind::Damaged && place.is_some() && place != self.last;
-        let mut failure = Failure::from(error);
+        let failure = Failure::from(error);
         if !goes_on {
             return Err(failure);
-        }
-        if let Some(positions) = positions.filter(|positions| positions.start < positions.end) {
-            let last = positions.end.0 - 1;
-            failure.message = format!(
-                "{}; positions {} to {last} are left out",
-                failure.message, positions.start
-            );
         }
         self.output.failure(&failure);
         self.last = place;

@@ -49,7 +49,7 @@ fn print(report: &VerifyReport, seconds: f64, output: &Output) {
         plural(report.bytes, "byte"),
         count(per_second(report.bytes, seconds) / 1_000_000),
     ));
-    if !report.closed_cleanly {
+    if report.is_sound() && !report.closed_cleanly {
         output.line("the store is open in another process, or its last writer was killed");
     }
 }

@@ -105,6 +105,10 @@ impl Room {
         })
     }
 
+    fn has_buffer(&self) -> bool {
+        self.unallocated > 0 || !self.free.is_empty()
+    }
+
     fn take_large(&mut self, bytes: usize) -> Option<OpenBuffer> {
         if let Some(left) = self.unallocated.checked_sub(1) {
             self.unallocated = left;
@@ -192,7 +196,8 @@ impl Pipeline {
         let needed = FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES;
         match self.room.supply {
             Supply::Ready(next) if next.capacity.0 >= needed => {
-                if self.room.rolled.len() < ROLLED_MAX {
+                // What rolls is placed at once: a segment is never left before it has a frame.
+                if self.room.rolled.len() < ROLLED_MAX && self.room.has_buffer() {
                     self.enter(next);
                     return Ok(());
                 }
@@ -214,11 +219,17 @@ impl Pipeline {
 
     fn enter(&mut self, next: SegmentRef) {
         self.close_group();
-        let Tail { segment, end, .. } = self.tail;
-        self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
-        self.room.bytes += segment.capacity.0;
         self.room.supply = Supply::Idle;
-        let predecessor = Some((Lsn::new(segment.id, end), segment.salt));
+        let Tail { segment, end, link } = self.tail;
+        let predecessor = match link {
+            // Nothing was ever written there, so it is no part of the log; the next opening removes it.
+            Some(link) if end == FIRST_FRAME => link.predecessor,
+            _ => {
+                self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
+                self.room.bytes += segment.capacity.0;
+                Some((Lsn::new(segment.id, end), segment.salt))
+            }
+        };
         let link = writer::link(predecessor, self.last_time, self.epoch);
         self.tail = Tail { segment: next, end: FIRST_FRAME, link: Some(link) };
     }

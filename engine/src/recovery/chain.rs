@@ -80,8 +80,9 @@ fn broken(candidate: &Candidate, why: &str) -> Error {
         offset: FIRST_FRAME,
         bytes: 0,
         positions: base..base,
+        what: why.to_owned(),
     };
-    Error::damaged(damage, why)
+    Error::damaged(damage)
 }
 
 fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn) -> Error {
@@ -90,8 +91,9 @@ fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn
         offset: scan.end,
         bytes: end.offset().0.saturating_sub(scan.end.0),
         positions: scan.next_position..after.scan.base,
+        what: "the segment is not valid up to the end that the next one names".into(),
     };
-    Error::damaged(damage, "the segment is not valid up to the end that the next one names")
+    Error::damaged(damage)
 }
 
 fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
@@ -169,9 +171,9 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             offset: tip.scan.stop.as_ref().map_or(tip.scan.end, |bad| bad.at),
             bytes: beyond.durable.0 - tip.scan.end.0,
             positions: tip.scan.next_position..beyond.first.unwrap_or(tip.scan.next_position),
+            what: "acknowledged events are damaged: a later frame calls these bytes durable".into(),
         };
-        let why = "acknowledged events are damaged: a later frame calls these bytes durable";
-        survey.damage.push(Error::damaged(damage, why));
+        survey.damage.push(Error::damaged(damage));
         return lenient(survey, candidates);
     }
     let dropped_bytes = dropped(tip)?;
@@ -194,8 +196,9 @@ fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
         offset,
         bytes: closed.offset().0.saturating_sub(offset.0),
         positions: survey.next_position..position.max(survey.next_position),
+        what: "the log ends before the place where it was closed".into(),
     };
-    Error::damaged(damage, "the log ends before the place where it was closed")
+    Error::damaged(damage)
 }
 
 /// For reading what is left of a damaged log: every segment that holds anything, in the order of their

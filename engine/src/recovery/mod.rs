@@ -345,6 +345,11 @@ fn damaged(
     positions: std::ops::Range<Position>,
     why: &str,
 ) -> Error {
-    let bytes = part.end.0.saturating_sub(offset.0);
-    Error::damaged(Damage { file: part.file.path.clone(), offset, bytes, positions }, why)
+    Error::damaged(Damage {
+        file: part.file.path.clone(),
+        offset,
+        bytes: part.end.0.saturating_sub(offset.0),
+        positions,
+        what: why.to_owned(),
+    })
 }

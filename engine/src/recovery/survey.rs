@@ -209,8 +209,9 @@ impl Survey {
 
     fn note_missing(&mut self, id: SegmentId, positions: std::ops::Range<Position>) {
         let file = self.directory.segment(id);
-        let damage = Damage { file, offset: ByteOffset(0), bytes: 0, positions };
-        self.damage.push(Error::damaged(damage, "the segment is missing"));
+        let what = "the segment is missing".into();
+        let damage = Damage { file, offset: ByteOffset(0), bytes: 0, positions, what };
+        self.damage.push(Error::damaged(damage));
     }
 
     fn scan_unsealed(

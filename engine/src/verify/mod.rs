@@ -121,7 +121,7 @@ pub fn verify_on(
         next_position: Position(0),
         chain: Hash::default(),
     };
-    verifier.survey(&survey);
+    verifier.unfinished(&survey);
     let last = survey.parts.len().saturating_sub(1);
     for (index, part) in survey.parts.iter().enumerate() {
         let clean = matches!(survey.tip, Tip::Clean) && survey.blank.is_none();
@@ -130,6 +130,7 @@ pub fn verify_on(
     if let Some(blank) = &survey.blank {
         verifier.zeros(blank, quipu_format::segment::FIRST_FRAME)?;
     }
+    verifier.damage(&survey);
     Ok(verifier.finish(&survey))
 }
 
@@ -146,9 +147,8 @@ struct Verifier<'p> {
 }
 
 impl Verifier<'_> {
-    /// What the survey found before a single event was looked at.
-    fn survey(&mut self, survey: &Survey) {
-        survey.damage.iter().for_each(|error| self.error(error));
+    /// What a killed or running writer has left.
+    fn unfinished(&mut self, survey: &Survey) {
         let nothing = Position(0)..Position(0);
         if let Some((manifest, rest)) = survey.manifest.as_ref().and_then(|m| Some((m, m.rest?)))
             && manifest.damage.is_none()
@@ -177,19 +177,23 @@ impl Verifier<'_> {
         }
     }
 
-    fn error(&mut self, error: &Error) {
-        let finding = match error.damage() {
-            Some(damage) => Finding {
-                severity: Severity::Damage,
-                file: damage.file.clone(),
-                offset: damage.offset.0,
-                bytes: damage.bytes,
-                positions: damage.positions.clone(),
-                what: error.to_string(),
-            },
-            None => return,
-        };
-        self.add(finding);
+    /// Damage that kept the survey from following the log. Most of it has been found again by then, frame
+    /// by frame, and is told once.
+    fn damage(&mut self, survey: &Survey) {
+        for damage in survey.damage.iter().filter_map(Error::damage) {
+            let range = damage.offset.0..damage.offset.0 + damage.bytes.max(1);
+            let told = self.report.findings.iter().any(|finding| {
+                finding.severity == Severity::Damage
+                    && finding.file == damage.file
+                    && (range.contains(&finding.offset)
+                        || (finding.offset..finding.offset + finding.bytes).contains(&range.start))
+            });
+            if !told {
+                let (file, positions) = (damage.file.clone(), damage.positions.clone());
+                let range = range.start..range.start + damage.bytes;
+                self.find(Severity::Damage, file, range, positions, &damage.what);
+            }
+        }
     }
 
     fn find(
@@ -201,18 +205,8 @@ impl Verifier<'_> {
         what: &str,
     ) {
         let (offset, bytes) = (range.start, range.end - range.start);
-        self.add(Finding { severity, file, offset, bytes, positions, what: what.to_owned() });
-    }
-
-    /// Adds a finding, unless the same place was reported before.
-    fn add(&mut self, finding: Finding) {
-        let same = |known: &Finding| {
-            (known.severity, &known.file, known.offset)
-                == (finding.severity, &finding.file, finding.offset)
-        };
-        if !self.report.findings.iter().any(same) {
-            self.report.findings.push(finding);
-        }
+        let what = what.to_owned();
+        self.report.findings.push(Finding { severity, file, offset, bytes, positions, what });
     }
 
     fn advance(&mut self, bytes: u64) {
@@ -226,7 +220,7 @@ impl Verifier<'_> {
         self.report.streams = self.heads.len() as u64;
         self.report.next_position = survey.next_position.max(self.next_position);
         let closed = survey.manifest.as_ref().is_some_and(|m| m.listing.closed.is_some());
-        self.report.closed_cleanly = closed && survey.damage.is_empty();
+        self.report.closed_cleanly = closed;
         self.report
     }
 }

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use quipu_format::frame::{FRAME_HEADER_BYTES, SEAL_FRAME_BYTES};
 use quipu_format::manifest::Ending;
+use quipu_format::record::Record;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, FormatError, Position, Timestamp, UNIT_BYTES};
 use quipu_index::{Head, Kind};
 
 use super::{Severity, Verifier};
-use crate::frames::{Body, Frame, Frames};
+use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::SealedAs;
 use crate::recovery::{Part, SegmentFile};
 use crate::{Error, Result, seal};
@@ -17,10 +19,12 @@ impl Verifier<'_> {
     /// Verifies a segment; `zeros` says that nothing may stand behind its end.
     pub(super) fn part(&mut self, part: &Part, zeros: bool) -> Result<()> {
         let file = &part.file;
-        let before = self.report.events;
+        let (events, findings) = (self.report.events, self.report.findings.len());
         self.frames(file, part.end)?;
         if let Some(sealed) = &part.sealed {
-            self.sealed(part, sealed, self.report.events - before)?;
+            // What is wrong with its frames has been told; that its sums differ then goes without saying.
+            let whole = self.report.findings.len() == findings;
+            self.sealed(part, sealed, whole.then_some(self.report.events - events))?;
         } else if zeros {
             self.zeros(file, part.end)?;
         }
@@ -32,34 +36,61 @@ impl Verifier<'_> {
         let mut frames = file.frames(end);
         let mut at = FIRST_FRAME;
         while at < end {
-            let checked = match frames.frame_at(at).map_err(|error| file.io(error))? {
-                Ok(frame) => match frame.body() {
-                    Ok(body) => {
-                        let after = frame.end();
-                        self.frame(file, &frame, &body);
-                        at = after;
-                        continue;
+            let bad = match frames.frame_at(at).map_err(|error| file.io(error))? {
+                Ok(frame) => {
+                    at = frame.end();
+                    match frame.body() {
+                        Ok(body) => {
+                            self.frame(file, &frame, &body);
+                            continue;
+                        }
+                        Err(bad) => {
+                            self.rest_of_frame(file, &frame, &bad)?;
+                            continue;
+                        }
                     }
-                    // The header holds: the damage ends with the frame.
-                    Err(bad) => Err((bad, Some((frame.end(), frame.header.next_position())))),
-                },
-                Err(bad) => Err((bad, None)),
+                }
+                Err(bad) => bad,
             };
-            let Err((bad, frame_end)): std::result::Result<(), _> = checked else { continue };
-            if let FormatError::Unsupported { .. } = bad.error {
-                return Err(Error::format(&file.path, bad.at, &bad.error));
-            }
-            let (next, position) = match frame_end {
-                Some(known) => known,
-                None => self.search(&mut frames, file, at, end)?,
-            };
+            refuse_newer(file, &bad)?;
+            let (next, position) = self.search(&mut frames, file, at, end)?;
             let positions = self.next_position..position.max(self.next_position);
             let range = bad.at.0..next.0.max(bad.at.0);
-            let what = format!("{}: the events there cannot be served", bad.error);
-            self.find(Severity::Damage, file.path.clone(), range, positions.clone(), &what);
             self.next_position = positions.end;
+            self.find(Severity::Damage, file.path.clone(), range, positions, &lost(&bad));
             at = next;
         }
+        Ok(())
+    }
+
+    /// A frame whose header holds and whose body does not: what is left of its events is counted, each
+    /// stretch between them is a finding.
+    fn rest_of_frame(&mut self, file: &SegmentFile, frame: &Frame<'_>, bad: &Bad) -> Result<()> {
+        refuse_newer(file, bad)?;
+        let header = &frame.header;
+        self.follow(file, frame);
+        let good = frame.good_records();
+        let mut next = header.first_position;
+        let mut at = frame.place.offset.0 + FRAME_HEADER_BYTES as u64;
+        let end = (header.next_position(), frame.end().0);
+        let stretches = good.iter().map(|record| {
+            let start = frame.place.offset.0 + record.frame_back();
+            let position = header.first_position.plus(u64::from(record.ordinal()));
+            (position, start, record.padded_len())
+        });
+        for (position, start, len) in stretches.chain([(end.0, end.1, 0)]) {
+            if position > next {
+                let positions = next..position;
+                self.find(Severity::Damage, file.path.clone(), at..start, positions, &lost(bad));
+            }
+            (next, at) = (position.plus(1), start + len);
+        }
+        if header.events == 0 {
+            let range = bad.at.0..end.1;
+            let nothing = self.next_position..self.next_position;
+            self.find(Severity::Damage, file.path.clone(), range, nothing, &bad.error.to_string());
+        }
+        self.records(file, frame, &good);
         Ok(())
     }
 
@@ -78,56 +109,73 @@ impl Verifier<'_> {
             .map_or((end, self.next_position), |(offset, header)| (offset, header.first_position)))
     }
 
-    /// Takes a valid frame: it must follow what came before.
+    /// Takes a valid frame.
     fn frame(&mut self, file: &SegmentFile, frame: &Frame<'_>, body: &Body<'_>) {
-        let header = &frame.header;
-        let range = frame.place.offset.0..frame.end().0;
-        if header.first_position != self.next_position {
-            let positions = order(self.next_position, header.first_position);
-            let what = "positions do not follow one another";
-            self.find(Severity::Damage, file.path.clone(), range.clone(), positions, what);
-        }
-        self.next_position = header.next_position();
-        let Body::Events(records) = body else { return };
-        self.report.commits += 1;
-        self.report.events += records.len() as u64;
-        for record in records {
-            let key = self.keys.key(Kind::Stream, record.stream());
-            let position = header.first_position.plus(u64::from(record.ordinal()));
-            let head = Head { version: record.version(), position };
-            if !self.heads.follow(key, head) {
-                if self.report.is_sound() {
-                    let positions = position..position.plus(1);
-                    let what = format!(
-                        "version {} of stream {:?} does not follow the one before",
-                        record.version(),
-                        record.stream()
-                    );
-                    self.find(Severity::Damage, file.path.clone(), range.clone(), positions, &what);
-                }
-                // Behind damage the versions before are not known: go on from here.
-                self.heads.set(key, head);
-            }
+        self.follow(file, frame);
+        if let Body::Events(records) = body {
+            self.report.commits += 1;
+            self.records(file, frame, records);
         }
     }
 
-    fn sealed(&mut self, part: &Part, sealed: &SealedAs, events: u64) -> Result<()> {
+    /// A frame's positions must follow those before it.
+    fn follow(&mut self, file: &SegmentFile, frame: &Frame<'_>) {
+        let header = &frame.header;
+        if header.first_position != self.next_position {
+            let positions = order(self.next_position, header.first_position);
+            let range = frame.place.offset.0..frame.end().0;
+            let what = "positions do not follow one another";
+            self.find(Severity::Damage, file.path.clone(), range, positions, what);
+        }
+        self.next_position = header.next_position();
+    }
+
+    /// Counts events; each version must follow the one before it in its stream, as far as nothing is
+    /// lost.
+    fn records(&mut self, file: &SegmentFile, frame: &Frame<'_>, records: &[Record<'_>]) {
+        self.report.events += records.len() as u64;
+        for record in records {
+            let key = self.keys.key(Kind::Stream, record.stream());
+            let position = frame.header.first_position.plus(u64::from(record.ordinal()));
+            let head = Head { version: record.version(), position };
+            if self.heads.follow(key, head) {
+                continue;
+            }
+            if self.report.is_sound() {
+                let what = format!(
+                    "version {} of stream {:?} does not follow the one before",
+                    record.version(),
+                    record.stream()
+                );
+                let range = frame.place.offset.0..frame.end().0;
+                let positions = position..position.plus(1);
+                self.find(Severity::Damage, file.path.clone(), range, positions, &what);
+            }
+            // Behind damage the versions before are not known: go on from here.
+            self.heads.set(key, head);
+        }
+    }
+
+    /// Compares a segment with its seal; `events` is their number if all its frames are valid.
+    fn sealed(&mut self, part: &Part, sealed: &SealedAs, events: Option<u64>) -> Result<()> {
         let file = &part.file;
         let expected = seal::link(self.chain, sealed.seal.origin_hash);
         self.chain = sealed.seal.chain;
-        let positions = sealed.seal.first_position..sealed.seal.next_position;
+        let nothing = self.next_position..self.next_position;
         let mut complain = |what: &str| {
             let range = part.end.0..part.end.0;
-            self.find(Severity::Damage, file.path.clone(), range, positions.clone(), what);
+            self.find(Severity::Damage, file.path.clone(), range, nothing.clone(), what);
         };
-        if seal::hash(file, part.end)? != sealed.seal.content_hash {
-            complain("the segment's bytes are not those that were sealed");
-        }
         if expected != sealed.seal.chain {
             complain("the seal does not follow from the one before");
         }
-        if events != sealed.seal.events {
-            complain("the seal counts other events than there are");
+        if let Some(events) = events {
+            if seal::hash(file, part.end)? != sealed.seal.content_hash {
+                complain("the segment's bytes are not those that were sealed");
+            }
+            if events != sealed.seal.events {
+                complain("the seal counts other events than there are");
+            }
         }
         if sealed.ending == Ending::Framed {
             self.seal_frame(part, sealed)?;
@@ -143,7 +191,7 @@ impl Verifier<'_> {
         let frame = frames.frame_at(part.end).map_err(|error| file.io(error))?;
         let same = frame.and_then(|frame| match frame.body()? {
             Body::Seal(seal) if *seal == sealed.seal => Ok(frame.end()),
-            _ => Err(crate::frames::Bad {
+            _ => Err(Bad {
                 at: part.end,
                 error: FormatError::Invalid("another seal than the manifest's"),
             }),
@@ -151,7 +199,7 @@ impl Verifier<'_> {
         match same {
             Ok(end) => self.zeros(file, end),
             Err(bad) => {
-                let range = part.end.0..part.end.0 + quipu_format::frame::SEAL_FRAME_BYTES as u64;
+                let range = part.end.0..part.end.0 + SEAL_FRAME_BYTES as u64;
                 let what = format!("the seal: {}", bad.error);
                 let nothing = self.next_position..self.next_position;
                 self.find(Severity::Damage, file.path.clone(), range.clone(), nothing, &what);
@@ -172,6 +220,18 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+/// What a newer version wrote is not damage.
+fn refuse_newer(file: &SegmentFile, bad: &Bad) -> Result<()> {
+    match bad.error {
+        FormatError::Unsupported { .. } => Err(Error::format(&file.path, bad.at, &bad.error)),
+        _ => Ok(()),
+    }
+}
+
+fn lost(bad: &Bad) -> String {
+    format!("{}: the events there cannot be served", bad.error)
 }
 
 fn order(one: Position, other: Position) -> Range<Position> {

@@ -50,6 +50,17 @@ impl<'a> Record<'a> {
         Record::dissect(raw, &bytes[RECORD_HEADER_BYTES..raw.len.get() as usize])
     }
 
+    /// Whether the bytes may begin a record that stands `frame_back` bytes into a frame of this many
+    /// events, without summing them: the quick question of a search behind damage.
+    #[must_use]
+    pub fn is_plausible(bytes: &[u8], frame_back: u64, events: u64) -> bool {
+        header(bytes).is_ok_and(|raw| {
+            u64::from(raw.frame_back.get()) * UNIT_BYTES == frame_back
+                && u64::from(raw.ordinal.get()) < events
+                && padded_len(raw, bytes.len()).is_ok()
+        })
+    }
+
     fn dissect(raw: &'a Raw, body: &'a [u8]) -> Result<Record<'a>, FormatError> {
         let flags = raw.flags.get();
         if flags & RESERVED_BITS != 0 {

@@ -87,6 +87,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, String> {
 pub(super) fn read(line: &[u8]) -> Result<Fields<'_>, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("not in UTF-8 from its byte {} on", error.valid_up_to() + 1))?;
+    // An array of the fields' values, without their names, would pass for a struct.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err("an array, not an object".to_owned());
+    }
     serde_json::from_str(text).map_err(|error| explain(text, &error))
 }
 
@@ -180,7 +184,8 @@ mod tests {
             (br#"{"stream":"$a","type":"T","data":1}"#, "reserved"),
             (br#"{"stream":"a","type":"T","data":1,"tags":[""]}"#, "a tag has 0 bytes"),
             (br#"{"stream":"a","type":"T","data":1,"time":"noon"}"#, "no RFC 3339 time"),
-            (br#"["a","T"]"#, "missing"),
+            (br#" ["a","T",null,[],1,1]"#, "not an object"),
+            (br#""a""#, "invalid type"),
             (long.as_bytes(), "513 bytes"),
             (tags.as_bytes(), "33 tags"),
         ] {

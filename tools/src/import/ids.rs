@@ -88,5 +88,6 @@ mod tests {
         assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), GOLDEN);
     }
 
-    const GOLDEN: [&str; 2] = ["", ""];
+    const GOLDEN: [&str; 2] =
+        ["00000000-0018-8dc0-ae42-d4132490ee3d", "00000000-0123-8fa5-9382-c0ae93823a91"];
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(path: &Path, args: &ImportArgs, output: &Output) -> Result<Exi
     let started = Instant::now();
     let mut input = open(args)?;
     let bar = output.progress(input.total_bytes());
-    let store = Store::builder(path).options(quipu::Options { buffer_bytes: std::env::var("BB").ok().and_then(|t| t.parse().ok()).unwrap_or(1 << 20), buffers: std::env::var("BN").ok().and_then(|t| t.parse().ok()).unwrap_or(4), ..Default::default() }).open()?;
+    let store = Store::open(path)?;
     let read = input.meter();
     let overlap = if args.resume { Overlap::Resume } else { Overlap::Refuse };
     let mut watch = |lines| {

@@ -4,6 +4,8 @@
 //! [`Log::step`] does one job of the committer, [`Log::chore`] one of the work behind it. Threads call
 //! them in the real store; the simulator calls them one by one, in any order.
 
+mod chores;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -12,22 +14,21 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use quipu_disk::{Access, Disk, File, write_all_at};
-use quipu_format::features::Features;
-use quipu_format::manifest::{Edit, Ending as SegmentEnding};
-use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
-use quipu_format::{Hash, Lsn, Salt, SegmentId, Timestamp};
+use quipu_format::manifest::Edit;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{SegmentId, Timestamp};
 
 use crate::directory::Directory;
 use crate::draft::Draft;
-use crate::manifest::{Manifest, draw};
+use crate::manifest::Manifest;
 use crate::pipeline::{
-    Ending, Job, Patience, Pipeline, Prepare, Refusal, Rolled, SegmentRef, Sequenced, Settings,
-    Slot, Stamped, Wakes, WriteJob,
+    Ending, Job, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped,
+    Wakes, WriteJob,
 };
 use crate::recovery::{self, Ready};
 use crate::segments::{Segment, Segments};
 use crate::ticket::Ticket;
-use crate::{Durability, Error, ErrorKind, Options, Result, seal};
+use crate::{Durability, Error, Options, Result};
 
 /// Plain counters of what the log did since it was opened.
 #[derive(Default)]
@@ -248,106 +249,6 @@ impl Log {
     fn writer(&self, segment: SegmentRef) -> io::Result<Arc<dyn File>> {
         let writers = self.writers.lock();
         writers.get(&segment.id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    /// Does one chore: prepares the next segment or seals a rolled one. True if it did, or tried.
-    pub(crate) fn chore(&self) -> bool {
-        let (prepare, rolled) = {
-            let mut pipeline = self.pipeline();
-            let prepare = pipeline.take_prepare();
-            let rolled = if prepare.is_none() { pipeline.take_rolled() } else { None };
-            (prepare, rolled)
-        };
-        if let Some(prepare) = prepare {
-            let result = self.prepare(&prepare);
-            self.settle_chore(result, Pipeline::prepared);
-            return true;
-        }
-        if let Some(rolled) = rolled {
-            let result = self.seal(&rolled);
-            self.settle_chore(result, Pipeline::sealed);
-            return true;
-        }
-        false
-    }
-
-    /// Tells the pipeline how a chore went. Want of room is retried once somebody needs it; any other
-    /// failure of a file of the log poisons.
-    fn settle_chore<T>(
-        &self,
-        result: Result<T>,
-        settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
-    ) {
-        let wakes = {
-            let mut pipeline = self.pipeline();
-            match result {
-                Err(error) if error.kind() != ErrorKind::Full => pipeline.fail(error),
-                result => {
-                    if let Err(error) = &result {
-                        tracing::warn!(%error, "no room; appends fail until there is");
-                    }
-                    settle(&mut pipeline, result);
-                    Wakes::new()
-                }
-            }
-        };
-        self.room.notify_all();
-        tell(&wakes);
-    }
-
-    /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it
-    /// written.
-    fn prepare(&self, prepare: &Prepare) -> Result<SegmentRef> {
-        let mut manifest = self.manifest.lock();
-        let header = SegmentHeader {
-            features: Features::KNOWN,
-            origin: manifest.header().store,
-            segment: prepare.segment,
-            salt: Salt(draw(&*self.disk)?),
-            capacity: prepare.capacity,
-        };
-        drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
-        let mut edits = vec![recovery::listing(&header)];
-        edits.extend(prepare.instead_of.map(|segment| Edit::Retired { segment }));
-        if let Err(error) = manifest.add(&edits) {
-            // Not listed, so never written: its room is given back.
-            let _ = self.disk.remove(&self.directory.segment(header.segment));
-            return Err(error);
-        }
-        if let Some(retired) = prepare.instead_of {
-            self.writers.lock().remove(&retired);
-            recovery::remove_segments(&*self.disk, &self.directory, &[retired])?;
-        }
-        let path = self.directory.segment(header.segment);
-        let writer = self
-            .disk
-            .open(&path, Access::Write)
-            .map_err(|error| Error::io("opening", &path, error))?;
-        self.writers.lock().insert(header.segment, writer);
-        let SegmentHeader { segment: id, salt, capacity, .. } = header;
-        tracing::debug!(segment = id.0, capacity = capacity.0, "prepared a segment");
-        Ok(SegmentRef { id, salt, capacity })
-    }
-
-    /// Seals a rolled segment: the seal frame durable behind its frames, then the manifest's edit.
-    fn seal(&self, rolled: &Rolled) -> Result<()> {
-        let file = seal::open(&*self.disk, &self.directory, rolled)?;
-        let mut manifest = self.manifest.lock();
-        let sealed = manifest.listing().segments.range(..rolled.segment.id);
-        let chain = sealed.rev().find_map(|(_, listed)| listed.sealed);
-        let chain = chain.map_or(Hash::default(), |sealed| sealed.seal.chain);
-        let seal = seal::sum_up(&file, rolled.end, chain)?;
-        if rolled.ending == SegmentEnding::Framed {
-            let writer = self.writer(rolled.segment);
-            writer
-                .and_then(|writer| seal::write_frame(&*writer, rolled, &seal))
-                .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
-        }
-        let end = Lsn::new(rolled.segment.id, rolled.end);
-        manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
-        self.writers.lock().remove(&rolled.segment.id);
-        tracing::info!(segment = rolled.segment.id.0, events = seal.events, "sealed a segment");
-        Ok(())
     }
 
     /// Takes no more commits. What has its place is still written.

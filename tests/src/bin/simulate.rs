@@ -1,0 +1,169 @@
+//! Runs the simulator over many seeds, and says how to run again the one that failed.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use quipu_disk::{Disk, Lie, RealDisk};
+use quipu_tests::simulator::{Outcome, Setting, run};
+
+/// Every so many seeds, one is run twice and must do the same.
+const REPEAT_EVERY: u64 = 100;
+
+/// Simulates stores, one for each seed: writers, readers, faults, crashes, recoveries.
+#[derive(Parser)]
+struct Arguments {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+    /// Stop after so many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Make the disk lie; the run must fail then
+    #[arg(long, value_enum)]
+    plant: Option<Plant>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print each seed, and the history of the one that failed
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Bugs of the medium.
+#[derive(Clone, Copy, ValueEnum)]
+enum Plant {
+    SyncIgnored,
+    DirectorySyncIgnored,
+    RenameNotAtomic,
+    WriteShortened,
+}
+
+impl Plant {
+    fn lie(self) -> Lie {
+        match self {
+            Plant::SyncIgnored => Lie::SyncIgnored,
+            Plant::DirectorySyncIgnored => Lie::DirectorySyncIgnored,
+            Plant::RenameNotAtomic => Lie::RenameNotAtomic,
+            Plant::WriteShortened => Lie::WriteShortened,
+        }
+    }
+}
+
+/// What all runs together came to.
+#[derive(Default)]
+struct Summary {
+    seeds: u64,
+    commits: Vec<u64>,
+    rolls: Vec<u64>,
+    crashes: Vec<u64>,
+    failure: Option<Failure>,
+}
+
+struct Failure {
+    outcome: Outcome,
+    reason: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A panic is a failure with a seed, which is reported in its turn.
+    std::panic::set_hook(Box::new(|_| {}));
+    let clock = RealDisk::new();
+    let began = clock.elapsed();
+    let summary = simulate(&arguments, || clock.elapsed() - began);
+    let took = clock.elapsed() - began;
+    if arguments.json { print_json(&summary, took) } else { print(&summary, took, &arguments) }
+    if summary.failure.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
+    let mut summary = Summary::default();
+    let plant = arguments.plant.map(Plant::lie);
+    let setting = Setting { plant, keep_trail: arguments.verbose };
+    for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
+        if arguments.seconds.is_some_and(|seconds| elapsed().as_secs() >= seconds) {
+            break;
+        }
+        let outcome = run(seed, setting);
+        summary.seeds += 1;
+        summary.commits.push(outcome.counts.commits);
+        summary.rolls.push(outcome.counts.rolls);
+        summary.crashes.push(outcome.counts.crashes);
+        if arguments.verbose {
+            eprintln!("seed {seed}: {} {:?} {:016x}", outcome.profile, outcome.counts, outcome.trace);
+        }
+        let mut reason = outcome.violation.as_ref().map(ToString::to_string);
+        if seed.is_multiple_of(REPEAT_EVERY) && run(seed, setting).trace != outcome.trace {
+            reason.get_or_insert("Trace: the same seed went another way".to_owned());
+        }
+        if let Some(reason) = reason {
+            summary.failure = Some(Failure { outcome, reason });
+            break;
+        }
+    }
+    summary
+}
+
+fn median(numbers: &[u64]) -> u64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+}
+
+fn per_second(summary: &Summary, took: Duration) -> f64 {
+    summary.seeds as f64 / took.as_secs_f64().max(f64::EPSILON)
+}
+
+fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
+    println!(
+        "{} seeds in {:.1} s: {:.0} a second; medians: {} commits, {} rolls, {} crashes",
+        summary.seeds,
+        took.as_secs_f64(),
+        per_second(summary, took),
+        median(&summary.commits),
+        median(&summary.rolls),
+        median(&summary.crashes),
+    );
+    let Some(Failure { outcome, reason }) = &summary.failure else { return };
+    if arguments.verbose {
+        outcome.trail.iter().for_each(|entry| println!("{entry:?}"));
+    }
+    println!("seed {} failed: {reason}", outcome.seed);
+    println!("  {}", outcome.profile);
+    println!("  {:?}, trace {:016x}", outcome.counts, outcome.trace);
+    println!("  again: {}", again(outcome.seed, arguments));
+}
+
+fn again(seed: u64, arguments: &Arguments) -> String {
+    let plant = arguments.plant.and_then(|plant| plant.to_possible_value());
+    let plant = plant.map_or_else(String::new, |value| format!(" --plant {}", value.get_name()));
+    format!(
+        "cargo run --release -p quipu-tests --bin simulate -- --start {seed} --seeds 1 -v{plant}"
+    )
+}
+
+fn print_json(summary: &Summary, took: Duration) {
+    let failure = summary.failure.as_ref().map(|Failure { outcome, reason }| {
+        serde_json::json!({
+            "seed": outcome.seed,
+            "reason": reason,
+            "profile": outcome.profile.to_string(),
+            "trace": format!("{:016x}", outcome.trace),
+        })
+    });
+    let report = serde_json::json!({
+        "seeds": summary.seeds,
+        "seconds": took.as_secs_f64(),
+        "seeds_per_second": per_second(summary, took),
+        "commits_median": median(&summary.commits),
+        "rolls_median": median(&summary.rolls),
+        "crashes_median": median(&summary.crashes),
+        "failure": failure,
+    });
+    println!("{report}");
+}

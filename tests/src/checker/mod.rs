@@ -1,0 +1,289 @@
+//! Judges a history by the promises of the store.
+//!
+//! The checker knows no store: it replays what was asked, and compares what was answered. Commits are
+//! sequenced one at a time, so their order is known, and with it every position and version, also of
+//! those that nobody was ever told of. A crash may take away an end of that order, never more than
+//! what was not promised yet. Time and memory are linear in the history.
+
+mod log;
+#[cfg(test)]
+mod tests;
+mod violation;
+
+use std::collections::HashMap;
+
+use quipu::{Durability, ExpectedVersion, Version};
+
+use crate::history::{Commit, Crash, Entry, Outcome, Part, Receipt, Seen, Stream};
+use log::Log;
+pub(crate) use violation::ensure;
+pub use violation::{Rule, Violation};
+
+/// The result of a check.
+pub type Checked<T = ()> = Result<T, Violation>;
+
+/// Judges a whole history of a store whose default durability is `store`.
+///
+/// # Errors
+/// The first violation.
+pub fn check(store: Durability, history: &[Entry]) -> Checked {
+    let mut checker = Checker::new(store);
+    history.iter().try_for_each(|entry| checker.record(entry))
+}
+
+/// A replay of a history, entry by entry.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    store: Durability,
+    log: Log,
+    /// Commits that have their place and are not gone.
+    commits: HashMap<Commit, Placed>,
+    /// Conflicts that were not told yet, each with the position that must be visible by then.
+    conflicts: HashMap<Commit, Option<u64>>,
+    /// What must be found after a power cut, and after a kill: positions below.
+    durable: u64,
+    written: u64,
+    /// The bound of readers, as last seen in this life.
+    visible: u64,
+    /// The store is open.
+    is_open: bool,
+    /// It was open before.
+    exists: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    first: u64,
+    /// The position after its last event.
+    end: u64,
+    unwritten: bool,
+}
+
+impl Checker {
+    /// Nothing has happened to a store with this default durability.
+    #[must_use]
+    pub fn new(store: Durability) -> Checker {
+        Checker {
+            store,
+            log: Log::default(),
+            commits: HashMap::new(),
+            conflicts: HashMap::new(),
+            durable: 0,
+            written: 0,
+            visible: 0,
+            is_open: false,
+            exists: false,
+        }
+    }
+
+    /// The last version of a stream once all that was sequenced is there.
+    #[must_use]
+    pub fn head(&self, stream: Stream) -> Option<u64> {
+        self.log.head(stream).map(|(version, _)| version)
+    }
+
+    /// The position that the next commit gets.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.log.len()
+    }
+
+    /// Whether everything that was sequenced and is not gone are exactly these events.
+    #[must_use]
+    pub fn is_exactly(&self, events: &[Seen]) -> bool {
+        self.log.clone().compare(0, events).is_ok() && events.len() as u64 == self.log.len()
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// The promise that it breaks.
+    pub fn record(&mut self, entry: &Entry) -> Checked {
+        let opens = matches!(entry, Entry::Opened { .. });
+        ensure(opens != self.is_open, Rule::Nonsense, || {
+            format!("{entry:?} while the store is{} open", if opens { "" } else { " not" })
+        })?;
+        match entry {
+            Entry::Opened { created, visible, events } => self.opened(*created, *visible, events),
+            Entry::Placed { commit, parts } => self.placed(*commit, parts),
+            Entry::Acknowledged { commit, durability, receipt, visible } => {
+                self.acknowledged(*commit, *durability, receipt, *visible)
+            }
+            Entry::Failed { commit, outcome } => self.failed(*commit, *outcome),
+            Entry::Conflict { commit, parts, stream, expected, actual } => {
+                self.refused(*commit, parts, (*stream, *expected, *actual))
+            }
+            Entry::Told { commit, visible } => self.told(*commit, *visible),
+            Entry::Looked { visible } => self.looked(*visible),
+            Entry::Read { from, visible, events } => self.read(*from, *visible, events),
+            Entry::Closed => self.closed(),
+            Entry::Crashed(crash) => {
+                self.crashed(*crash);
+                Ok(())
+            }
+        }
+    }
+
+    fn placed(&mut self, commit: Commit, parts: &[Part]) -> Checked {
+        for Part { stream, expected, .. } in parts {
+            let last = self.head(*stream);
+            ensure(expected.holds(last.map(Version)), Rule::Expectation, || {
+                format!("commit {commit} expected {expected} of stream {stream}, which is {last:?}")
+            })?;
+        }
+        let first = self.log.len();
+        for part in parts {
+            for event in &part.events {
+                self.log.push(commit, part.stream, *event)?;
+            }
+        }
+        let placed = Placed { first, end: self.log.len(), unwritten: false };
+        let before = self.commits.insert(commit, placed);
+        ensure(before.is_none(), Rule::Nonsense, || format!("commit {commit} was placed twice"))
+    }
+
+    fn acknowledged(
+        &mut self,
+        commit: Commit,
+        durability: Durability,
+        receipt: &Receipt,
+        visible: u64,
+    ) -> Checked {
+        let placed = self.known(commit)?;
+        let last = self.log.last_of(placed.end);
+        let version = last.map(|event| event.version);
+        let agrees = receipt.first_position == placed.first
+            && receipt.position + 1 == placed.end
+            && Some(receipt.version) == version;
+        ensure(agrees, Rule::Receipt, || {
+            format!("commit {commit} is {placed:?} with version {version:?}, not {receipt:?}")
+        })?;
+        self.log.note_time(placed.first..placed.end, receipt.recorded)?;
+        self.looked(visible)?;
+        let promised = self.store == Durability::Os || durability == Durability::Sync;
+        ensure(!promised || visible >= placed.end, Rule::Unreadable, || {
+            format!("commit {commit} ends at {}, readers see up to {visible}", placed.end)
+        })?;
+        self.written = self.written.max(placed.end);
+        if durability == Durability::Sync {
+            self.durable = self.durable.max(placed.end);
+        }
+        Ok(())
+    }
+
+    fn known(&self, commit: Commit) -> Checked<Placed> {
+        let placed = self.commits.get(&commit).copied();
+        placed.ok_or_else(|| Violation::new(Rule::Nonsense, format!("commit {commit} has no place")))
+    }
+
+    fn failed(&mut self, commit: Commit, outcome: Outcome) -> Checked {
+        let placed = self.known(commit)?;
+        if outcome == Outcome::NotWritten {
+            ensure(self.visible <= placed.first, Rule::Unwritten, || {
+                format!("commit {commit} at {} is visible and not written", placed.first)
+            })?;
+            self.commits.insert(commit, Placed { unwritten: true, ..placed });
+        }
+        Ok(())
+    }
+
+    fn refused(
+        &mut self,
+        commit: Commit,
+        parts: &[Part],
+        (stream, expected, actual): (Stream, ExpectedVersion, Option<u64>),
+    ) -> Checked {
+        let head = self.log.head(stream);
+        let asked = parts.iter().any(|part| (part.stream, part.expected) == (stream, expected));
+        let is_true = actual == head.map(|(version, _)| version);
+        ensure(asked && is_true && !expected.holds(actual.map(Version)), Rule::Conflict, || {
+            format!("commit {commit}: stream {stream} at {actual:?} against {expected}, {head:?}")
+        })?;
+        self.conflicts.insert(commit, head.map(|(_, position)| position));
+        Ok(())
+    }
+
+    fn told(&mut self, commit: Commit, visible: u64) -> Checked {
+        self.looked(visible)?;
+        let Some(refers_to) = self.conflicts.remove(&commit) else {
+            return Err(Violation::new(Rule::Nonsense, format!("no conflict of commit {commit}")));
+        };
+        ensure(refers_to.is_none_or(|position| position < visible), Rule::Told, || {
+            format!("commit {commit} conflicts with {refers_to:?}, readers see up to {visible}")
+        })
+    }
+
+    fn looked(&mut self, visible: u64) -> Checked {
+        ensure((self.visible..=self.log.len()).contains(&visible), Rule::Watermark, || {
+            format!("visible is {visible}, was {} of {}", self.visible, self.log.len())
+        })?;
+        ensure(self.log.is_boundary(visible), Rule::Torn, || {
+            format!("readers see up to {visible}, in the middle of a commit")
+        })?;
+        self.visible = visible;
+        // What somebody could read is promised as much as what somebody was told.
+        self.written = self.written.max(visible);
+        if self.store == Durability::Sync {
+            self.durable = self.durable.max(visible);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, from: u64, visible: u64, events: &[Seen]) -> Checked {
+        ensure(visible <= self.visible, Rule::Nonsense, || "a cursor of the future".to_owned())?;
+        self.log.compare(from, events)?;
+        let wanted = visible.saturating_sub(from);
+        ensure(events.len() as u64 == wanted, Rule::Reading, || {
+            format!("{} events from {from}, where {visible} is visible", events.len())
+        })
+    }
+
+    fn closed(&mut self) -> Checked {
+        self.durable = self.log.len();
+        self.written = self.log.len();
+        self.is_open = false;
+        let unwritten = self.commits.values().any(|placed| placed.unwritten);
+        ensure(!unwritten, Rule::Poison, || "a poisoned store closed in order".to_owned())
+    }
+
+    fn crashed(&mut self, crash: Crash) {
+        if crash == Crash::PowerCut {
+            self.written = self.durable;
+        }
+        self.is_open = false;
+    }
+
+    /// The store is down and its power went off once more.
+    pub fn cut_again(&mut self) {
+        self.written = self.durable;
+    }
+
+    fn opened(&mut self, created: bool, visible: u64, events: &[Seen]) -> Checked {
+        ensure(!(created && self.exists), Rule::Recreated, || {
+            format!("the store was created anew; {} events are gone", self.log.len())
+        })?;
+        self.log.compare(0, events)?;
+        let found = events.len() as u64;
+        ensure(found == visible, Rule::Reading, || format!("{found} events, {visible} visible"))?;
+        ensure(found >= self.written, Rule::Lost, || {
+            format!("{found} events were found, {} were promised", self.written)
+        })?;
+        ensure(self.log.is_boundary(found), Rule::Torn, || {
+            format!("{found} events were found: the last commit is not whole")
+        })?;
+        self.give_up_from(found);
+        let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
+        ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
+        self.conflicts.clear();
+        (self.durable, self.written, self.visible) = (found, found, found);
+        (self.is_open, self.exists) = (true, true);
+        Ok(())
+    }
+
+    /// What is not there is gone for ever.
+    fn give_up_from(&mut self, position: u64) {
+        while let Some(commit) = self.log.pop_from(position) {
+            self.commits.remove(&commit);
+        }
+    }
+}

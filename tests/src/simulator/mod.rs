@@ -1,0 +1,105 @@
+//! A store's life from one seed: writers, readers, a committer, faults and crashes, in an order that
+//! the seed decides.
+
+mod crashes;
+mod profile;
+mod schedule;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use quipu_disk::{FaultDisk, Lie};
+
+use crate::checker::{Checked, Rule, Violation};
+use crate::history::Entry;
+use crate::random::Random;
+use crate::subject::{Counts, Cursor, Subject, Submission};
+pub use profile::Profile;
+
+/// How a run is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setting {
+    /// A bug of the medium, which must be found.
+    pub plant: Option<Lie>,
+    /// Keeps the history of a run that fails.
+    pub keep_trail: bool,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What the seed stands for.
+    pub profile: Profile,
+    /// What happened.
+    pub counts: Counts,
+    /// A hash over every call to the disk; the same each time.
+    pub trace: u64,
+    /// The promise that was broken, if any.
+    pub violation: Option<Violation>,
+    /// The history, if it was kept and the run failed.
+    pub trail: Vec<Entry>,
+}
+
+/// A simulated world: a store, and those who use it.
+struct World {
+    random: Random,
+    profile: Profile,
+    subject: Subject,
+    /// Commits that found the store busy.
+    waiting: Vec<Submission>,
+    cursors: Vec<Cursor>,
+}
+
+/// Runs one seed.
+#[must_use]
+pub fn run(seed: u64, setting: Setting) -> Outcome {
+    let mut random = Random::new(seed);
+    let profile = Profile::draw(&mut random);
+    let disk = FaultDisk::new(random.next());
+    if let Some(lie) = setting.plant {
+        disk.lie(lie);
+    }
+    let mut subject = Subject::new(disk, profile.options.clone());
+    if setting.keep_trail {
+        subject.keep_trail();
+    }
+    let mut world =
+        World { random, profile, subject, waiting: Vec::new(), cursors: Vec::new() };
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    let violation = lived.unwrap_or_else(|panic| Err(panicked(&*panic))).err();
+    let World { profile, subject, .. } = world;
+    let trail = if violation.is_some() { subject.trail().to_vec() } else { Vec::new() };
+    let (counts, trace) = (subject.counts, subject.disk().trace_hash());
+    Outcome { seed, profile, counts, trace, violation, trail }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Violation::new(Rule::Panic, text.unwrap_or_default())
+}
+
+impl World {
+    fn live(&mut self) -> Checked {
+        self.reopen()?;
+        for _ in 0..self.profile.steps {
+            self.step()?;
+            if self.subject.is_off() {
+                self.crash()?;
+            }
+        }
+        self.die()
+    }
+
+    /// The last steps: in order or not, all that was promised must be there afterwards.
+    fn die(&mut self) -> Checked {
+        if self.random.percent(50) {
+            self.crash()?;
+        } else {
+            self.close()?;
+        }
+        self.subject.faults.limit_room(&self.subject.disk().clone(), None);
+        self.subject.drain()
+    }
+}

@@ -1,0 +1,76 @@
+//! What a seed stands for, apart from the schedule.
+
+use std::fmt;
+
+use quipu::{Durability, Options};
+
+use crate::random::Random;
+
+/// The options and habits of one run.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Options of the store.
+    pub options: Options,
+    /// Steps of the schedule.
+    pub steps: usize,
+    /// Commits that may wait for their place or their copy at a time.
+    pub writers: usize,
+    /// Streams that are written.
+    pub streams: usize,
+    /// A usual payload has up to so many bytes.
+    pub payload_bytes: usize,
+    /// Percentage of commits that do not take the store's durability.
+    pub other_durability: usize,
+    /// Chance in ten thousand that a step is a crash, planned or at once.
+    pub crashes: usize,
+    /// Chance in ten thousand that a step plans an error, a short call or a full disk.
+    pub errors: usize,
+}
+
+impl Profile {
+    /// Draws a profile.
+    pub fn draw(random: &mut Random) -> Profile {
+        let least = [8, 8, 12, 16, 32];
+        let segment_bytes_min = random.pick(&least).unwrap_or(8) << 10;
+        let segment_bytes_max = (segment_bytes_min << random.below(3)).min(64 << 10);
+        let durability = if random.percent(60) { Durability::Sync } else { Durability::Os };
+        let options = Options {
+            durability,
+            buffer_bytes: 4096 * random.between(1, 4),
+            buffers: random.between(2, 4),
+            segment_bytes_min,
+            segment_bytes_max,
+            ..Options::default()
+        };
+        Profile {
+            options,
+            steps: random.between(500, 1000),
+            writers: random.between(2, 6),
+            streams: random.between(2, 10),
+            payload_bytes: usize::try_from(segment_bytes_min).unwrap_or(8192) / random.between(16, 64),
+            other_durability: random.pick(&[0, 10, 40, 100]).unwrap_or(0),
+            crashes: random.pick(&[20, 40, 80, 160]).unwrap_or(40),
+            errors: random.pick(&[0, 0, 20, 80]).unwrap_or(0),
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { durability, buffer_bytes, buffers, .. } = self.options;
+        let Options { segment_bytes_min, segment_bytes_max, .. } = self.options;
+        write!(
+            f,
+            "segments {segment_bytes_min} to {segment_bytes_max} bytes, {buffers} buffers of \
+             {buffer_bytes}, durability {durability:?} and {}% otherwise, {} steps, {} writers, \
+             {} streams, payloads to {}, crashes {} and errors {} in 10,000 steps",
+            self.other_durability,
+            self.steps,
+            self.writers,
+            self.streams,
+            self.payload_bytes,
+            self.crashes,
+            self.errors,
+        )
+    }
+}

@@ -1,0 +1,208 @@
+//! What happens next.
+
+use std::io;
+use std::time::Duration;
+
+use quipu::{Durability, ErrorKind, ExpectedVersion};
+use quipu_disk::{Fault, FaultKind};
+
+use super::World;
+use crate::checker::{Checked, Rule, ensure};
+use crate::history::Stream;
+use crate::subject::{Attempt, Sticky, Wish};
+
+const CURSORS_MAX: usize = 3;
+
+impl World {
+    pub(super) fn step(&mut self) -> Checked {
+        let fate = self.random.below(10_000);
+        if fate < self.profile.crashes {
+            return self.crash_or_close();
+        }
+        if fate < self.profile.crashes + self.profile.errors {
+            return self.trouble();
+        }
+        if self.subject.faults.is_poisoned() && self.random.percent(5) {
+            return self.give_up();
+        }
+        match self.random.below(100) {
+            0..28 => self.write(),
+            28..50 => {
+                self.copy();
+                Ok(())
+            }
+            50..64 => self.subject.take_job().map(drop),
+            64..80 => self.finish_job(),
+            80..86 => self.subject.chore().map(drop),
+            86..90 => self.subject.settle(),
+            90..96 => self.read(),
+            96..98 => self.subject.idle(),
+            98 => self.look_around(),
+            _ => {
+                let time = Duration::from_micros(self.random.next() >> 44);
+                self.subject.disk().advance(time);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self) -> Checked {
+        let under_way = self.waiting.len() + self.subject.copies();
+        let retries = !self.waiting.is_empty()
+            && (under_way >= self.profile.writers || self.random.percent(50));
+        let submission = if retries {
+            let chosen = self.random.below(self.waiting.len());
+            self.waiting.swap_remove(chosen)
+        } else if under_way < self.profile.writers {
+            let (wishes, durability) = self.wishes();
+            self.subject.compose(&wishes, durability)
+        } else {
+            self.copy();
+            return Ok(());
+        };
+        if let Attempt::Busy(submission) = self.subject.place(submission)? {
+            self.waiting.push(submission);
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self) {
+        if self.subject.copies() > 0 {
+            self.subject.copy(self.random.below(self.subject.copies()));
+        }
+    }
+
+    fn finish_job(&mut self) -> Checked {
+        if self.subject.can_finish_job() { self.subject.finish_job() } else { Ok(()) }
+    }
+
+    /// What a writer wants: one to three streams, some of them only checked.
+    pub(super) fn wishes(&mut self) -> (Vec<Wish>, Durability) {
+        let events = if self.random.percent(50) { 1 } else { self.random.between(1, 6) };
+        let streams = self.random.between(1, 3.min(self.profile.streams));
+        let mut wishes: Vec<Wish> = (0..streams).map(|_| self.wish()).collect();
+        for event in 0..events {
+            let chosen = if event == 0 { 0 } else { self.random.below(streams) };
+            let bytes = self.payload_bytes();
+            wishes[chosen].payloads.push(bytes);
+        }
+        let store = self.profile.options.durability;
+        let other = if store == Durability::Sync { Durability::Os } else { Durability::Sync };
+        let differs = self.random.percent(self.profile.other_durability);
+        (wishes, if differs { other } else { store })
+    }
+
+    fn wish(&mut self) -> Wish {
+        let stream = self.random.below(self.profile.streams);
+        let stream = Stream::try_from(stream).unwrap_or_default();
+        let head = self.subject.checker().head(stream);
+        let right = head.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+        let expected = match self.random.below(20) {
+            0..8 => ExpectedVersion::Any,
+            8..16 => right,
+            16 => ExpectedVersion::NoStream,
+            17 => ExpectedVersion::StreamExists,
+            18 => ExpectedVersion::Exact(head.map_or(0, |version| version + 1)),
+            _ => ExpectedVersion::Exact(head.map_or(0, |version| version.saturating_sub(1))),
+        };
+        Wish { stream, expected, payloads: Vec::new() }
+    }
+
+    fn payload_bytes(&mut self) -> usize {
+        let usual = self.profile.payload_bytes;
+        match self.random.below(200) {
+            0..20 => 0,
+            20..196 => self.random.below(usual),
+            196..199 => self.random.below(self.profile.options.buffer_bytes * 2),
+            _ => {
+                let most = usize::try_from(self.profile.options.segment_bytes_max);
+                self.random.below(most.unwrap_or(usual) * 5 / 4)
+            }
+        }
+    }
+
+    fn read(&mut self) -> Checked {
+        let count = self.random.between(1, 60);
+        if !self.cursors.is_empty()
+            && (self.cursors.len() >= CURSORS_MAX || self.random.percent(50))
+        {
+            let chosen = self.random.below(self.cursors.len());
+            let cursor = self.cursors.swap_remove(chosen);
+            let rest = self.subject.read(cursor, count)?;
+            self.cursors.extend(rest);
+            return Ok(());
+        }
+        let next = usize::try_from(self.subject.checker().next_position()).unwrap_or(usize::MAX);
+        // Mostly near the end, where things happen.
+        let from = if self.random.percent(30) {
+            self.random.below(next + 3)
+        } else {
+            next.saturating_sub(self.random.below(40))
+        };
+        let cursor = self.subject.cursor(from as u64)?;
+        self.cursors.extend(cursor);
+        Ok(())
+    }
+
+    /// A moment of rest, in which everything that is owed is done.
+    fn look_around(&mut self) -> Checked {
+        if self.subject.faults.is_poisoned() || self.subject.faults.is_full() {
+            return Ok(());
+        }
+        self.subject.drain()?;
+        if self.subject.is_off() || self.subject.faults.is_poisoned() {
+            return Ok(());
+        }
+        self.subject.read_from(0)
+    }
+
+    /// Plans that something goes wrong.
+    fn trouble(&mut self) -> Checked {
+        let disk = self.subject.disk().clone();
+        let within = self.random.below(40) as u64;
+        if self.subject.faults.is_full() {
+            return self.free_room();
+        }
+        match self.random.below(10) {
+            0..3 if !self.subject.faults.is_armed(disk.operations()) => {
+                let sticky = if self.random.percent(20) { Sticky::Yes } else { Sticky::No };
+                let kinds = [io::ErrorKind::Other, io::ErrorKind::Other, io::ErrorKind::StorageFull];
+                let kind = self.random.pick(&kinds).unwrap_or(io::ErrorKind::Other);
+                self.subject.faults.plan_error(&disk, kind, within, sticky);
+            }
+            3..7 => {
+                // Nobody may notice.
+                let at = disk.operations() + within;
+                let sticky = self.random.percent(20);
+                disk.plan(Fault { at, kind: FaultKind::Short, sticky });
+            }
+            _ => {
+                let room = self.random.below(usize::from(u16::MAX)) as u64;
+                self.subject.faults.limit_room(&disk, Some(room));
+            }
+        }
+        Ok(())
+    }
+
+    /// On a full disk every commit is answered, and once there is room the store goes on by itself.
+    fn free_room(&mut self) -> Checked {
+        let (wishes, durability) = self.wishes();
+        if !self.subject.faults.is_poisoned() {
+            self.subject.press(&wishes, durability)?;
+        }
+        let disk = self.subject.disk().clone();
+        if self.subject.is_off() {
+            return Ok(());
+        }
+        self.subject.read_from(0)?;
+        self.subject.faults.limit_room(&disk, None);
+        let (wishes, durability) = self.wishes();
+        if self.subject.is_off() || self.subject.faults.is_poisoned() {
+            return Ok(());
+        }
+        let refused = self.subject.press(&wishes, durability)?;
+        let goes_on = refused != Some(ErrorKind::Full)
+            || self.subject.faults.has_failed(disk.operations());
+        ensure(goes_on, Rule::Stuck, || "there is room again, and appends fail".to_owned())
+    }
+}

@@ -1,0 +1,339 @@
+//! Appending to the store under test.
+
+use quipu::stepping::{Answer, Copy, Part as StoreParts, Step, Waiting};
+use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
+
+use super::Subject;
+use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::content::{self, STREAMS};
+use crate::history::{Commit, Entry, Outcome, Part, Receipt, Stream};
+
+/// Steps after which a store without faults must have done all it was asked.
+const STEPS_MAX: usize = 400;
+
+/// What a writer wants to do to one stream.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The stream.
+    pub stream: Stream,
+    /// What is expected of it.
+    pub expected: ExpectedVersion,
+    /// Sizes of the payloads of the events; none for a stream that is only checked.
+    pub payloads: Vec<usize>,
+}
+
+/// A commit on its way to its place.
+pub struct Submission {
+    commit: Commit,
+    parts: Vec<Part>,
+    store_parts: Vec<StoreParts<'static>>,
+    durability: Durability,
+    waiting: Waiting,
+}
+
+/// What came of an attempt to give a commit its place.
+pub enum Attempt {
+    /// It has its place.
+    Placed,
+    /// It must be tried again.
+    Busy(Submission),
+    /// It was refused.
+    Refused(ErrorKind),
+}
+
+struct Copying {
+    commit: Commit,
+    /// How many were placed before.
+    number: u64,
+    copy: Box<Copy>,
+    durability: Durability,
+}
+
+struct Waiter {
+    commit: Commit,
+    ticket: Ticket,
+    durability: Durability,
+}
+
+/// Everything that is under way.
+#[derive(Default)]
+pub(super) struct InFlight {
+    copies: Vec<Copying>,
+    tickets: Vec<Waiter>,
+    answers: Vec<(Commit, Answer)>,
+    placed: u64,
+    /// A job was taken when so many commits had their place.
+    job: Option<u64>,
+    pub(super) segments: usize,
+}
+
+impl InFlight {
+    pub(super) fn is_settled(&self) -> bool {
+        self.tickets.is_empty() && self.answers.is_empty()
+    }
+}
+
+impl Subject {
+    /// Makes a commit out of wishes.
+    pub fn compose(&mut self, wishes: &[Wish], durability: Durability) -> Submission {
+        let commit = self.ids.commit();
+        let mut parts = Vec::with_capacity(wishes.len());
+        let mut store_parts = Vec::with_capacity(wishes.len());
+        for Wish { stream, expected, payloads } in wishes {
+            let made = payloads.iter().map(|&bytes| content::event(self.ids.event(), bytes));
+            let (store_events, events) = made.unzip();
+            let name = STREAMS[usize::from(*stream) % STREAMS.len()];
+            store_parts.push(StoreParts { stream: name, expected: *expected, events: store_events });
+            parts.push(Part { stream: *stream, expected: *expected, events });
+        }
+        Submission { commit, parts, store_parts, durability, waiting: Waiting::default() }
+    }
+
+    /// Tries to give a commit its place.
+    ///
+    /// # Errors
+    /// What the answer breaks.
+    pub fn place(&mut self, mut submission: Submission) -> Checked<Attempt> {
+        let Submission { store_parts, durability, waiting, .. } = &mut submission;
+        let step = match self.stepper()?.place(store_parts, *durability, waiting) {
+            Ok(step) => step,
+            Err(error) => return Err(Violation::new(Rule::Error, format!("placing: {error:?}"))),
+        };
+        let poisoned = self.faults.is_poisoned;
+        match step {
+            Step::Refused(answer) => self.refused(submission, answer),
+            Step::Placed(_) | Step::Busy if poisoned => {
+                Err(Violation::new(Rule::Poison, "a poisoned store takes a commit"))
+            }
+            Step::Busy => Ok(Attempt::Busy(submission)),
+            Step::Placed(copy) => {
+                let Submission { commit, parts, durability, .. } = submission;
+                let number = self.in_flight.placed;
+                self.in_flight.placed += 1;
+                self.in_flight.copies.push(Copying { commit, number, copy, durability });
+                self.counts.commits += 1;
+                self.record(Entry::Placed { commit, parts })?;
+                Ok(Attempt::Placed)
+            }
+        }
+    }
+
+    fn refused(&mut self, submission: Submission, answer: Answer) -> Checked<Attempt> {
+        let error = answer.pending().clone();
+        let Some(conflict) = error.conflict() else {
+            let explained = match error.kind() {
+                ErrorKind::Poisoned => self.faults.has_failed(self.disk.operations()) || self.is_off(),
+                ErrorKind::Full => self.faults.was_full(),
+                _ => false,
+            };
+            ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
+            self.faults.is_poisoned |= error.kind() == ErrorKind::Poisoned;
+            return Ok(Attempt::Refused(error.kind()));
+        };
+        ensure(!self.faults.is_poisoned, Rule::Poison, || "it judges a commit".to_owned())?;
+        let stream = STREAMS.iter().position(|&name| name == conflict.stream);
+        let stream = stream.and_then(|at| Stream::try_from(at).ok());
+        let Submission { commit, parts, .. } = submission;
+        self.counts.conflicts += 1;
+        self.record(Entry::Conflict {
+            commit,
+            parts,
+            stream: stream.unwrap_or(content::UNKNOWN_STREAM),
+            expected: conflict.expected,
+            actual: conflict.actual.map(|version| version.0),
+        })?;
+        self.in_flight.answers.push((commit, answer));
+        Ok(Attempt::Refused(ErrorKind::Conflict))
+    }
+
+    /// Commits that have their place and are not copied.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        self.in_flight.copies.len()
+    }
+
+    /// Copies one of the commits that have their place.
+    pub fn copy(&mut self, index: usize) {
+        let Copying { commit, copy, durability, .. } = self.in_flight.copies.swap_remove(index);
+        let ticket = copy.finish();
+        self.in_flight.tickets.push(Waiter { commit, ticket, durability });
+    }
+
+    /// Copies all of them.
+    pub fn copy_all(&mut self) {
+        while !self.in_flight.copies.is_empty() {
+            self.copy(0);
+        }
+    }
+
+    /// Has the committer take its next job, if there is one.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn take_job(&mut self) -> Checked<bool> {
+        let taken = self.stepper()?.take_job();
+        if taken {
+            self.in_flight.job = Some(self.in_flight.placed);
+        }
+        Ok(taken)
+    }
+
+    /// Whether a job was taken that needs no copy any more.
+    #[must_use]
+    pub fn can_finish_job(&self) -> bool {
+        let is_before = |job: u64| self.in_flight.copies.iter().any(|copy| copy.number < job);
+        self.in_flight.job.is_some_and(|job| !is_before(job))
+    }
+
+    /// Has the committer do the job that it took, if there is one.
+    ///
+    /// # Errors
+    /// What follows from it and should not.
+    pub fn finish_job(&mut self) -> Checked {
+        if self.in_flight.job.take().is_none() {
+            return Ok(());
+        }
+        let before = self.disk.operations();
+        self.stepper()?.finish_job();
+        let segments = self.stepper()?.segments();
+        self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
+        self.in_flight.segments = segments;
+        // The committer only writes and syncs the log.
+        self.faults.is_poisoned |= self.faults.has_failed_since(before, self.disk.operations());
+        self.expect_failures()
+    }
+
+    /// Does a chore, if there is one.
+    ///
+    /// # Errors
+    /// What follows from it and should not.
+    pub fn chore(&mut self) -> Checked<bool> {
+        let did = self.stepper()?.chore();
+        self.expect_failures()?;
+        Ok(did)
+    }
+
+    /// Lets the committer do what it does when nothing has happened for a while.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn idle(&mut self) -> Checked {
+        self.stepper()?.idle();
+        Ok(())
+    }
+
+    /// Nobody waits for a poisoned store.
+    fn expect_failures(&mut self) -> Checked {
+        if !self.faults.is_poisoned || self.in_flight.job.is_some() || self.is_off() {
+            return Ok(());
+        }
+        self.settle()?;
+        ensure(self.in_flight.is_settled(), Rule::Stuck, || "waiting on a poisoned store".to_owned())
+    }
+
+    /// Takes every answer that is there.
+    ///
+    /// # Errors
+    /// What an answer breaks.
+    pub fn settle(&mut self) -> Checked {
+        let visible = self.visible()?;
+        for waiter in std::mem::take(&mut self.in_flight.tickets) {
+            if waiter.ticket.is_settled() {
+                self.told(waiter, visible)?;
+            } else {
+                self.in_flight.tickets.push(waiter);
+            }
+        }
+        for (commit, answer) in std::mem::take(&mut self.in_flight.answers) {
+            match answer.settled() {
+                None => self.in_flight.answers.push((commit, answer)),
+                Some(error) if error.kind() == ErrorKind::Conflict => {
+                    self.record(Entry::Told { commit, visible })?;
+                }
+                Some(error) => self.explain_failure(&error).map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, waiter: Waiter, visible: u64) -> Checked {
+        let Waiter { commit, ticket, durability } = waiter;
+        match ticket.wait() {
+            Ok(appended) => {
+                self.counts.acknowledged += 1;
+                let receipt = receipt(appended);
+                self.record(Entry::Acknowledged { commit, durability, receipt, visible })
+            }
+            Err(error) => {
+                let outcome = self.explain_failure(&error)?;
+                self.record(Entry::Failed { commit, outcome })
+            }
+        }
+    }
+
+    fn explain_failure(&mut self, error: &Error) -> Checked<Outcome> {
+        let explained = self.is_off() || self.faults.has_failed(self.disk.operations());
+        ensure(explained, Rule::Error, || format!("{error:?}"))?;
+        self.faults.is_poisoned = true;
+        match error.kind() {
+            ErrorKind::Unknown => Ok(Outcome::Unknown),
+            ErrorKind::Poisoned => Ok(Outcome::NotWritten),
+            _ => Err(Violation::new(Rule::Error, format!("{error:?}"))),
+        }
+    }
+
+    /// Does all there is to do. Afterwards every commit is answered.
+    ///
+    /// # Errors
+    /// What breaks on the way; [`Rule::Stuck`] if it does not come to an end.
+    pub fn drain(&mut self) -> Checked {
+        for _ in 0..STEPS_MAX {
+            self.copy_all();
+            self.finish_job()?;
+            let job = self.take_job()?;
+            let chore = self.chore()?;
+            if self.is_off() {
+                return Ok(());
+            }
+            if !job && !chore {
+                self.settle()?;
+                return ensure(self.in_flight.is_settled(), Rule::Stuck, || {
+                    "nothing left to do, and not everybody has an answer".to_owned()
+                });
+            }
+        }
+        Err(Violation::new(Rule::Stuck, "there is always more to do"))
+    }
+
+    /// Places a commit and drives the store until it has its place or is refused.
+    ///
+    /// # Errors
+    /// What breaks on the way; [`Rule::Stuck`] if neither comes.
+    pub fn press(&mut self, wishes: &[Wish], durability: Durability) -> Checked<Option<ErrorKind>> {
+        let mut submission = self.compose(wishes, durability);
+        for _ in 0..STEPS_MAX {
+            match self.place(submission)? {
+                Attempt::Placed => return Ok(None),
+                Attempt::Refused(kind) => return Ok(Some(kind)),
+                Attempt::Busy(again) => submission = again,
+            }
+            self.copy_all();
+            self.finish_job()?;
+            self.take_job()?;
+            self.chore()?;
+            if self.is_off() {
+                return Ok(Some(ErrorKind::Unknown));
+            }
+        }
+        Err(Violation::new(Rule::Stuck, "a commit gets neither a place nor an answer"))
+    }
+}
+
+fn receipt(appended: Appended) -> Receipt {
+    Receipt {
+        first_position: appended.first_position.0,
+        position: appended.position.0,
+        version: appended.version.0,
+        recorded: appended.recorded.0,
+    }
+}

@@ -1,0 +1,135 @@
+//! What was planned to go wrong.
+
+use std::io;
+
+use quipu_disk::{Fault, FaultDisk, FaultKind};
+
+/// An error that was planned.
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    at: u64,
+    sticky: bool,
+    kind: io::ErrorKind,
+}
+
+/// What was planned to go wrong in this life of a store, so that errors can be told that it explains.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The operation at which the power goes off.
+    power_off: Option<u64>,
+    error: Option<Planned>,
+    /// An error came that was planned before this one.
+    failed_before: bool,
+    /// There is a limit to the disk's room now.
+    is_full: bool,
+    /// There was one in this life.
+    was_full: bool,
+    /// A write or a sync of the log failed: the store is poisoned.
+    pub(super) is_poisoned: bool,
+}
+
+impl Faults {
+    /// Plans a power-off, `operations` from now.
+    pub fn plan_power_off(&mut self, disk: &FaultDisk, operations: u64) {
+        let at = disk.operations() + operations;
+        self.power_off = Some(at);
+        disk.plan(Fault { at, kind: FaultKind::PowerOff, sticky: false });
+    }
+
+    /// Plans that a call fails, `operations` from now, and all later ones too if it is sticky.
+    pub fn plan_error(
+        &mut self,
+        disk: &FaultDisk,
+        kind: io::ErrorKind,
+        operations: u64,
+        sticky: Sticky,
+    ) {
+        if self.is_stuck(disk.operations()) {
+            return;
+        }
+        let sticky = sticky == Sticky::Yes;
+        self.failed_before |= self.has_failed(disk.operations());
+        let at = disk.operations() + operations;
+        self.error = Some(Planned { at, sticky, kind });
+        disk.plan(Fault { at, kind: FaultKind::Error(kind), sticky });
+    }
+
+    /// Limits the disk's room, or lifts the limit.
+    pub fn limit_room(&mut self, disk: &FaultDisk, bytes: Option<u64>) {
+        disk.plan_full(bytes);
+        self.is_full = bytes.is_some();
+        self.was_full |= self.is_full;
+    }
+
+    /// Whether the power went off.
+    #[must_use]
+    pub fn is_off(&self, operations: u64) -> bool {
+        self.power_off.is_some_and(|at| operations > at)
+    }
+
+    /// Whether a power-off or an error is planned that has not come.
+    #[must_use]
+    pub fn is_armed(&self, operations: u64) -> bool {
+        let error = self.error.is_some_and(|error| operations <= error.at);
+        error || self.power_off.is_some_and(|at| operations <= at)
+    }
+
+    /// Whether a planned error has come.
+    #[must_use]
+    pub fn has_failed(&self, operations: u64) -> bool {
+        self.failed_before || self.error.is_some_and(|error| operations > error.at)
+    }
+
+    /// Whether a planned error came after `before` and up to now.
+    pub(super) fn has_failed_since(&self, before: u64, operations: u64) -> bool {
+        self.error.is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
+    }
+
+    /// Whether no operation will succeed any more.
+    #[must_use]
+    pub fn is_stuck(&self, operations: u64) -> bool {
+        self.error.is_some_and(|error| error.sticky && operations > error.at)
+    }
+
+    /// Whether the disk's room is limited.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Whether want of room explains an error of this life.
+    #[must_use]
+    pub fn was_full(&self) -> bool {
+        self.was_full || self.error.is_some_and(|error| error.kind == io::ErrorKind::StorageFull)
+    }
+
+    /// Whether the store is known to be poisoned.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.is_poisoned
+    }
+
+    /// What goes on on the next disk: only the room.
+    pub(super) fn after_crash(&self) -> Faults {
+        Faults { is_full: self.is_full, was_full: self.is_full, ..Faults::default() }
+    }
+
+    /// A new life begins on the same disk.
+    pub(super) fn forget_failures(&mut self, operations: u64) {
+        self.is_poisoned = false;
+        self.was_full = self.is_full;
+        self.failed_before = false;
+        if self.has_failed(operations) && !self.is_stuck(operations) {
+            self.error = None;
+        }
+    }
+}
+
+/// Whether a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sticky {
+    /// It lasts.
+    Yes,
+    /// It comes once.
+    No,
+}

@@ -1,0 +1,303 @@
+//! A store under test: driven step by step on a fault disk, and every answer told to the checker.
+
+mod appends;
+mod faults;
+mod reads;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quipu::stepping::Stepper;
+use quipu::{ErrorKind, Options};
+use quipu_disk::{Disk, FaultDisk, PowerCut};
+
+use crate::checker::{Checked, Checker, Rule, Violation, ensure};
+use crate::history::{Crash, Entry, Seen};
+use appends::InFlight;
+pub use appends::{Attempt, Submission, Wish};
+pub use faults::{Faults, Sticky};
+pub use reads::Cursor;
+
+/// Where the store lies on its disk.
+pub const PATH: &str = "/store";
+
+/// How a life ends, and what is left of what was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The process is killed.
+    Kill,
+    /// The power is cut.
+    Cut(PowerCut),
+}
+
+/// What came of an attempt to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The store is open, and all of it was checked.
+    Yes,
+    /// The power went off meanwhile.
+    PowerOff,
+    /// It failed, as a planned fault explains.
+    Failed(ErrorKind),
+}
+
+/// What happened so far, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Commits that got their place.
+    pub commits: u64,
+    /// Commits that were acknowledged.
+    pub acknowledged: u64,
+    /// Commits that were refused because of a stream.
+    pub conflicts: u64,
+    /// Segments begun because one was full.
+    pub rolls: u64,
+    /// Lives that ended in a crash.
+    pub crashes: u64,
+    /// Successful openings.
+    pub openings: u64,
+    /// Reads that came to their end.
+    pub reads: u64,
+}
+
+/// Numbers that were given out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ids {
+    commits: u32,
+    events: u64,
+}
+
+impl Ids {
+    fn commit(&mut self) -> u32 {
+        self.commits += 1;
+        self.commits
+    }
+
+    fn event(&mut self) -> u64 {
+        self.events += 1;
+        self.events
+    }
+}
+
+/// A store under test.
+pub struct Subject {
+    disk: FaultDisk,
+    options: Options,
+    stepper: Option<Stepper>,
+    checker: Checker,
+    ids: Ids,
+    in_flight: InFlight,
+    /// What was planned to go wrong in this life.
+    pub faults: Faults,
+    /// What happened so far.
+    pub counts: Counts,
+    /// The history, if it is kept.
+    trail: Option<Vec<Entry>>,
+}
+
+impl Subject {
+    /// A store that is not opened yet.
+    #[must_use]
+    pub fn new(disk: FaultDisk, options: Options) -> Subject {
+        let checker = Checker::new(options.durability);
+        Subject {
+            disk,
+            options,
+            stepper: None,
+            checker,
+            ids: Ids::default(),
+            in_flight: InFlight::default(),
+            faults: Faults::default(),
+            counts: Counts::default(),
+            trail: None,
+        }
+    }
+
+    /// Keeps the history from now on.
+    pub fn keep_trail(&mut self) {
+        self.trail.get_or_insert_default();
+    }
+
+    /// The history, if it was kept.
+    #[must_use]
+    pub fn trail(&self) -> &[Entry] {
+        self.trail.as_deref().unwrap_or_default()
+    }
+
+    /// The disk under the store.
+    #[must_use]
+    pub fn disk(&self) -> &FaultDisk {
+        &self.disk
+    }
+
+    /// What is known of the store.
+    #[must_use]
+    pub fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
+    /// The options that the store is opened with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether the store is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.stepper.is_some()
+    }
+
+    /// A second subject in the same state of knowledge, its store crashed in another way.
+    ///
+    /// # Errors
+    /// What the crash breaks.
+    pub fn fork(&self, end: End) -> Checked<Subject> {
+        let mut fork = Subject::new(self.disk.clone(), self.options.clone());
+        fork.checker = self.checker.clone();
+        fork.ids = self.ids;
+        fork.trail.clone_from(&self.trail);
+        fork.crash_into(end, self.is_open())?;
+        Ok(fork)
+    }
+
+    fn record(&mut self, entry: Entry) -> Checked {
+        let judged = self.checker.record(&entry);
+        if let Some(trail) = &mut self.trail {
+            trail.push(entry);
+        }
+        judged
+    }
+
+    fn stepper(&self) -> Checked<&Stepper> {
+        let closed = || Violation::new(Rule::Nonsense, "the store is not open");
+        self.stepper.as_ref().ok_or_else(closed)
+    }
+
+    fn visible(&self) -> Checked<u64> {
+        Ok(self.stepper()?.next_position().0)
+    }
+
+    /// Whether a planned power-off has come.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.faults.is_off(self.disk.operations())
+    }
+
+    /// Opens the store and checks all that is in it.
+    ///
+    /// # Errors
+    /// What opening or the store's content breaks.
+    pub fn open(&mut self) -> Checked<Opened> {
+        let opened = open(&self.disk, &self.options).and_then(|stepper| {
+            let events = reads::everything(&stepper)?;
+            Ok((stepper, events))
+        });
+        match opened {
+            Ok((stepper, events)) => {
+                let created = stepper.opening().created;
+                let visible = stepper.next_position().0;
+                self.in_flight = InFlight::default();
+                self.in_flight.segments = stepper.segments();
+                self.stepper = Some(stepper);
+                self.counts.openings += 1;
+                self.record(Entry::Opened { created, visible, events })?;
+                Ok(Opened::Yes)
+            }
+            Err(_) if self.is_off() => Ok(Opened::PowerOff),
+            Err(error) => {
+                let explained = match error.kind() {
+                    ErrorKind::Full => self.faults.was_full(),
+                    ErrorKind::Io => self.faults.has_failed(self.disk.operations()),
+                    _ => false,
+                };
+                ensure(explained, Rule::Opening, || format!("{error:?}"))?;
+                Ok(Opened::Failed(error.kind()))
+            }
+        }
+    }
+
+    /// What the store holds, by an opening of a copy of its disk that nobody notices.
+    ///
+    /// # Errors
+    /// The store does not open.
+    pub fn peek(&mut self) -> Checked<Vec<Seen>> {
+        let (copy, same) = (self.disk.kill(), self.disk.kill());
+        self.disk = same;
+        let events = open(&copy, &self.options).and_then(|stepper| reads::everything(&stepper));
+        events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
+    }
+
+    /// Ends this life of the store, open or not; all that could be known before is known.
+    ///
+    /// # Errors
+    /// What the answers that were still due break.
+    pub fn crash(&mut self, end: End) -> Checked {
+        let was_open = self.is_open();
+        if was_open {
+            self.settle()?;
+        }
+        self.stepper = None;
+        self.counts.crashes += 1;
+        self.crash_into(end, was_open)
+    }
+
+    fn crash_into(&mut self, end: End, was_open: bool) -> Checked {
+        let (disk, crash) = match end {
+            End::Kill => (self.disk.kill(), Crash::Killed),
+            End::Cut(how) => (self.disk.power_cut(how), Crash::PowerCut),
+        };
+        self.disk = disk;
+        self.faults = self.faults.after_crash();
+        self.in_flight = InFlight::default();
+        if was_open {
+            self.record(Entry::Crashed(crash))
+        } else {
+            if crash == Crash::PowerCut {
+                self.checker.cut_again();
+            }
+            Ok(())
+        }
+    }
+
+    /// Lets go of the store without closing it, as a program does that gives up; the disk stays.
+    ///
+    /// # Errors
+    /// What the answers that were still due break.
+    pub fn abandon(&mut self) -> Checked {
+        self.settle()?;
+        self.stepper = None;
+        self.in_flight = InFlight::default();
+        self.faults.forget_failures(self.disk.operations());
+        self.record(Entry::Crashed(Crash::Killed))
+    }
+
+    /// Closes the store in order. False if that failed, as a planned fault explains; the store is
+    /// let go of then.
+    ///
+    /// # Errors
+    /// What closing breaks.
+    pub fn close(&mut self) -> Checked<bool> {
+        self.copy_all();
+        self.finish_job()?;
+        let closed = self.stepper()?.close();
+        self.settle()?;
+        ensure(self.in_flight.is_settled(), Rule::Stuck, || format!("closing: {closed:?}"))?;
+        self.stepper = None;
+        let operations = self.disk.operations();
+        let explained = match &closed {
+            Err(error) if error.kind() == ErrorKind::Full => self.faults.was_full(),
+            Err(_) => self.is_off() || self.faults.has_failed(operations),
+            Ok(()) => true,
+        };
+        ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;
+        self.faults.forget_failures(operations);
+        self.record(if closed.is_ok() { Entry::Closed } else { Entry::Crashed(Crash::Killed) })?;
+        Ok(closed.is_ok())
+    }
+}
+
+fn open(disk: &FaultDisk, options: &Options) -> quipu::Result<Stepper> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Stepper::open(disk, Path::new(PATH), options)
+}

@@ -1,0 +1,20 @@
+//! The built command, from outside.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests make and read the files that the command works on"
+)]
+
+#[path = "cli/append.rs"]
+mod append;
+#[path = "cli/bench.rs"]
+mod bench;
+#[path = "cli/damage.rs"]
+mod damage;
+#[path = "cli/export.rs"]
+mod export;
+#[path = "cli/import.rs"]
+mod import;
+#[path = "cli/usage.rs"]
+mod usage;

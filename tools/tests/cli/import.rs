@@ -1,0 +1,172 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, lines};
+
+#[test]
+fn an_export_gives_back_what_was_imported() {
+    let bench = Bench::new();
+    let text = lines(1_000);
+    let file = bench.write("in.jsonl", &text);
+    bench.ok(&["import", &file, "--batch", "7"]);
+    let exported = bench.exported();
+    assert_eq!(exported.len(), 1_000);
+    for (line, exported) in text.lines().zip(&exported) {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let mut exported = exported.clone();
+        let time =
+            |value: &Value| value["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        if line.get("time").is_some() {
+            assert_eq!(time(&line), time(&exported));
+        }
+        // What is not given comes back as nothing, but for the time, which is then the recorded one.
+        exported["time"] = line.get("time").cloned().unwrap_or(Value::Null);
+        line["time"] = exported["time"].clone();
+        if line["tags"].as_array().is_some_and(Vec::is_empty) {
+            line.as_object_mut().unwrap().remove("tags");
+        }
+        assert_eq!(line, exported);
+    }
+    assert!(
+        bench.ok(&["export"]).stdout.contains(r#""data":{"n": 0, "f":1.50}"#),
+        "bytes are kept"
+    );
+}
+
+#[test]
+fn an_export_can_be_imported_and_exported_to_the_same_bytes() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let file = bench.write("in.jsonl", lines(200));
+    bench.ok(&["import", &file]);
+    let first = bench.ok(&["export"]).stdout;
+    let file = other.write("again.jsonl", &first);
+    other.ok(&["import", &file]);
+    assert_eq!(other.ok(&["export"]).stdout, first);
+}
+
+#[test]
+fn compressed_input_is_recognised_in_files_and_on_standard_input() {
+    let bench = Bench::new();
+    let packed = zstd::encode_all(lines(100).as_bytes(), 1).unwrap();
+    let file = bench.write("no-telling-name", &packed);
+    bench.ok(&["import", &file]);
+    let other = Bench::new();
+    let said = other.run_with_input(&["import", "-"], &packed);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(other.exported().len(), 100);
+    assert_eq!(bench.exported().len(), 100);
+}
+
+#[test]
+fn a_bad_line_is_refused_with_its_number_and_nothing_of_its_batch_is_stored() {
+    for (bad, reason) in [
+        ("", "blank"),
+        ("{", "EOF"),
+        (r#"{"stream":"a","type":"T","data":1,"colour":"red"}"#, "unknown field `colour`"),
+        (r#"{"stream":"a","type":"T","data":1,"time":"2013-01-01"}"#, "no RFC 3339 time"),
+        (r#"{"stream":"","type":"T","data":1}"#, "name of the stream"),
+    ] {
+        let bench = Bench::new();
+        let text = format!("{}{bad}\n{}", lines(25), lines(3));
+        let file = bench.write("in.jsonl", &text);
+        let said = bench.run(&["import", &file, "--batch", "10"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("error: line 26: "), "{said:?}");
+        assert!(said.stderr.contains(reason), "{said:?}");
+        assert!(said.stderr.contains("the first 20 lines are stored"), "{said:?}");
+        assert_eq!(bench.exported().len(), 20);
+        let said = bench.run(&["import", &file, "--batch", "10", "--resume", "--json"]);
+        assert_eq!(
+            (said.error()["line"].as_u64(), said.error()["stored"].as_u64()),
+            (Some(26), Some(20))
+        );
+        let file = bench.write("in.jsonl", lines(25));
+        bench.ok(&["import", &file, "--resume"]);
+        assert_eq!(bench.exported().len(), 25, "corrected and resumed");
+    }
+}
+
+#[test]
+fn an_import_goes_on_after_a_part_of_its_input() {
+    let bench = Bench::new();
+    let text = lines(100);
+    let part: String = text.split_inclusive('\n').take(33).collect();
+    let part = bench.write("part.jsonl", part);
+    let whole = bench.write("whole.jsonl", &text);
+    bench.ok(&["import", &part]);
+    let said = bench.ok(&["import", &whole, "--resume", "--json", "--batch", "10"]);
+    let summary = said.objects().remove(0);
+    assert_eq!((summary["resumed"].as_u64(), summary["events"].as_u64()), (Some(33), Some(67)));
+    let other = Bench::new();
+    other.ok(&["import", &whole]);
+    let without_time = |bench: &Bench| {
+        let mut all = bench.exported();
+        all.iter_mut().for_each(|event| event["time"] = Value::Null);
+        all
+    };
+    assert_eq!(without_time(&bench), without_time(&other));
+}
+
+#[test]
+fn a_finished_import_adds_nothing_and_is_refused_without_resume() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(50));
+    bench.ok(&["import", &file]);
+    let summary = bench.ok(&["import", &file, "--resume", "--json"]).objects().remove(0);
+    assert_eq!((summary["resumed"].as_u64(), summary["events"].as_u64()), (Some(50), Some(0)));
+    let said = bench.run(&["import", &file]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("--resume"), "{said:?}");
+    assert_eq!(bench.exported().len(), 50);
+}
+
+#[test]
+fn an_import_resumes_beside_other_events() {
+    let bench = Bench::new();
+    let text = lines(90);
+    let other = bench.write("other.jsonl", lines(5).replace("cord", "other"));
+    for lines in [0, 30, 60, 90] {
+        let part: String = text.split_inclusive('\n').take(lines).collect();
+        let part = bench.write("part.jsonl", part);
+        let said = bench.ok(&["import", &part, "--resume", "--progress-lines", "--batch", "20"]);
+        let acknowledged: Vec<&str> =
+            said.stdout.lines().filter(|l| l.starts_with("ack")).collect();
+        assert_eq!(acknowledged.len(), if lines == 0 { 0 } else { 2 }, "{said:?}");
+        let last = format!("acknowledged {lines}");
+        assert!(lines == 0 || acknowledged.last() == Some(&last.as_str()), "{said:?}");
+        bench.ok(&["append", "beside", "--type", "T", "--data", "1"]);
+        bench.ok(&["import", &other, "--resume"]);
+    }
+    assert_eq!(bench.exported().len(), 90 + 4 + 5);
+}
+
+#[test]
+fn a_changed_input_is_resumed_only_up_to_the_change() {
+    let bench = Bench::new();
+    let text = lines(20);
+    let file = bench.write("in.jsonl", &text);
+    bench.ok(&["import", &file]);
+    let changed = text.replacen("knot:8", "knot:x", 1);
+    let file = bench.write("in.jsonl", changed);
+    let summary = bench.ok(&["import", &file, "--resume", "--json"]).objects().remove(0);
+    assert_eq!((summary["resumed"].as_u64(), summary["events"].as_u64()), (Some(8), Some(12)));
+}
+
+#[test]
+fn input_without_lines_is_no_error() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", "");
+    bench.ok(&["import", &file]);
+    assert!(bench.exported().is_empty());
+    assert!(fs::exists(bench.store()).unwrap());
+}
+
+#[test]
+fn parsing_alone_needs_no_store() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(10));
+    let summary = bench.ok(&["import", &file, "--parse-only", "--json"]).objects().remove(0);
+    assert_eq!(summary["lines"], 10);
+    assert!(!fs::exists(bench.store()).unwrap());
+}

@@ -1,0 +1,105 @@
+use crate::bench::{Bench, quipu, said};
+
+fn run(arguments: &[&str]) -> crate::bench::Said {
+    let mut command = quipu();
+    command.args(arguments);
+    said(command, b"")
+}
+
+#[test]
+fn without_a_store_the_command_says_how_to_name_one() {
+    for arguments in [
+        &["verify"][..],
+        &["export"],
+        &["import", "-"],
+        &["append", "a", "--type", "T", "--data", "1"],
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}");
+        assert!(said.stderr.starts_with("error: no store given\n  help: "), "{said:?}");
+        assert!(said.stderr.contains("QUIPU_STORE"), "{said:?}");
+        let said = run(&[arguments, &["--json"]].concat());
+        assert_eq!(said.error()["error"], "usage");
+    }
+}
+
+#[test]
+fn the_store_may_be_named_by_the_variable() {
+    let bench = Bench::new();
+    bench.ok(&["append", "a", "--type", "T", "--data", "1"]);
+    let mut command = quipu();
+    command.env("QUIPU_STORE", bench.store()).arg("verify");
+    assert_eq!(said(command, b"").code, Some(0));
+}
+
+#[test]
+fn a_path_that_holds_no_store_is_named() {
+    let bench = Bench::new();
+    let stranger = bench.write("stranger", "no store");
+    let stranger = bench.folder.join(stranger).display().to_string();
+    for path in ["/no/such/place", &stranger, &bench.folder.display().to_string()] {
+        for command in ["verify", "export"] {
+            let said = run(&["--store", path, command, "--json"]);
+            assert_eq!(said.code, Some(2), "{path}: {said:?}");
+            assert!(said.error()["message"].as_str().unwrap().contains(path), "{said:?}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&bench.folder).unwrap().count(), 1, "nothing was made");
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_named_and_no_store_is_made() {
+    let bench = Bench::new();
+    let folder = bench.folder.display().to_string();
+    for file in ["/no/such/file", &folder] {
+        let said = bench.run(&["import", file]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains(file) && said.stderr.contains("  help: "), "{said:?}");
+    }
+    assert!(!bench.store().exists());
+}
+
+#[test]
+fn wrong_arguments_are_refused_in_json_too() {
+    let said = run(&["import", "--json", "--batch", "0", "x"]);
+    assert_eq!((said.code, said.error()["error"].as_str()), (Some(2), Some("usage")));
+    assert_eq!(run(&["fly"]).code, Some(2));
+    assert_eq!(run(&["export", "--since", "yesterday"]).code, Some(2));
+}
+
+#[test]
+fn help_version_completions_and_manual_are_printed() {
+    for (arguments, part) in [
+        (&["--version"][..], "(format "),
+        (&["--help"], "Examples:"),
+        (&["import", "--help"], "--resume"),
+        (&["completions", "bash"], "_quipu"),
+        (&["completions", "zsh"], "#compdef quipu"),
+        (&["man"], ".TH quipu"),
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}");
+        assert!(said.stdout.contains(part), "{arguments:?}: {}", said.stdout);
+    }
+    let bench = Bench::new();
+    let folder = bench.folder.join("man").display().to_string();
+    assert_eq!(run(&["man", "--dir", &folder]).code, Some(0));
+    assert!(bench.folder.join("man/quipu-import.1").exists());
+}
+
+#[test]
+fn the_engine_speaks_only_when_asked() {
+    let bench = Bench::new();
+    assert_eq!(bench.ok(&["append", "a", "--type", "T", "--data", "1"]).stderr, "");
+    let mut command = quipu();
+    command.env("QUIPU_LOG", "no such filter[").arg("man");
+    assert_eq!(said(command, b"").code, Some(2));
+}
+
+#[test]
+fn the_demo_holds_what_it_promises() {
+    let said = run(&["demo", "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let figures = said.objects().remove(0);
+    assert_eq!((&figures["held"], &figures["events"]), (&true.into(), &20_000.into()));
+}
