@@ -76,6 +76,10 @@ pub trait Disk: Send + Sync + Debug {
     /// `None` when somebody else holds it, in this process or another.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
 
+    /// Whether somebody holds the lock that the file at `path` stands for. Needs only to read the file; one
+    /// that does not exist is locked by nobody. Taking the lock may fail at the very moment of asking.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
+
     /// Wall-clock time in microseconds since 1970-01-01T00:00:00Z. May go backwards.
     fn now(&self) -> u64;
 

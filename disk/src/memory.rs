@@ -98,6 +98,10 @@ impl Disk for MemoryDisk {
         Ok(self.locks.take(path))
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.locks.is_taken(path))
+    }
+
     fn now(&self) -> u64 {
         RealDisk::new().now()
     }

@@ -113,7 +113,7 @@ pub(crate) struct Loaded {
     size: u64,
     /// The last edits, from the beginning of a sector on.
     last: Vec<u8>,
-    /// First byte after the last edit that is not zero, if any: an edit that was never finished, or
+    /// First unit after the last edit that is not zero, if any: an edit that was never finished, or
     /// damage.
     pub(crate) rest: Option<ByteOffset>,
     /// An edit that does not sum up although a valid one follows.
@@ -165,7 +165,7 @@ impl Loaded {
         self.last = bytes[last as usize..self.end.0 as usize].to_vec();
         let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
         let Some(first) = rest.iter().position(|&byte| byte != 0) else { return Ok(()) };
-        self.rest = Some(ByteOffset(self.end.0 + first as u64));
+        self.rest = Some(ByteOffset(self.end.0 + first as u64 / UNIT_BYTES * UNIT_BYTES));
         let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
         while at.0 < bytes.len() as u64 {
             // What follows damage is still taken: reading may go on with what is left.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use quipu_disk::{Disk, Lock, MemoryDisk, RealDisk};
+use quipu_disk::{Disk, Gate, Lock, MemoryDisk, RealDisk};
 use quipu_format::Lsn;
 use quipu_index::Keys;
 
@@ -21,7 +22,6 @@ pub(crate) struct Writer {
     pub(crate) running: Running,
     pub(crate) keys: Keys,
     pub(crate) ids: EventIds,
-    _lock: Lock,
 }
 
 /// Opens a store with options of one's own.
@@ -94,34 +94,24 @@ impl Builder {
 
     fn open_to_read(self) -> Result<Store> {
         let directory = self.directory();
+        let path = directory.lock();
+        let has_writer =
+            self.disk.is_locked(&path).map_err(|error| Error::io("reading", &path, error))?;
         let mut survey = Survey::take_beside_writer(&*self.disk, &directory)?;
         let mut end = survey.end().unwrap_or_default();
         let mut next_position = survey.next_position;
-        if survey.damage.is_empty() && self.has_writer(&directory)? {
+        if let (true, Tip::Unclean { durable, .. }, Some(last)) =
+            (has_writer, &survey.tip, survey.parts.last_mut())
+        {
             // The writer has not said yet that what follows is durable.
-            if let (Tip::Unclean { durable, .. }, Some(last)) =
-                (&survey.tip, survey.parts.last_mut())
-            {
-                last.end = *durable;
-                end = Lsn::new(last.file.id, last.end);
-                next_position = last.file.scan(last.end, &mut |_, _| Ok(()))?.next_position;
-                next_position = next_position.max(last.base);
-            }
+            last.end = *durable;
+            end = Lsn::new(last.file.id, last.end);
+            next_position = last.file.scan(last.end, &mut |_, _| Ok(()))?.next_position;
+            next_position = next_position.max(last.base);
         }
         let segments = Arc::new(Segments::new(&survey.parts, end, next_position));
         let opening = Opening { strangers: survey.strangers, ..Opening::default() };
         Ok(Store::assemble(self, segments, opening, None))
-    }
-
-    fn has_writer(&self, directory: &Directory) -> Result<bool> {
-        let path = directory.lock();
-        match self.disk.open(&path, quipu_disk::Access::Read) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("opening", &path, error)),
-        }
-        let lock = self.disk.lock(&path).map_err(|error| Error::io("locking", &path, error))?;
-        Ok(lock.is_none())
     }
 
     fn open_to_write(self) -> Result<Store> {
@@ -132,8 +122,8 @@ impl Builder {
                 let segments = Arc::new(segments_of(&ready));
                 let opening = ready.opening.clone();
                 let writer =
-                    Writer::start(&self.disk, &directory, ready, &segments, &self.options, lock)?;
-                let store = Store::assemble(self, segments, opening, None);
+                    Writer::start(&self.disk, &directory, ready, &segments, &self.options)?;
+                let store = Store::assemble(self, segments, opening, Some(lock));
                 store.set_writer(writer);
                 Ok(store)
             }
@@ -171,20 +161,28 @@ pub(crate) fn lock_directory(
     take_lock(disk, directory)
 }
 
+/// How often the lock is tried: who only asks whether it is taken holds it for a moment.
+const LOCK_TRIES: usize = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 fn take_lock(disk: &dyn Disk, directory: &Directory) -> Result<Lock> {
     let path = directory.lock();
-    match disk.lock(&path) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => {
-            let detail = format!("{} is open for writing elsewhere", directory.path().display());
-            Err(Error::new(ErrorKind::InUse, detail))
+    for attempt in 1..=LOCK_TRIES {
+        match disk.lock(&path) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if attempt < LOCK_TRIES => {
+                let _passed = Gate::new().wait(1, Some(LOCK_PAUSE));
+            }
+            Ok(None) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let detail = format!("there is nothing at {}", directory.path().display());
+                return Err(Error::new(ErrorKind::NoStore, detail));
+            }
+            Err(error) => return Err(Error::io("locking", &path, error)),
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let detail = format!("there is nothing at {}", directory.path().display());
-            Err(Error::new(ErrorKind::NoStore, detail))
-        }
-        Err(error) => Err(Error::io("locking", &path, error)),
     }
+    let detail = format!("{} is open for writing elsewhere", directory.path().display());
+    Err(Error::new(ErrorKind::InUse, detail))
 }
 
 /// A directory that holds other things and no store is not made one: it was named by mistake.
@@ -235,7 +233,6 @@ impl Writer {
         ready: Ready,
         segments: &Arc<Segments>,
         options: &Options,
-        lock: Lock,
     ) -> Result<Writer> {
         let keys = Keys::new(ready.manifest.header().secret);
         let mut seed = [0; 16];
@@ -244,6 +241,6 @@ impl Writer {
         let disk = Arc::clone(disk);
         let log = Log::new(disk, directory.clone(), ready, Arc::clone(segments), options)?;
         let running = Running::start(Arc::new(log), options)?;
-        Ok(Writer { running, keys, ids: EventIds::new(seed), _lock: lock })
+        Ok(Writer { running, keys, ids: EventIds::new(seed) })
     }
 }

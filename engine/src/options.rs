@@ -82,6 +82,10 @@ impl Options {
         if !(2..=16).contains(&self.buffers) {
             return Err(Error::invalid("buffers must be 2 to 16"));
         }
+        let times = [self.sync_interval, self.mark_after];
+        if times.iter().any(|time| *time < Duration::from_millis(1)) {
+            return Err(Error::invalid("sync_interval and mark_after must be 1 ms or more"));
+        }
         let sizes = [self.segment_bytes_min, self.segment_bytes_max];
         if sizes.iter().any(|bytes| !bytes.is_multiple_of(PAGE_BYTES))
             || self.segment_bytes_min < SEGMENT_BYTES_MIN

@@ -146,10 +146,12 @@ impl Segments {
     /// Takes over the segments and bounds of a late recovery. Readers that are under way go on with
     /// what they hold, which says the same.
     pub(crate) fn adopt(&self, other: Segments) {
-        *self.table.write() = other.table.into_inner();
+        // Under the lock: whoever sees the one table sees the bounds that go with it.
+        let mut table = self.table.write();
         self.visible.store(other.visible.into_inner(), Ordering::Release);
         self.durable.store(other.durable.into_inner(), Ordering::Release);
         self.visible_position.store(other.visible_position.into_inner(), Ordering::Release);
+        *table = other.table.into_inner();
     }
 
     /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it.
@@ -163,12 +165,13 @@ impl Segments {
         Position(self.visible_position.load(Ordering::Acquire))
     }
 
-    /// The segments and bounds of this moment. The table is taken last: it holds at least every segment
-    /// below the bounds.
+    /// The segments and bounds of this moment. A segment is added before a bound that lies in it, so the
+    /// table holds every segment below the bounds.
     pub(crate) fn view(&self) -> View {
+        let table = self.table.read();
         let visible_position = self.visible_position();
         let visible = Lsn(self.visible.load(Ordering::Acquire));
         let durable = Lsn(self.durable.load(Ordering::Acquire));
-        View { table: Arc::clone(&self.table.read()), visible, durable, visible_position }
+        View { table: Arc::clone(&table), visible, durable, visible_position }
     }
 }

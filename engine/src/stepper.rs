@@ -17,7 +17,7 @@ use crate::draft::{Context, Draft};
 use crate::ids::EventIds;
 use crate::log::{Log, Placed, Unplaced};
 use crate::open::{lock_directory, make_ready, segments_of};
-use crate::pipeline::{Ending, Group, Job, Patience};
+use crate::pipeline::{Group, Job, Mark, Patience};
 use crate::read::All;
 use crate::recovery::Opening;
 use crate::segments::Segments;
@@ -179,7 +179,7 @@ impl Stepper {
         if pipeline.is_unsynced() {
             pipeline.owe_sync();
         } else {
-            pipeline.mark(Ending::Idle);
+            pipeline.mark(Mark::Idle);
         }
     }
 

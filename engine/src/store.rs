@@ -44,8 +44,10 @@ pub struct Store {
     /// The writing half; missing in a store that is read-only, or could not be recovered for want of
     /// room.
     writer: OnceLock<Writer>,
-    /// The lock, while recovery waits for room.
-    postponed: Mutex<Option<Lock>>,
+    /// Held while a late recovery is under way.
+    recovering: Mutex<()>,
+    /// Keeps other writers out; missing in a store that is read-only. Let go last.
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -67,11 +69,19 @@ impl Store {
         builder: Builder,
         segments: Arc<Segments>,
         opening: Opening,
-        postponed: Option<Lock>,
+        lock: Option<Lock>,
     ) -> Store {
         let Builder { path, disk, options } = builder;
-        let postponed = Mutex::new(postponed);
-        Store { path, disk, segments, options, opening, writer: OnceLock::new(), postponed }
+        Store {
+            path,
+            disk,
+            segments,
+            options,
+            opening,
+            writer: OnceLock::new(),
+            recovering: Mutex::new(()),
+            lock,
+        }
     }
 
     /// Adds the writing half.
@@ -169,24 +179,18 @@ impl Store {
 
     /// Makes up for a recovery that found no room.
     fn recover_late(&self) -> Result<&Writer> {
-        let mut postponed = self.postponed.lock();
+        if self.lock.is_none() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the store was opened read-only"));
+        }
+        let _alone = self.recovering.lock();
         if let Some(writer) = self.writer.get() {
             return Ok(writer);
         }
-        let Some(lock) = postponed.take() else {
-            return Err(Error::new(ErrorKind::ReadOnly, "the store was opened read-only"));
-        };
         let directory = Directory::new(&self.path);
-        let ready = match make_ready(&self.disk, &directory, &self.options) {
-            Ok(ready) => ready,
-            Err(error) => {
-                *postponed = Some(lock);
-                return Err(error);
-            }
-        };
-        self.segments.adopt(segments_of(&ready));
-        let writer =
-            Writer::start(&self.disk, &directory, ready, &self.segments, &self.options, lock)?;
+        let ready = make_ready(&self.disk, &directory, &self.options)?;
+        let recovered = segments_of(&ready);
+        let writer = Writer::start(&self.disk, &directory, ready, &self.segments, &self.options)?;
+        self.segments.adopt(recovered);
         Ok(self.writer.get_or_init(|| writer))
     }
 

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::draft::Draft;
-use crate::log::{Log, Unplaced};
-use crate::pipeline::{Ending, Patience};
+use crate::log::{Log, Placed, Unplaced};
+use crate::pipeline::{Mark, Patience, Pipeline};
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ErrorKind, Options, Result};
 
@@ -59,25 +59,41 @@ impl Running {
 
     /// Has a commit on its way, waiting for room.
     pub(crate) fn submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
-        let placed = self.log.place_waiting(draft).map_err(settle)?;
-        let ticket = placed.copy(draft);
-        self.log.call_committer();
-        Ok(ticket)
+        self.ticket(self.log.place_waiting(draft), draft)
     }
 
     /// As [`Running::submit`], without waiting.
     pub(crate) fn try_submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
-        let placed = self.log.place(draft, &mut Patience::default()).map_err(settle)?;
-        let ticket = placed.copy(draft);
-        self.log.call_committer();
-        Ok(ticket)
+        self.ticket(self.log.place(draft, &mut Patience::none()), draft)
+    }
+
+    fn ticket(
+        &self,
+        placed: std::result::Result<Placed, Unplaced>,
+        draft: &Draft<'_>,
+    ) -> Result<Ticket> {
+        match placed {
+            Ok(placed) => {
+                let ticket = placed.copy(draft);
+                self.log.call_committer();
+                Ok(ticket)
+            }
+            Err(Unplaced::Refused(error, Some((group, durability)))) => {
+                Ok(Ticket::refused(error, group, durability))
+            }
+            Err(Unplaced::Refused(error, None)) => Err(error),
+            Err(Unplaced::Busy) => Err(Error::new(ErrorKind::Busy, "the pipeline is full")),
+        }
     }
 
     /// Commits and waits. While nobody else commits, the caller does it itself: a lone writer pays for
     /// no hand-off. What others have added meanwhile is left to the committer's thread, whose groups
     /// are fuller.
     pub(crate) fn append(&self, draft: &Draft<'_>) -> Result<Appended> {
-        let placed = self.log.place_waiting(draft).map_err(settle)?;
+        let placed = match self.log.place_waiting(draft) {
+            Ok(placed) => placed,
+            refused => return self.ticket(refused, draft)?.wait(),
+        };
         let ticket = placed.copy(draft);
         let mut more = false;
         while !ticket.is_settled() {
@@ -98,29 +114,27 @@ impl Running {
         drop(self.log.pipeline());
         self.log.close();
         for thread in self.threads.drain(..) {
-            // A panic there has been reported by the thread itself.
-            let _ = thread.join();
+            // A store may be dropped by a task that its own committer has just woken.
+            if thread.thread().id() != std::thread::current().id() {
+                // A panic there has been reported by the thread itself.
+                let _ = thread.join();
+            }
         }
     }
 }
 
-/// A refusal as the caller sees it: once what it refers to is visible.
-pub(crate) fn settle(unplaced: Unplaced) -> Error {
-    match unplaced {
-        Unplaced::Busy => Error::new(ErrorKind::Busy, "the pipeline is full"),
-        Unplaced::Refused(error, None) => error,
-        Unplaced::Refused(error, Some((group, durability))) => match group.wait(durability) {
-            Ok(()) => error,
-            Err(failed) => failed.not_written(),
-        },
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
 /// The committer: takes every job that no blocking caller does, and what time brings.
 fn commit(log: &Log, shared: &Shared) {
-    let mut commits_seen = 0;
+    let mut clock = Clock { unsynced_since: None, commits_seen: 0 };
     let mut pipeline = log.pipeline();
     loop {
+        let left = clock.left(log, shared, &mut pipeline);
         if let Some(job) = pipeline.take() {
             drop(pipeline);
             log.carry_out(job);
@@ -130,23 +144,48 @@ fn commit(log: &Log, shared: &Shared) {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
-        let most = if pipeline.is_unsynced() {
-            Some(shared.sync_interval)
-        } else if pipeline.is_unmarked() {
-            Some(shared.mark_after)
-        } else {
-            None
-        };
-        shared.dozing.store(most.is_none(), Ordering::Relaxed);
-        if log.wait_for_work(&mut pipeline, most) {
-            let commits = log.counters.commits.load(Ordering::Relaxed);
-            if pipeline.is_unsynced() {
-                pipeline.owe_sync();
-            } else if commits == commits_seen {
-                pipeline.mark(Ending::Idle);
-            }
-            commits_seen = commits;
+        shared.dozing.store(left.is_none(), Ordering::Relaxed);
+        if log.wait_for_work(&mut pipeline, left) {
+            clock.ring(log, &mut pipeline);
         }
+    }
+}
+
+/// What the committer does by time: what is written is synced before long although nobody waits for it,
+/// and an idle moment is used for a mark.
+struct Clock {
+    /// When the oldest of what is not synced was first seen.
+    unsynced_since: Option<Duration>,
+    commits_seen: u64,
+}
+
+impl Clock {
+    /// How long the committer may sleep; `None` is for ever. Asks for a sync that is due.
+    fn left(&mut self, log: &Log, shared: &Shared, pipeline: &mut Pipeline) -> Option<Duration> {
+        if !pipeline.is_unsynced() {
+            self.unsynced_since = None;
+            return pipeline.wants_mark().then_some(shared.mark_after);
+        }
+        let now = log.disk.elapsed();
+        let since = *self.unsynced_since.get_or_insert(now);
+        let left = (since + shared.sync_interval).saturating_sub(now);
+        if left.is_zero() {
+            pipeline.owe_sync();
+            self.unsynced_since = Some(now);
+            return Some(shared.sync_interval);
+        }
+        Some(left)
+    }
+
+    /// The time has passed.
+    fn ring(&mut self, log: &Log, pipeline: &mut Pipeline) {
+        let commits = log.counters.commits.load(Ordering::Relaxed);
+        if pipeline.is_unsynced() {
+            pipeline.owe_sync();
+        } else if commits == self.commits_seen {
+            pipeline.mark(Mark::Idle);
+        }
+        self.commits_seen = commits;
     }
 }
 

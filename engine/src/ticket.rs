@@ -9,7 +9,7 @@ use quipu_format::{Position, Timestamp, Version};
 
 use crate::draft::Draft;
 use crate::pipeline::Group;
-use crate::{Durability, Result};
+use crate::{Durability, Error, Result};
 
 /// What a commit became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,10 @@ pub struct Appended {
 /// Dropping a ticket takes nothing back: the commit goes its way, and nobody learns how it went.
 #[must_use = "a commit is acknowledged only once its ticket says so"]
 pub struct Ticket {
+    /// The group to wait for: the commit's own, or the one that a refusal refers to.
     group: Arc<Group>,
     durability: Durability,
-    appended: Appended,
+    outcome: Result<Appended>,
 }
 
 impl Ticket {
@@ -48,16 +49,32 @@ impl Ticket {
         let version = last.map_or(Version(0), |(s, first)| first.plus(u64::from(s.events) - 1));
         let position = first_position.plus(u64::from(draft.events()) - 1);
         let appended = Appended { version, position, first_position, recorded };
-        Ticket { group, durability: draft.durability, appended }
+        Ticket { group, durability: draft.durability, outcome: Ok(appended) }
+    }
+
+    /// A commit that is refused because of another one, which is not visible yet.
+    pub(crate) fn refused(error: Error, group: Arc<Group>, durability: Durability) -> Ticket {
+        Ticket { group, durability, outcome: Err(error) }
+    }
+
+    fn settle(&self, group: Result<()>) -> Result<Appended> {
+        match (group, &self.outcome) {
+            (Ok(()), outcome) => outcome.clone(),
+            // Nothing of a refused commit was written, whatever became of the other one.
+            (Err(failed), Err(_)) => Err(failed.not_written()),
+            (Err(failed), Ok(_)) => Err(failed),
+        }
     }
 
     /// Waits until the commit is acknowledged.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown) or
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) where what it conflicts with was itself still on
+    /// its way; [`ErrorKind::Unknown`](crate::ErrorKind::Unknown) or
     /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned) when a write or sync failed.
     pub fn wait(self) -> Result<Appended> {
-        self.group.wait(self.durability).map(|()| self.appended)
+        let group = self.group.wait(self.durability);
+        self.settle(group)
     }
 
     /// Whether [`Ticket::wait`] would return at once.
@@ -71,12 +88,12 @@ impl Future for Ticket {
     type Output = Result<Appended>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Appended>> {
-        self.group.poll(self.durability, context).map(|result| result.map(|()| self.appended))
+        self.group.poll(self.durability, context).map(|group| self.settle(group))
     }
 }
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("appended", &self.appended).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("outcome", &self.outcome).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use crate::checksum::{self, Domain, Place};
 use crate::features::Features;
 use crate::seal::SEAL_BODY_BYTES;
-use crate::segment::{check_page, read_page};
+use crate::segment::{check_page, read_page, validate};
 use crate::{
     ByteOffset, Epoch, FormatError, Lsn, PAGE_BYTES, Position, Salt, Seal, SegmentId, StoreId,
     UNIT_BYTES, align_up,
@@ -298,6 +298,7 @@ impl Edit {
             }
             3 => {
                 let (raw, _) = RawSegment::ref_from_prefix(body).map_err(|_| SHORT)?;
+                validate(raw.capacity.get(), raw.segment.get())?;
                 Ok(Edit::Segment {
                     segment: SegmentId(raw.segment.get()),
                     salt: Salt(raw.salt.get()),

@@ -94,7 +94,8 @@ impl SegmentHeader {
     }
 }
 
-fn validate(capacity: u64, segment: u32) -> Result<(), FormatError> {
+/// Whether a segment may have this capacity and number, wherever they are named.
+pub(crate) fn validate(capacity: u64, segment: u32) -> Result<(), FormatError> {
     let addressable = capacity / UNIT_BYTES <= u64::from(u32::MAX);
     if capacity < SEGMENT_BYTES_MIN || !capacity.is_multiple_of(PAGE_BYTES) || !addressable {
         return Err(FormatError::Invalid("segment capacity"));

@@ -72,6 +72,14 @@ impl Disk for FaultDisk {
         })
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.run_whole(&Call::of(Kind::Lock, path), |state| {
+            let locked = self.shared.locks.is_taken(path);
+            state.trace.note(locked);
+            Ok(locked)
+        })
+    }
+
     fn now(&self) -> u64 {
         CLOCK_START_US + self.tick()
     }

@@ -22,6 +22,11 @@ impl Locks {
         let free = self.held.lock().insert(path.clone());
         free.then(|| Lock::new(Guard { held: Arc::clone(&self.held), path }))
     }
+
+    /// Whether somebody holds the lock of a path.
+    pub(crate) fn is_taken(&self, path: &Path) -> bool {
+        self.held.lock().contains(&normal(path))
+    }
 }
 
 /// Frees the path when dropped.

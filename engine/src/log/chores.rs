@@ -71,7 +71,7 @@ impl Log {
         };
         drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
         let mut edits = vec![recovery::listing(&header)];
-        edits.extend(prepare.instead_of.map(|segment| Edit::Retired { segment }));
+        edits.extend(prepare.spare.iter().map(|&segment| Edit::Retired { segment }));
         if let Err(error) = manifest.make_room(&edits) {
             // Not listed, so never written: its room is given back.
             let _ = self.disk.remove(&self.directory.segment(header.segment));
@@ -79,10 +79,8 @@ impl Log {
         }
         // If this fails, nobody knows whether the segment is listed: its file stays.
         manifest.add(&edits)?;
-        if let Some(retired) = prepare.instead_of {
-            self.writers.lock().remove(&retired);
-            recovery::remove_segments(&*self.disk, &self.directory, &[retired])?;
-        }
+        self.writers.lock().retain(|segment, _| !prepare.spare.contains(segment));
+        recovery::remove_segments(&*self.disk, &self.directory, &prepare.spare)?;
         let path = self.directory.segment(header.segment);
         let writer = self
             .disk

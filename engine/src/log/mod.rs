@@ -22,13 +22,13 @@ use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::manifest::Manifest;
 use crate::pipeline::{
-    Ending, Job, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped,
-    Wakes, WriteJob,
+    Job, Mark, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped, Wakes,
+    WriteJob,
 };
 use crate::recovery::{self, Ready};
 use crate::segments::{Segment, Segments};
 use crate::ticket::Ticket;
-use crate::{Durability, Error, Options, Result};
+use crate::{Durability, Error, ErrorKind, Options, Result};
 
 /// Plain counters of what the log did since it was opened.
 #[derive(Default)]
@@ -264,7 +264,7 @@ impl Log {
     pub(crate) fn finish(&self) -> Result<()> {
         self.pipeline().owe_sync();
         while self.step() {}
-        self.pipeline().mark(Ending::Closed);
+        self.pipeline().mark(Mark::Closed);
         while self.step() {}
         while self.chore() {}
         let (unused, end, next_position) = {
@@ -273,14 +273,17 @@ impl Log {
                 return Err(error.not_written());
             }
             let (end, next_position) = pipeline.end();
+            if pipeline.progressed().durable != end {
+                let detail = "closing: not everything has become durable";
+                return Err(Error::new(ErrorKind::Unknown, detail));
+            }
             (pipeline.take_unused(), end, next_position)
         };
-        let retired: Vec<SegmentId> = unused.iter().map(|segment| segment.id).collect();
         let mut edits: Vec<Edit> =
-            retired.iter().map(|&segment| Edit::Retired { segment }).collect();
+            unused.iter().map(|&segment| Edit::Retired { segment }).collect();
         edits.push(Edit::Closed { end, next_position });
         self.manifest.lock().add(&edits)?;
-        recovery::remove_segments(&*self.disk, &self.directory, &retired)
+        recovery::remove_segments(&*self.disk, &self.directory, &unused)
     }
 
     /// Waits until the committer may have something to do, or for this long.
@@ -318,8 +321,10 @@ impl Placed {
     }
 }
 
+/// Tells everyone: first whoever waits in a thread, then tasks, whose wakers are code of others.
 fn tell(wakes: &Wakes) {
     wakes.iter().for_each(|(group, progress)| group.advance(progress));
+    wakes.iter().for_each(|(group, _)| group.wake());
 }
 
 fn count(counter: &AtomicU64, more: u64) {

@@ -1,5 +1,6 @@
 //! The commits that one write and one sync make durable together, as seen by those who wait.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -39,7 +40,7 @@ impl Group {
         Arc::new(Group::default())
     }
 
-    /// Tells all who wait. Called without any lock held.
+    /// Lets all who wait in a thread go on. Called without any lock held.
     pub(crate) fn advance(&self, progress: &Progress) {
         let level = match progress {
             Progress::Written => WRITTEN,
@@ -51,8 +52,18 @@ impl Group {
             }
         };
         self.gate.raise(level);
+    }
+
+    /// Wakes all tasks that wait. A waker is code of somebody else: what it does to itself must not keep
+    /// the others waiting.
+    pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut *self.wakers.lock());
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            let woken = std::panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            if woken.is_err() {
+                tracing::error!("a task's waker panicked");
+            }
+        }
     }
 
     /// Whether the group has come as far as this durability asks; the error if it failed.
@@ -83,7 +94,12 @@ impl Group {
         if let Some(result) = self.reached(durability) {
             return Poll::Ready(result);
         }
-        self.wakers.lock().push(context.waker().clone());
+        {
+            let mut wakers = self.wakers.lock();
+            if !wakers.iter().any(|known| known.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+        }
         // The group may have advanced between the question and the registration.
         match self.reached(durability) {
             Some(result) => Poll::Ready(result),

@@ -193,11 +193,6 @@ impl Pipeline {
         !self.settling.unsynced.is_empty()
     }
 
-    /// Whether the disk does not say yet that everything before is durable.
-    pub(crate) fn is_unmarked(&self) -> bool {
-        self.settling.unmarked
-    }
-
     /// Has what is written synced although nobody waits for it.
     pub(crate) fn owe_sync(&mut self) {
         self.settling.sync_owed |= self.is_unsynced();

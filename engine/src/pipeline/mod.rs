@@ -116,7 +116,7 @@ struct Unsynced {
 
 /// Why a mark is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Mark {
     /// Nothing has happened for a while.
     Idle,
     /// The store is being closed.
@@ -306,16 +306,15 @@ impl Pipeline {
 
     /// Notes on disk that everything so far is durable, if that is not known there yet and there is
     /// room. With `ending` the mark says that the store was closed here, and may use the reserve.
-    pub(crate) fn mark(&mut self, ending: Ending) {
-        let (flags, reserve) = match ending {
-            Ending::Idle => (0, RESERVE_BYTES),
-            Ending::Closed => (FLAG_CLOSED, 0),
+    pub(crate) fn mark(&mut self, why: Mark) {
+        let flags = match why {
+            Mark::Idle => 0,
+            Mark::Closed => FLAG_CLOSED,
         };
         let idle =
             !matches!(self.life, Life::Poisoned(_)) && self.open.is_none() && self.queue.is_empty();
         let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + MARK_FRAME_BYTES;
-        let fits = self.tail.end.0 + needed as u64 + reserve <= self.tail.segment.capacity.0;
-        if !self.settling.unmarked || !idle || !fits || !self.open_group(needed) {
+        if !self.settling.unmarked || !idle || !self.mark_fits(why) || !self.open_group(needed) {
             return;
         }
         self.write_link();
@@ -323,6 +322,24 @@ impl Pipeline {
         let (slot, _) = self.reserve(header, true);
         slot.fill(|_| {});
         self.settling.unmarked = false;
+    }
+
+    /// Whether there is room for a mark. That of a close may use the reserve.
+    fn mark_fits(&self, why: Mark) -> bool {
+        let link = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES);
+        let reserve = match why {
+            Mark::Idle => RESERVE_BYTES,
+            Mark::Closed => 0,
+        };
+        let end = self.tail.end.0 + (link + MARK_FRAME_BYTES) as u64 + reserve;
+        end <= self.tail.segment.capacity.0
+    }
+
+    /// Whether an idle moment should be used to say on disk that everything is durable.
+    pub(crate) fn wants_mark(&self) -> bool {
+        self.settling.unmarked
+            && !matches!(self.life, Life::Poisoned(_))
+            && self.mark_fits(Mark::Idle)
     }
 
     /// Takes no more commits.

@@ -22,13 +22,20 @@ pub(crate) struct Patience {
     failures_seen: Option<u64>,
 }
 
+impl Patience {
+    /// For a caller that does not wait: what failed last counts at once.
+    pub(crate) fn none() -> Patience {
+        Patience { failures_seen: Some(0) }
+    }
+}
+
 /// A segment to be prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prepare {
     pub(crate) segment: SegmentId,
     pub(crate) capacity: ByteOffset,
-    /// A prepared segment that turned out too small and is to be retired.
-    pub(crate) instead_of: Option<SegmentId>,
+    /// Prepared segments that will not be written and are to be retired.
+    pub(crate) spare: Vec<SegmentId>,
 }
 
 /// A segment that is full and waits to be sealed.
@@ -45,8 +52,8 @@ pub(crate) struct Rolled {
 pub(super) enum Supply {
     /// Not needed yet.
     Idle,
-    /// To be prepared with at least this capacity, instead of one that is too small.
-    Wanted(ByteOffset, Option<SegmentId>),
+    /// To be prepared with at least this capacity.
+    Wanted(ByteOffset),
     /// Being prepared.
     Underway,
     /// Ready to be written.
@@ -76,8 +83,11 @@ pub(super) struct Room {
     /// Rolled and not yet sealed, oldest first.
     rolled: VecDeque<Rolled>,
     sealing: Sealing,
-    /// What the disk last said when it had no room.
+    /// What the disk said when it had no room, until it has.
     trouble: Option<Error>,
+    /// Segments that were prepared and will not be written: too small, or never entered. Closing retires
+    /// them, or the preparation of the next.
+    spare: Vec<SegmentId>,
     /// Bytes of all segments but the active one, for the capacity of the next.
     bytes: u64,
 }
@@ -94,6 +104,7 @@ impl Room {
             rolled: start.unsealed.iter().map(cut).collect(),
             sealing: Sealing::Idle,
             trouble: None,
+            spare: Vec::new(),
             bytes: start.sealed_bytes,
         }
     }
@@ -203,15 +214,18 @@ impl Pipeline {
                 }
             }
             Supply::Ready(small) => {
-                self.room.supply = Supply::Wanted(ByteOffset(needed), Some(small.id));
+                let small = small.id;
+                self.room.spare.push(small);
+                self.room.supply = Supply::Wanted(ByteOffset(needed));
             }
             Supply::Idle | Supply::Failed => {
-                self.room.supply = Supply::Wanted(ByteOffset(needed), None);
+                self.room.supply = Supply::Wanted(ByteOffset(needed));
             }
-            Supply::Wanted(..) | Supply::Underway => {}
+            Supply::Wanted(_) | Supply::Underway => {}
         }
         let refusal = self.room.refuse(patience);
-        if matches!(refusal, Refusal::Wait) && self.room.sealing == Sealing::Failed {
+        if self.room.sealing == Sealing::Failed {
+            // Somebody needs it: it is tried once more, whatever this caller is told.
             self.room.sealing = Sealing::Idle;
         }
         Err(refusal)
@@ -222,11 +236,14 @@ impl Pipeline {
         self.room.supply = Supply::Idle;
         let Tail { segment, end, link } = self.tail;
         let predecessor = match link {
-            // Nothing was ever written there, so it is no part of the log; the next opening removes it.
-            Some(link) if end == FIRST_FRAME => link.predecessor,
+            // Nothing was ever written there, so it is no part of the log.
+            Some(link) if end == FIRST_FRAME => {
+                self.room.spare.push(segment.id);
+                link.predecessor
+            }
             _ => {
                 self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
-                self.room.bytes += segment.capacity.0;
+                self.room.bytes = self.room.bytes.saturating_add(segment.capacity.0);
                 Some((Lsn::new(segment.id, end), segment.salt))
             }
         };
@@ -239,7 +256,7 @@ impl Pipeline {
         if matches!(self.room.supply, Supply::Idle)
             && self.tail.end.0 > self.tail.segment.capacity.0 / 2
         {
-            self.room.supply = Supply::Wanted(ByteOffset(0), None);
+            self.room.supply = Supply::Wanted(ByteOffset(0));
         }
         let spent = |open: &Filling| open.buffer.capacity() != self.settings.buffer_bytes;
         if self.open.as_ref().is_some_and(spent) {
@@ -249,22 +266,26 @@ impl Pipeline {
 
     /// The next segment to be prepared, if one is wanted.
     pub(crate) fn take_prepare(&mut self) -> Option<Prepare> {
-        let Supply::Wanted(least, instead_of) = self.room.supply else { return None };
+        let Supply::Wanted(least) = self.room.supply else { return None };
         if matches!(self.life, Life::Poisoned(_)) {
             return None;
         }
         self.room.supply = Supply::Underway;
         self.room.last_segment.0 += 1;
-        let share = (self.room.bytes + self.tail.segment.capacity.0) / 8;
+        let share = self.room.bytes.saturating_add(self.tail.segment.capacity.0) / 8;
         let usual = share.clamp(self.settings.segment_bytes_min, self.settings.segment_bytes_max);
         let capacity = ByteOffset(align_up(usual.max(least.0), PAGE_BYTES));
-        Some(Prepare { segment: self.room.last_segment, capacity, instead_of })
+        Some(Prepare { segment: self.room.last_segment, capacity, spare: self.room.spare.clone() })
     }
 
     /// Says how the preparation went; an error means that there was no room.
     pub(crate) fn prepared(&mut self, result: Result<SegmentRef, Error>) {
         self.room.supply = match result {
-            Ok(segment) => Supply::Ready(segment),
+            Ok(segment) => {
+                self.room.trouble = None;
+                self.room.spare.clear();
+                Supply::Ready(segment)
+            }
             Err(trouble) => {
                 self.room.note(trouble);
                 Supply::Failed
@@ -272,11 +293,14 @@ impl Pipeline {
         };
     }
 
-    /// The next segment if it is ready and was never written, for closing.
-    pub(crate) fn take_unused(&mut self) -> Option<SegmentRef> {
-        let Supply::Ready(segment) = self.room.supply else { return None };
-        self.room.supply = Supply::Idle;
-        Some(segment)
+    /// Segments that were prepared and never written, for closing.
+    pub(crate) fn take_unused(&mut self) -> Vec<SegmentId> {
+        let mut unused = std::mem::take(&mut self.room.spare);
+        if let Supply::Ready(segment) = self.room.supply {
+            self.room.supply = Supply::Idle;
+            unused.push(segment.id);
+        }
+        unused
     }
 
     /// The oldest rolled segment, if it is durable and nobody seals it yet.
@@ -296,6 +320,7 @@ impl Pipeline {
             Ok(()) => {
                 self.room.rolled.pop_front();
                 self.room.sealing = Sealing::Idle;
+                self.room.trouble = None;
             }
             Err(trouble) => {
                 self.room.note(trouble);
@@ -307,7 +332,7 @@ impl Pipeline {
     /// Whether a chore can be taken.
     pub(crate) fn chore_ready(&self) -> bool {
         !matches!(self.life, Life::Poisoned(_))
-            && (matches!(self.room.supply, Supply::Wanted(..)) || self.sealable().is_some())
+            && (matches!(self.room.supply, Supply::Wanted(_)) || self.sealable().is_some())
     }
 
     fn sealable(&self) -> Option<Rolled> {

@@ -75,7 +75,9 @@ pub(super) fn collect(survey: &Survey) -> Result<Carried> {
         }
         Ok(())
     })?;
-    if *durable <= FIRST_FRAME {
+    // Nothing of it was durable, or it holds no event: its file would only take up room.
+    let worthless = scan.link.is_some() && scan.base == scan.next_position;
+    if *durable <= FIRST_FRAME || (worthless && last.sealed.is_none()) {
         carried.supersedes = Some(last.file.id);
         carried.predecessor = scan.link.and_then(|link| link.predecessor);
         carried.last_time = scan.link.map_or(Timestamp(0), |link| link.last_time);

@@ -117,7 +117,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file.clone());
-        } else if candidate.has_evidence()? {
+        } else if candidate.holds_more()? {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             survey.unused.push(id);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::features::{Features, Use};
+use quipu_format::limits::SEGMENT_BYTES_MIN;
 use quipu_format::manifest::Edit;
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{
@@ -30,6 +31,9 @@ use crate::{Damage, Error, ErrorKind, Options, Result, writer};
 
 pub(crate) use scan::{Scan, SegmentFile};
 pub(crate) use survey::{Part, Survey, Tip};
+
+/// A store with a higher segment number is not written: no opening uses as many as are left then.
+const LAST_SEGMENT: SegmentId = SegmentId(u32::MAX - (1 << 24));
 
 /// What opening found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +113,11 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) 
         let detail = "a newer version wrote something that this one must not write over";
         return Err(Error::new(ErrorKind::ReadOnly, detail));
     }
+    if survey.highest > LAST_SEGMENT {
+        let path = survey.directory.segment(survey.highest);
+        let detail = format!("there is no segment number left after {}", path.display());
+        return Err(Error::new(ErrorKind::Unsupported, detail));
+    }
     let Some(loaded) = survey.manifest.take() else {
         return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
     };
@@ -179,24 +188,40 @@ impl Resuming<'_> {
 
     /// Goes on in a new segment that begins with what was valid and is not known to be durable.
     fn recover(mut self) -> Result<Ready> {
+        self.retire_unused()?;
         let carried = carry::collect(&self.survey)?;
         let id = SegmentId(self.survey.highest.0 + 1);
         let needed = carry::bytes_needed(&carried);
         let share = self.survey.bytes() / 8;
         let usual = share.clamp(self.options.segment_bytes_min, self.options.segment_bytes_max);
-        let header = self.plan.header(&self.manifest, id, usual.max(needed));
+        let mut header = self.plan.header(&self.manifest, id, usual.max(needed));
         let link = writer::link(carried.predecessor, carried.last_time, self.plan.epoch);
         let bytes = carry::frames(&carried, &header, &link, &self.survey);
         let end = ByteOffset(FIRST_FRAME.0 + bytes.len() as u64);
-        create_segment(&**self.disk, &self.survey.directory, &header, &bytes)?;
+        match create_segment(&**self.disk, &self.survey.directory, &header, &bytes) {
+            Err(full) if full.kind() == ErrorKind::Full && header.capacity.0 > needed => {
+                // A smaller one will do for now.
+                header = self.plan.header(&self.manifest, id, needed.max(SEGMENT_BYTES_MIN));
+                create_segment(&**self.disk, &self.survey.directory, &header, &bytes)?;
+            }
+            created => drop(created?),
+        }
         if let Some(superseded) = carried.supersedes {
             self.survey.parts.retain(|part| part.file.id != superseded);
             self.survey.unused.push(superseded);
         } else if let Some(last) = self.survey.parts.last_mut() {
             last.end = carried.from;
         }
-        self.publish(vec![listing(&header)])?;
         let path = self.survey.directory.segment(id);
+        if let Err(error) = self.publish(vec![listing(&header)]) {
+            if error.kind() == ErrorKind::Full
+                && !self.manifest.listing().segments.contains_key(&id)
+            {
+                // Not listed, so nothing was built on it: its room is given back.
+                let _ = self.disk.remove(&path);
+            }
+            return Err(error);
+        }
         let file = self
             .disk
             .open(&path, quipu_disk::Access::Read)
@@ -208,6 +233,14 @@ impl Resuming<'_> {
         let recovered = carried.report;
         tracing::warn!(?recovered, "the store was not closed properly; recovered");
         Ok(self.ready(Tail { segment: reference(&header), end, link: None }, recovered))
+    }
+
+    /// Removes the segments that were prepared and never written, first of all: their room may be needed.
+    fn retire_unused(&mut self) -> Result<()> {
+        let unused = std::mem::take(&mut self.survey.unused);
+        let edits: Vec<Edit> = unused.iter().map(|&segment| Edit::Retired { segment }).collect();
+        self.manifest.add(&edits)?;
+        remove_segments(&**self.disk, &self.survey.directory, &unused)
     }
 
     /// Brings the manifest up to date, and removes files that are not needed any more.
@@ -245,7 +278,7 @@ impl Resuming<'_> {
             next_position: self.survey.next_position,
             last_time: self.survey.last_time,
             heads: self.heads,
-            sealed_bytes: before.map(|part| part.file.capacity.0).sum(),
+            sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.file.capacity.0)),
             highest,
             unsealed: unsealed.collect(),
         };

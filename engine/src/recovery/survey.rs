@@ -3,7 +3,7 @@
 //! A survey only reads. Opening for writing, opening for reading and verifying all start from one, so
 //! they cannot disagree about where the log ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quipu_disk::{Access, Disk, read_exact_at};
 use quipu_format::features::Use;
@@ -168,11 +168,13 @@ impl Survey {
 
     fn sort_names(&mut self, names: Vec<String>) -> Vec<SegmentId> {
         let retired = self.manifest.as_ref().map(|m| m.listing.retired.clone()).unwrap_or_default();
+        let retired: BTreeSet<SegmentId> = retired.into_iter().collect();
         let mut found = Vec::new();
         for name in names {
             if name.ends_with(TEMPORARY) {
                 self.temporary.push(name);
             } else if let Some(id) = Directory::segment_of(&name) {
+                // Also a stranger's number is not used: its file would be written over.
                 self.highest = self.highest.max(id);
                 if retired.contains(&id) {
                     self.unused.push(id);
@@ -196,7 +198,7 @@ impl Survey {
             let Some(sealed) = facts.sealed else { continue };
             self.next_position = sealed.seal.next_position;
             self.last_time = sealed.seal.last_time;
-            if !found.contains(&id) {
+            if found.binary_search(&id).is_err() {
                 self.note_missing(id, sealed.seal.first_position..sealed.seal.next_position);
                 continue;
             }
@@ -221,7 +223,7 @@ impl Survey {
         found: &[SegmentId],
     ) -> Result<Vec<Candidate>> {
         let unsealed = listed.iter().filter(|(_, facts)| facts.sealed.is_none());
-        for (&id, _) in unsealed.filter(|(id, _)| !found.contains(id)) {
+        for (&id, _) in unsealed.filter(|(id, _)| found.binary_search(id).is_err()) {
             self.note_missing(id, self.next_position..self.next_position);
         }
         let mut candidates = Vec::new();
@@ -251,6 +253,10 @@ impl Survey {
         let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
         let mut page = vec![0; PAGE_BYTES.min(size) as usize];
         read_exact_at(&*file, &mut page, 0).map_err(|error| Error::io("reading", &path, error))?;
+        if facts.is_none() && self.is_foreign(&page) {
+            self.strangers.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            return Ok(None);
+        }
         let header = SegmentHeader::decode(&page).and_then(|header| {
             header.features.permit()?;
             let agrees = facts.is_none_or(|facts| {
@@ -281,6 +287,17 @@ impl Survey {
         Ok(Some(SegmentFile { id, salt, capacity, path, file, size }))
     }
 
+    /// Whether a file that the manifest does not list is none of this store's: another store has written
+    /// it, or it is no segment at all. Without a manifest nobody knows.
+    fn is_foreign(&self, page: &[u8]) -> bool {
+        let Some(manifest) = &self.manifest else { return false };
+        match SegmentHeader::decode(page) {
+            Ok(header) => header.origin != manifest.header.store,
+            Err(FormatError::Unsupported { .. }) => false,
+            Err(_) => manifest.damage.is_none(),
+        }
+    }
+
     /// Where the log ends.
     pub(crate) fn end(&self) -> Option<Lsn> {
         self.parts.last().map(|part| Lsn::new(part.file.id, part.end))
@@ -288,17 +305,17 @@ impl Survey {
 
     /// Bytes of all segments of the log.
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.file.capacity.0).sum()
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.file.capacity.0))
     }
 }
 
 impl Candidate {
-    /// Whether the segment is known to hold something durable.
-    pub(super) fn has_evidence(&self) -> Result<bool> {
-        if self.scan.durable > FIRST_FRAME {
-            return Ok(true);
-        }
-        Ok(self.search_on()?.durable > FIRST_FRAME)
+    /// Whether the segment holds an event that was durable, or something durable that cannot be read. One
+    /// that is no part of the log may hold neither.
+    pub(super) fn holds_more(&self) -> Result<bool> {
+        let durable = self.search_on()?.durable;
+        let events = self.scan.base < self.scan.next_position;
+        Ok(durable > self.scan.end || (events && durable > FIRST_FRAME))
     }
 
     /// Looks behind the first bad frame for later ones that are valid.

@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// How far from the end of the last edit one that was never finished may reach.
 const EDIT_REACH_BYTES: u64 = 4096;
 
+/// A report holds no more findings: a store of noise must not fill the memory.
+const FINDINGS_MAX: usize = 10_000;
+
 /// What a finding means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
@@ -62,8 +65,10 @@ pub struct VerifyReport {
     pub next_position: Position,
     /// Whether the store was closed properly.
     pub closed_cleanly: bool,
-    /// Everything that is not as it should be.
+    /// What is not as it should be, up to ten thousand findings.
     pub findings: Vec<Finding>,
+    /// Findings beyond those.
+    pub more_findings: u64,
 }
 
 impl VerifyReport {
@@ -120,6 +125,7 @@ pub fn verify_on(
         heads: Heads::new(),
         next_position: Position(0),
         chain: Hash::default(),
+        damaged: false,
     };
     verifier.unfinished(&survey);
     let last = survey.parts.len().saturating_sub(1);
@@ -144,6 +150,8 @@ struct Verifier<'p> {
     next_position: Position,
     /// The chain up to the segment before.
     chain: Hash,
+    /// Whether any damage was found.
+    damaged: bool,
 }
 
 impl Verifier<'_> {
@@ -205,6 +213,11 @@ impl Verifier<'_> {
         what: &str,
     ) {
         let (offset, bytes) = (range.start, range.end - range.start);
+        self.damaged |= severity == Severity::Damage;
+        if self.report.findings.len() >= FINDINGS_MAX {
+            self.report.more_findings += 1;
+            return;
+        }
         let what = what.to_owned();
         self.report.findings.push(Finding { severity, file, offset, bytes, positions, what });
     }

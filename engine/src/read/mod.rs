@@ -1,17 +1,19 @@
 //! Reading events in the order of their positions.
 
+mod bytes;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use quipu_disk::{Disk, read_exact_at};
+use quipu_disk::Disk;
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use quipu_format::limits::FRAME_BYTES_MAX;
 use quipu_format::record::{Check, Record};
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, FormatError, Position, SegmentId, Timestamp, UNIT_BYTES};
-use zerocopy::IntoBytes;
+use quipu_format::{ByteOffset, FormatError, Position, Timestamp, UNIT_BYTES};
 
+use self::bytes::{Copied, bytes};
 use crate::frames::SEARCH_TRIES_MAX;
 use crate::segments::{Segment, Segments, View};
 use crate::{Damage, Error, Event, Result, Verify};
@@ -117,14 +119,6 @@ struct Found {
     range: Range<u64>,
     position: Position,
     time: Timestamp,
-}
-
-/// A part of the log that is not durable yet, copied. Aligned as the log is.
-#[derive(Default)]
-struct Copied {
-    segment: SegmentId,
-    range: Range<u64>,
-    aligned: Vec<u128>,
 }
 
 impl Events {
@@ -312,11 +306,13 @@ impl Events {
     ) -> Result<std::result::Result<(u16, u64), FormatError>> {
         let place = Place::new(segment.salt, ByteOffset(range.start));
         let back = range.start - open.offset.0;
-        let check = self.check;
+        let (check, next) = (self.check, self.cursor.next);
         let events = open.next_position.0 - open.first_position.0;
         let bytes = bytes(&self.disk, &self.view, segment, &mut self.copy, range)?;
         Ok(Record::parse(bytes, place, check).and_then(|record| {
-            if record.frame_back() == back && u64::from(record.ordinal()) < events {
+            let position = open.first_position.plus(u64::from(record.ordinal()));
+            let follows = position >= next && u64::from(record.ordinal()) < events;
+            if record.frame_back() == back && follows {
                 Ok((record.ordinal(), record.padded_len()))
             } else {
                 Err(FormatError::Invalid("a record of another frame"))
@@ -361,47 +357,5 @@ impl Open {
     fn damaged(&self) -> Range<u64> {
         let end = self.offset.0 + self.at;
         self.offset.0 + self.bad.unwrap_or(self.at)..end
-    }
-}
-
-/// The bytes of a range: borrowed from the map where they are durable, else copied.
-fn bytes<'b>(
-    disk: &Arc<dyn Disk>,
-    view: &View,
-    segment: &'b Segment,
-    copy: &'b mut Copied,
-    range: Range<u64>,
-) -> Result<&'b [u8]> {
-    let map = segment.map(&**disk, view.durable)?;
-    if let Some(bytes) = map.slice(range.clone()) {
-        return Ok(bytes);
-    }
-    copy.read(disk, segment, range)
-}
-
-impl Copied {
-    /// Bytes of a range; what was copied last is not copied again. Ranges begin at multiples of the unit,
-    /// so what is aligned in the file is aligned here.
-    fn read(
-        &mut self,
-        disk: &Arc<dyn Disk>,
-        segment: &Segment,
-        range: Range<u64>,
-    ) -> Result<&[u8]> {
-        let held = self.segment == segment.id
-            && self.range.start <= range.start
-            && range.end <= self.range.end;
-        if !held {
-            let len = range.end.saturating_sub(range.start);
-            self.range = 0..0;
-            self.aligned.resize(len.div_ceil(UNIT_BYTES) as usize, 0);
-            let bytes = &mut self.aligned.as_mut_slice().as_mut_bytes()[..len as usize];
-            read_exact_at(&**segment.file(&**disk)?, bytes, range.start)
-                .map_err(|error| Error::io("reading", &segment.path, error))?;
-            (self.segment, self.range) = (segment.id, range.clone());
-        }
-        let start = (range.start - self.range.start) as usize;
-        let end = start + (range.end - range.start) as usize;
-        Ok(&self.aligned.as_slice().as_bytes()[start..end])
     }
 }
