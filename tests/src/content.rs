@@ -46,16 +46,23 @@ impl Content {
         let codec = CODECS[random.below(CODECS.len())];
         let tags = &TAGS[..random.below(TAGS.len() + 1)];
         let metadata_bytes = if random.percent(25) { random.below(40) } else { 0 };
-        let occurred = random.percent(25).then(|| Timestamp(i64::from(random.next() as u32)));
+        let occurred = random.percent(25).then(|| Timestamp(i64::from(random.number() as u32)));
         let metadata = bytes(&mut random, metadata_bytes);
-        Content { kind, codec, tags, metadata, occurred, payload: bytes(&mut random, payload_bytes) }
+        Content {
+            kind,
+            codec,
+            tags,
+            metadata,
+            occurred,
+            payload: bytes(&mut random, payload_bytes),
+        }
     }
 }
 
 fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(count.next_multiple_of(8));
     while bytes.len() < count {
-        bytes.extend_from_slice(&random.next().to_le_bytes());
+        bytes.extend_from_slice(&random.number().to_le_bytes());
     }
     bytes.truncate(count);
     bytes

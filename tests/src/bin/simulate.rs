@@ -77,7 +77,11 @@ fn main() -> ExitCode {
     let began = clock.elapsed();
     let summary = simulate(&arguments, || clock.elapsed() - began);
     let took = clock.elapsed() - began;
-    if arguments.json { print_json(&summary, took) } else { print(&summary, took, &arguments) }
+    if arguments.json {
+        print_json(&summary, took);
+    } else {
+        print(&summary, took, &arguments);
+    }
     if summary.failure.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -95,7 +99,10 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
         summary.rolls.push(outcome.counts.rolls);
         summary.crashes.push(outcome.counts.crashes);
         if arguments.verbose {
-            eprintln!("seed {seed}: {} {:?} {:016x}", outcome.profile, outcome.counts, outcome.trace);
+            eprintln!(
+                "seed {seed}: {} {:?} {:016x}",
+                outcome.profile, outcome.counts, outcome.trace
+            );
         }
         let mut reason = outcome.violation.as_ref().map(ToString::to_string);
         if seed.is_multiple_of(REPEAT_EVERY) && run(seed, setting).trace != outcome.trace {

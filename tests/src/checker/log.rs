@@ -124,12 +124,15 @@ impl Log {
     }
 
     fn compare_event(&self, seen: &Seen) -> Checked {
-        let Some(event) = self.get(seen.position).filter(|event| event.written.id == seen.id) else {
+        let Some(event) = self.get(seen.position).filter(|event| event.written.id == seen.id)
+        else {
             return Err(self.out_of_place(seen));
         };
-        ensure((seen.stream, seen.version) == (event.stream, event.version), Rule::Version, || {
-            format!("{seen:?} should be version {} of stream {}", event.version, event.stream)
-        })?;
+        ensure(
+            (seen.stream, seen.version) == (event.stream, event.version),
+            Rule::Version,
+            || format!("{seen:?} should be version {} of stream {}", event.version, event.stream),
+        )?;
         ensure(seen.digest == event.written.digest, Rule::Bytes, || {
             format!("the bytes of event {} at {} differ", seen.id, seen.position)
         })

@@ -173,7 +173,8 @@ impl Checker {
 
     fn known(&self, commit: Commit) -> Checked<Placed> {
         let placed = self.commits.get(&commit).copied();
-        placed.ok_or_else(|| Violation::new(Rule::Nonsense, format!("commit {commit} has no place")))
+        placed
+            .ok_or_else(|| Violation::new(Rule::Nonsense, format!("commit {commit} has no place")))
     }
 
     fn failed(&mut self, commit: Commit, outcome: Outcome) -> Checked {

@@ -56,7 +56,7 @@ struct World {
 pub fn run(seed: u64, setting: Setting) -> Outcome {
     let mut random = Random::new(seed);
     let profile = Profile::draw(&mut random);
-    let disk = FaultDisk::new(random.next());
+    let disk = FaultDisk::new(random.number());
     if let Some(lie) = setting.plant {
         disk.lie(lie);
     }
@@ -64,8 +64,7 @@ pub fn run(seed: u64, setting: Setting) -> Outcome {
     if setting.keep_trail {
         subject.keep_trail();
     }
-    let mut world =
-        World { random, profile, subject, waiting: Vec::new(), cursors: Vec::new() };
+    let mut world = World { random, profile, subject, waiting: Vec::new(), cursors: Vec::new() };
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let violation = lived.unwrap_or_else(|panic| Err(panicked(&*panic))).err();
     let World { profile, subject, .. } = world;

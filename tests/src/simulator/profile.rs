@@ -47,7 +47,8 @@ impl Profile {
             steps: random.between(500, 1000),
             writers: random.between(2, 6),
             streams: random.between(2, 10),
-            payload_bytes: usize::try_from(segment_bytes_min).unwrap_or(8192) / random.between(16, 64),
+            payload_bytes: usize::try_from(segment_bytes_min).unwrap_or(8192)
+                / random.between(16, 64),
             other_durability: random.pick(&[0, 10, 40, 100]).unwrap_or(0),
             crashes: random.pick(&[20, 40, 80, 160]).unwrap_or(40),
             errors: random.pick(&[0, 0, 20, 80]).unwrap_or(0),

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use quipu::{Durability, ErrorKind, ExpectedVersion};
-use quipu_disk::{Fault, FaultKind};
 
 use super::World;
 use crate::checker::{Checked, Rule, ensure};
@@ -39,7 +38,7 @@ impl World {
             96..98 => self.subject.idle(),
             98 => self.look_around(),
             _ => {
-                let time = Duration::from_micros(self.random.next() >> 44);
+                let time = Duration::from_micros(self.random.number() >> 44);
                 self.subject.disk().advance(time);
                 Ok(())
             }
@@ -163,19 +162,17 @@ impl World {
         if self.subject.faults.is_full() {
             return self.free_room();
         }
+        let armed = self.subject.faults.is_armed(disk.operations());
+        let sticky = if self.random.percent(20) { Sticky::Yes } else { Sticky::No };
         match self.random.below(10) {
-            0..3 if !self.subject.faults.is_armed(disk.operations()) => {
-                let sticky = if self.random.percent(20) { Sticky::Yes } else { Sticky::No };
-                let kinds = [io::ErrorKind::Other, io::ErrorKind::Other, io::ErrorKind::StorageFull];
+            0..3 if !armed => {
+                let kinds =
+                    [io::ErrorKind::Other, io::ErrorKind::Other, io::ErrorKind::StorageFull];
                 let kind = self.random.pick(&kinds).unwrap_or(io::ErrorKind::Other);
                 self.subject.faults.plan_error(&disk, kind, within, sticky);
             }
-            3..7 => {
-                // Nobody may notice.
-                let at = disk.operations() + within;
-                let sticky = self.random.percent(20);
-                disk.plan(Fault { at, kind: FaultKind::Short, sticky });
-            }
+            3..7 if !armed => self.subject.faults.plan_short(&disk, within, sticky),
+            0..7 => {}
             _ => {
                 let room = self.random.below(usize::from(u16::MAX)) as u64;
                 self.subject.faults.limit_room(&disk, Some(room));
@@ -201,8 +198,8 @@ impl World {
             return Ok(());
         }
         let refused = self.subject.press(&wishes, durability)?;
-        let goes_on = refused != Some(ErrorKind::Full)
-            || self.subject.faults.has_failed(disk.operations());
+        let goes_on =
+            refused != Some(ErrorKind::Full) || self.subject.faults.has_failed(disk.operations());
         ensure(goes_on, Rule::Stuck, || "there is room again, and appends fail".to_owned())
     }
 }

@@ -83,7 +83,11 @@ impl Subject {
             let made = payloads.iter().map(|&bytes| content::event(self.ids.event(), bytes));
             let (store_events, events) = made.unzip();
             let name = STREAMS[usize::from(*stream) % STREAMS.len()];
-            store_parts.push(StoreParts { stream: name, expected: *expected, events: store_events });
+            store_parts.push(StoreParts {
+                stream: name,
+                expected: *expected,
+                events: store_events,
+            });
             parts.push(Part { stream: *stream, expected: *expected, events });
         }
         Submission { commit, parts, store_parts, durability, waiting: Waiting::default() }
@@ -122,7 +126,9 @@ impl Subject {
         let error = answer.pending().clone();
         let Some(conflict) = error.conflict() else {
             let explained = match error.kind() {
-                ErrorKind::Poisoned => self.faults.has_failed(self.disk.operations()) || self.is_off(),
+                ErrorKind::Poisoned => {
+                    self.faults.has_failed(self.disk.operations()) || self.is_off()
+                }
                 ErrorKind::Full => self.faults.was_full(),
                 _ => false,
             };
@@ -228,7 +234,9 @@ impl Subject {
             return Ok(());
         }
         self.settle()?;
-        ensure(self.in_flight.is_settled(), Rule::Stuck, || "waiting on a poisoned store".to_owned())
+        ensure(self.in_flight.is_settled(), Rule::Stuck, || {
+            "waiting on a poisoned store".to_owned()
+        })
     }
 
     /// Takes every answer that is there.

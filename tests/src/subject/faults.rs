@@ -17,6 +17,8 @@ struct Planned {
 pub struct Faults {
     /// The operation at which the power goes off.
     power_off: Option<u64>,
+    /// The operation from which on calls are cut short.
+    short: Option<u64>,
     error: Option<Planned>,
     /// An error came that was planned before this one.
     failed_before: bool,
@@ -44,14 +46,19 @@ impl Faults {
         operations: u64,
         sticky: Sticky,
     ) {
-        if self.is_stuck(disk.operations()) {
-            return;
-        }
         let sticky = sticky == Sticky::Yes;
+        self.was_full = self.was_full();
         self.failed_before |= self.has_failed(disk.operations());
         let at = disk.operations() + operations;
         self.error = Some(Planned { at, sticky, kind });
         disk.plan(Fault { at, kind: FaultKind::Error(kind), sticky });
+    }
+
+    /// Plans that a read or write does only a part of what it was asked, which nobody may notice.
+    pub fn plan_short(&mut self, disk: &FaultDisk, operations: u64, sticky: Sticky) {
+        let at = disk.operations() + operations;
+        self.short = Some(at);
+        disk.plan(Fault { at, kind: FaultKind::Short, sticky: sticky == Sticky::Yes });
     }
 
     /// Limits the disk's room, or lifts the limit.
@@ -67,11 +74,13 @@ impl Faults {
         self.power_off.is_some_and(|at| operations > at)
     }
 
-    /// Whether a power-off or an error is planned that has not come.
+    /// Whether something is planned that has not come, or will not end. One thing at a time: of two
+    /// faults for one call the disk takes one.
     #[must_use]
     pub fn is_armed(&self, operations: u64) -> bool {
-        let error = self.error.is_some_and(|error| operations <= error.at);
-        error || self.power_off.is_some_and(|at| operations <= at)
+        let error = self.error.map(|error| error.at);
+        let planned = [self.power_off, self.short, error];
+        self.is_stuck(operations) || planned.into_iter().flatten().any(|at| operations <= at)
     }
 
     /// Whether a planned error has come.
@@ -82,7 +91,8 @@ impl Faults {
 
     /// Whether a planned error came after `before` and up to now.
     pub(super) fn has_failed_since(&self, before: u64, operations: u64) -> bool {
-        self.error.is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
+        self.error
+            .is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
     }
 
     /// Whether no operation will succeed any more.
