@@ -189,3 +189,20 @@ fn an_unknown_bit_is_treated_by_the_mask_that_it_stands_in() {
     }
     assert_eq!(Features::KNOWN.permit(), Ok(Use::ReadWrite));
 }
+
+#[test]
+fn an_edit_names_only_segments_that_there_can_be() {
+    let place = samples::place(4096);
+    for (segment, capacity) in [(0, 8192), (1, 4096), (1, 8200), (1, 1 << 40)] {
+        let edit = Edit::Segment {
+            segment: quipu_format::SegmentId(segment),
+            salt: quipu_format::Salt(1),
+            capacity: quipu_format::ByteOffset(capacity),
+            origin: quipu_format::StoreId([1; 16]),
+        };
+        let mut bytes = Vec::new();
+        edit.encode(1, place, &mut bytes);
+        let decoded = Edit::decode(&bytes, place);
+        assert!(matches!(decoded, Err(FormatError::Invalid(_))), "{segment} {capacity}");
+    }
+}

@@ -74,11 +74,11 @@ fn edits() -> impl Strategy<Value = Edit> {
         any::<[u8; 16]>().prop_map(|epoch| Edit::Opened { epoch: Epoch(epoch) }),
         (lsns(), any::<u64>())
             .prop_map(|(end, next)| Edit::Closed { end, next_position: Position(next) }),
-        (any::<u32>(), any::<u64>(), any::<u64>(), any::<[u8; 16]>()).prop_map(
-            |(segment, salt, capacity, origin)| Edit::Segment {
+        (1..=u32::MAX, any::<u64>(), 2u64..1 << 24, any::<[u8; 16]>()).prop_map(
+            |(segment, salt, pages, origin)| Edit::Segment {
                 segment: SegmentId(segment),
                 salt: Salt(salt),
-                capacity: ByteOffset(capacity),
+                capacity: ByteOffset(pages * 4096),
                 origin: StoreId(origin),
             }
         ),
