@@ -64,7 +64,7 @@ impl Running {
 
     /// As [`Running::submit`], without waiting.
     pub(crate) fn try_submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
-        self.ticket(self.log.place(draft, &mut Patience::none()), draft)
+        self.ticket(self.log.place(draft, &mut Patience::None), draft)
     }
 
     fn ticket(

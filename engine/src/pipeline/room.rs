@@ -16,17 +16,17 @@ use crate::{Error, writer};
 /// Segments that may be rolled and not yet sealed, besides the active one.
 const ROLLED_MAX: usize = 2;
 
-/// How often a waiting caller has seen the preparation of a segment fail.
+/// What a caller puts up with before it is told that there is no room.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Patience {
-    failures_seen: Option<u64>,
-}
-
-impl Patience {
-    /// For a caller that does not wait: what failed last counts at once.
-    pub(crate) fn none() -> Patience {
-        Patience { failures_seen: Some(0) }
-    }
+pub(crate) enum Patience {
+    /// It waits, and has not begun to.
+    #[default]
+    Fresh,
+    /// It waits for an attempt at making room that is begun after this many. One that was under way as it
+    /// came says nothing of the room there is by now.
+    Since(u64),
+    /// It does not wait: what was tried last counts.
+    None,
 }
 
 /// A segment to be prepared.
@@ -77,7 +77,9 @@ pub(super) struct Room {
     /// Buffers that may still be allocated.
     unallocated: usize,
     pub(super) supply: Supply,
-    failures: u64,
+    /// Attempts at making room that were begun, and the last that failed. One is under way at a time.
+    attempts: u64,
+    failed_attempt: u64,
     /// The highest segment number given out.
     last_segment: SegmentId,
     /// Rolled and not yet sealed, oldest first.
@@ -99,7 +101,8 @@ impl Room {
             free: Vec::new(),
             unallocated: settings.buffers,
             supply: Supply::Idle,
-            failures: 0,
+            attempts: 0,
+            failed_attempt: 0,
             last_segment: start.highest,
             rolled: start.unsealed.iter().map(cut).collect(),
             sealing: Sealing::Idle,
@@ -131,17 +134,38 @@ impl Room {
 
     /// Whether a caller goes on waiting, or has waited through a failure.
     fn refuse(&self, patience: &mut Patience) -> Refusal {
-        match (&self.trouble, patience.failures_seen) {
-            (Some(trouble), Some(seen)) if seen < self.failures => Refusal::Full(trouble.clone()),
-            _ => {
-                patience.failures_seen.get_or_insert(self.failures);
-                Refusal::Wait
+        let since = match *patience {
+            Patience::None => 0,
+            Patience::Since(attempts) => attempts,
+            Patience::Fresh => {
+                *patience = Patience::Since(self.attempts);
+                return Refusal::Wait;
             }
+        };
+        match &self.trouble {
+            Some(trouble) if self.failed_attempt > since => Refusal::Full(trouble.clone()),
+            _ => Refusal::Wait,
+        }
+    }
+
+    /// Somebody needs a segment for a frame that takes one of `needed` bytes: what is not under way is
+    /// asked for, and what failed is tried again.
+    fn want(&mut self, needed: u64) {
+        match self.supply {
+            Supply::Ready(small) if small.capacity.0 < needed => {
+                self.spare.push(small.id);
+                self.supply = Supply::Wanted(ByteOffset(needed));
+            }
+            Supply::Idle | Supply::Failed => self.supply = Supply::Wanted(ByteOffset(needed)),
+            Supply::Ready(_) | Supply::Wanted(_) | Supply::Underway => {}
+        }
+        if self.sealing == Sealing::Failed {
+            self.sealing = Sealing::Idle;
         }
     }
 
     fn note(&mut self, trouble: Error) {
-        self.failures += 1;
+        self.failed_attempt = self.attempts;
         self.trouble = Some(trouble);
     }
 
@@ -205,28 +229,18 @@ impl Pipeline {
     /// Goes on in the next segment, so that a frame of `len` bytes fits.
     fn roll(&mut self, len: usize, patience: &mut Patience) -> Result<(), Refusal> {
         let needed = FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES;
-        match self.room.supply {
-            Supply::Ready(next) if next.capacity.0 >= needed => {
-                // What rolls is placed at once: a segment is never left before it has a frame.
-                if self.room.rolled.len() < ROLLED_MAX && self.room.has_buffer() {
-                    self.enter(next);
-                    return Ok(());
-                }
-            }
-            Supply::Ready(small) => {
-                let small = small.id;
-                self.room.spare.push(small);
-                self.room.supply = Supply::Wanted(ByteOffset(needed));
-            }
-            Supply::Idle | Supply::Failed => {
-                self.room.supply = Supply::Wanted(ByteOffset(needed));
-            }
-            Supply::Wanted(_) | Supply::Underway => {}
+        if let Supply::Ready(next) = self.room.supply
+            && next.capacity.0 >= needed
+            && self.room.rolled.len() < ROLLED_MAX
+            && self.room.has_buffer()
+        {
+            // What rolls is placed at once: a segment is never left before it has a frame.
+            self.enter(next);
+            return Ok(());
         }
         let refusal = self.room.refuse(patience);
-        if self.room.sealing == Sealing::Failed {
-            // Somebody needs it: it is tried once more, whatever this caller is told.
-            self.room.sealing = Sealing::Idle;
+        if matches!(refusal, Refusal::Wait) || matches!(patience, Patience::None) {
+            self.room.want(needed);
         }
         Err(refusal)
     }
@@ -271,6 +285,7 @@ impl Pipeline {
             return None;
         }
         self.room.supply = Supply::Underway;
+        self.room.attempts += 1;
         self.room.last_segment.0 += 1;
         let share = self.room.bytes.saturating_add(self.tail.segment.capacity.0) / 8;
         let usual = share.clamp(self.settings.segment_bytes_min, self.settings.segment_bytes_max);
@@ -310,6 +325,7 @@ impl Pipeline {
         }
         let rolled = self.sealable()?;
         self.room.sealing = Sealing::Underway;
+        self.room.attempts += 1;
         Some(rolled)
     }
 
