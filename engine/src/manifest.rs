@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,7 +157,9 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Load
 impl Loaded {
     fn read_edits(&mut self, bytes: &[u8]) -> std::result::Result<(), FormatError> {
         let mut last = self.end;
-        while let Some((edit, after)) = self.edit_at(bytes, self.end)? {
+        while let Some((edit, after)) =
+            self.edit_at(bytes, self.end, self.next_number..=self.next_number)?
+        {
             self.listing.apply(&edit);
             self.next_number += 1;
             (last, self.end) = (self.end, after);
@@ -169,7 +172,7 @@ impl Loaded {
         let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
         while at.0 < bytes.len() as u64 {
             // What follows damage is still taken: reading may go on with what is left.
-            if let Some((edit, after)) = self.later_edit_at(bytes, at)? {
+            if let Some((edit, after)) = self.edit_at(bytes, at, self.next_number + 1..)? {
                 self.damage.get_or_insert(self.end);
                 self.listing.apply(&edit);
                 at = after;
@@ -180,29 +183,16 @@ impl Loaded {
         Ok(())
     }
 
+    /// The valid edit at `at` with a number in this range, and where the next one would stand.
     fn edit_at(
         &self,
         bytes: &[u8],
         at: ByteOffset,
+        numbers: impl RangeBounds<u64>,
     ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
         let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
         match Edit::decode(rest, Place::new(self.header.salt, at)) {
-            Ok((number, edit, len)) if number == self.next_number => {
-                Ok(Some((edit, ByteOffset(at.0 + len))))
-            }
-            Err(error @ FormatError::Unsupported { .. }) => Err(error),
-            Ok(_) | Err(_) => Ok(None),
-        }
-    }
-
-    fn later_edit_at(
-        &self,
-        bytes: &[u8],
-        at: ByteOffset,
-    ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
-        let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
-        match Edit::decode(rest, Place::new(self.header.salt, at)) {
-            Ok((number, edit, len)) if number > self.next_number => {
+            Ok((number, edit, len)) if numbers.contains(&number) => {
                 Ok(Some((edit, ByteOffset(at.0 + len))))
             }
             Err(error @ FormatError::Unsupported { .. }) => Err(error),

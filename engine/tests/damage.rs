@@ -138,6 +138,56 @@ fn any_flipped_bit_is_found_and_costs_no_more_than_its_commit() {
     });
 }
 
+/// A damaged store is refused for writing, or holds all it held: nothing is dropped by recovering.
+#[test]
+fn opening_for_writing_never_drops_what_is_damaged() {
+    let disk = small_store();
+    let events = verify_it(&disk).events;
+    let names = disk.list(Path::new(PATH)).unwrap();
+    let paths: Vec<PathBuf> = names.iter().map(|name| Path::new(PATH).join(name)).collect();
+    let (mut refused, mut opened) = (0, 0);
+    for path in &paths {
+        let size = disk.open(path, Access::Read).unwrap().size().unwrap();
+        for offset in (0..size).step_by(11) {
+            let mine = copy(&disk, &paths);
+            let file = mine.open(path, Access::Write).unwrap();
+            let mut byte = [0];
+            read_exact_at(&*file, &mut byte, offset).unwrap();
+            write_all_at(&*file, &[byte[0] ^ (1 << (offset % 8))], offset).unwrap();
+            let at = format!("{} offset {offset}", path.display());
+            match Store::builder(PATH).disk(Arc::new(mine.clone())).open() {
+                Ok(store) => {
+                    opened += 1;
+                    let mut read = store.all().events().unwrap();
+                    let mut count = 0;
+                    while read.next().unwrap().is_some() {
+                        count += 1;
+                    }
+                    assert_eq!(count, events, "{at}");
+                    store
+                        .append("c", ExpectedVersion::NoStream, [NewEvent::new("T", vec![])])
+                        .unwrap();
+                    store.close().unwrap();
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.kind(), ErrorKind::Damaged, "{at}: {error}");
+                    assert_eq!(
+                        verify_it(&mine).events + seen_lost(&mine),
+                        events,
+                        "{at}: changed by trying"
+                    );
+                }
+            }
+        }
+    }
+    assert!(refused > 500 && opened > 500, "{refused} refused, {opened} opened");
+}
+
+fn seen_lost(disk: &MemoryDisk) -> u64 {
+    read_rest(disk).lost.iter().map(|range| range.end - range.start).sum()
+}
+
 /// The check above can fail: it does where nothing is wrong.
 #[test]
 #[should_panic(expected = "0000000001.seg offset 5000 mask 0x0")]
