@@ -320,7 +320,9 @@ impl Manifest {
             bytes.append(&mut encoded);
             at = after;
         }
-        parts.push((&edits[first..], bytes));
+        if first < edits.len() {
+            parts.push((&edits[first..], bytes));
+        }
         parts
     }
 

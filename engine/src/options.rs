@@ -67,7 +67,25 @@ impl Default for Options {
     }
 }
 
+/// How large segments are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentSizes {
+    least: u64,
+    most: u64,
+}
+
+impl SegmentSizes {
+    /// Capacity of the next segment of a store of so many bytes: an eighth of it, within the bounds.
+    pub(crate) fn next(self, store_bytes: u64) -> u64 {
+        (store_bytes / 8).clamp(self.least, self.most)
+    }
+}
+
 impl Options {
+    pub(crate) fn segment_sizes(&self) -> SegmentSizes {
+        SegmentSizes { least: self.segment_bytes_min, most: self.segment_bytes_max }
+    }
+
     /// Says what is wrong with the options, if anything.
     ///
     /// # Errors

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod reading;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, VerifyReport, verify_on};
 use quipu_disk::{Access, Disk, MemoryDisk, read_exact_at, write_all_at};
+
+use reading::count;
 
 const PATH: &str = "s";
 
@@ -72,12 +76,17 @@ fn verify_it(disk: &MemoryDisk) -> VerifyReport {
     verify_on(disk, Path::new(PATH), &mut |_| {}).unwrap()
 }
 
-/// Flips one bit, looks at what is said of it, and flips it back.
-fn flip(disk: &MemoryDisk, path: &Path, offset: u64, mask: u8, events: u64) {
+/// Flips the bits of a byte that are set in `mask`; done twice, nothing has changed.
+fn change(disk: &MemoryDisk, path: &Path, offset: u64, mask: u8) {
     let file = disk.open(path, Access::Write).unwrap();
     let mut byte = [0];
     read_exact_at(&*file, &mut byte, offset).unwrap();
     write_all_at(&*file, &[byte[0] ^ mask], offset).unwrap();
+}
+
+/// Flips one bit, looks at what is said of it, and flips it back.
+fn flip(disk: &MemoryDisk, path: &Path, offset: u64, mask: u8, events: u64) {
+    change(disk, path, offset, mask);
     let report = verify_it(disk);
     let at = format!("{} offset {offset} mask {mask:#x}", path.display());
     let named = report.findings.iter().any(|finding| {
@@ -98,7 +107,7 @@ fn flip(disk: &MemoryDisk, path: &Path, offset: u64, mask: u8, events: u64) {
     for position in &seen.positions {
         assert!(seen.lost.iter().all(|range| !range.contains(position)), "{at}: served and lost");
     }
-    write_all_at(&*file, &byte, offset).unwrap();
+    change(disk, path, offset, mask);
 }
 
 fn copy(disk: &MemoryDisk, paths: &[PathBuf]) -> MemoryDisk {
@@ -150,20 +159,12 @@ fn opening_for_writing_never_drops_what_is_damaged() {
         let size = disk.open(path, Access::Read).unwrap().size().unwrap();
         for offset in (0..size).step_by(11) {
             let mine = copy(&disk, &paths);
-            let file = mine.open(path, Access::Write).unwrap();
-            let mut byte = [0];
-            read_exact_at(&*file, &mut byte, offset).unwrap();
-            write_all_at(&*file, &[byte[0] ^ (1 << (offset % 8))], offset).unwrap();
+            change(&mine, path, offset, 1 << (offset % 8));
             let at = format!("{} offset {offset}", path.display());
             match Store::builder(PATH).disk(Arc::new(mine.clone())).open() {
                 Ok(store) => {
                     opened += 1;
-                    let mut read = store.all().events().unwrap();
-                    let mut count = 0;
-                    while read.next().unwrap().is_some() {
-                        count += 1;
-                    }
-                    assert_eq!(count, events, "{at}");
+                    assert_eq!(count(&store), events, "{at}");
                     store
                         .append("c", ExpectedVersion::NoStream, [NewEvent::new("T", vec![])])
                         .unwrap();

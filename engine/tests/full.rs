@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod reading;
+
 use std::sync::Arc;
 
 use quipu::{ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
 use quipu_disk::{FaultDisk, PowerCut};
+
+use reading::count;
 
 fn open(disk: &FaultDisk) -> Store {
     let options = Options {
@@ -19,15 +23,6 @@ fn open(disk: &FaultDisk) -> Store {
 
 fn append(store: &Store) -> Result<quipu::Appended> {
     store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; 900])])
-}
-
-fn count(store: &Store) -> u64 {
-    let mut events = store.all().events().unwrap();
-    let mut count = 0;
-    while events.next().unwrap().is_some() {
-        count += 1;
-    }
-    count
 }
 
 /// Appends until there is no room, and says how many events the store then holds.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::panic, reason = "a waker that panics is what one test is about")]
 
+mod reading;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,17 +14,10 @@ use std::time::Duration;
 use quipu::{Durability, ErrorKind, ExpectedVersion, NewEvent, Options, Store};
 use quipu_disk::{FaultDisk, Gate, MemoryDisk};
 
+use reading::count;
+
 fn event() -> [NewEvent<'static>; 1] {
     [NewEvent::new("T", b"payload".as_slice())]
-}
-
-fn count(store: &Store) -> u64 {
-    let mut events = store.all().events().unwrap();
-    let mut count = 0;
-    while events.next().unwrap().is_some() {
-        count += 1;
-    }
-    count
 }
 
 #[test]

@@ -97,8 +97,7 @@ impl Log {
             durability: options.durability,
             buffer_bytes: options.buffer_bytes,
             buffers: options.buffers,
-            segment_bytes_min: options.segment_bytes_min,
-            segment_bytes_max: options.segment_bytes_max,
+            segment_sizes: options.segment_sizes(),
         };
         Ok(Log {
             disk,

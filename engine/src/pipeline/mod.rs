@@ -28,6 +28,7 @@ use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, SegmentId, Timestamp,
 use quipu_index::{Head, Heads};
 
 use crate::draft::Draft;
+use crate::options::SegmentSizes;
 use crate::{Conflict, Durability, Error};
 
 pub(crate) use group::{Group, Progress};
@@ -46,8 +47,7 @@ pub(crate) struct Settings {
     pub(crate) durability: Durability,
     pub(crate) buffer_bytes: usize,
     pub(crate) buffers: usize,
-    pub(crate) segment_bytes_min: u64,
-    pub(crate) segment_bytes_max: u64,
+    pub(crate) segment_sizes: SegmentSizes,
 }
 
 /// A segment's file as far as writing needs it.

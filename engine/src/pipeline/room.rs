@@ -287,8 +287,8 @@ impl Pipeline {
         self.room.supply = Supply::Underway;
         self.room.attempts += 1;
         self.room.last_segment.0 += 1;
-        let share = self.room.bytes.saturating_add(self.tail.segment.capacity.0) / 8;
-        let usual = share.clamp(self.settings.segment_bytes_min, self.settings.segment_bytes_max);
+        let bytes = self.room.bytes.saturating_add(self.tail.segment.capacity.0);
+        let usual = self.settings.segment_sizes.next(bytes);
         let capacity = ByteOffset(align_up(usual.max(least.0), PAGE_BYTES));
         Some(Prepare { segment: self.room.last_segment, capacity, spare: self.room.spare.clone() })
     }

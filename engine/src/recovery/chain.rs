@@ -109,7 +109,7 @@ fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
 
 /// What is not part of the log is unused, unless it holds something that was durable.
 fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
-    let closed = closed_at(survey);
+    let closed = survey.closed().map(|(end, _)| end);
     for candidate in candidates {
         let id = candidate.file.id;
         if survey.parts.iter().any(|part| part.file.id == id) {
@@ -126,16 +126,10 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     Ok(())
 }
 
-fn closed_at(survey: &Survey) -> Option<Lsn> {
-    let manifest = survey.manifest.as_ref()?;
-    manifest.listing.closed.map(|(end, _)| end)
-}
-
 /// Decides how the log ends: cleanly, torn, or damaged.
 fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
-    let closed = survey.manifest.as_ref().and_then(|manifest| manifest.listing.closed);
     let end = survey.end();
-    if let Some((closed_end, position)) = closed {
+    if let Some((closed_end, position)) = survey.closed() {
         let blank = survey.blank.is_some();
         if (blank || end == Some(closed_end)) && position == survey.next_position {
             survey.tip = if end.is_none() { Tip::Empty } else { Tip::Clean };
@@ -165,7 +159,6 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes: 0 };
             return Ok(());
         }
-
         let damage = Damage {
             file: tip.file.path.clone(),
             offset: tip.scan.stop.as_ref().map_or(tip.scan.end, |bad| bad.at),
@@ -208,7 +201,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     survey.unused.clear();
     survey.blank = None;
     survey.tip = Tip::Unclean { durable: FIRST_FRAME, dropped_bytes: 0 };
-    let closed = closed_at(survey);
+    let closed = survey.closed().map(|(end, _)| end);
     for (index, candidate) in candidates.iter().enumerate() {
         let beyond = candidate.search_on()?;
         if candidate.scan.link.is_none() && beyond.first.is_none() {

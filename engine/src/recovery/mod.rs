@@ -192,8 +192,7 @@ impl Resuming<'_> {
         let carried = carry::collect(&self.survey)?;
         let id = SegmentId(self.survey.highest.0 + 1);
         let needed = carry::bytes_needed(&carried);
-        let share = self.survey.bytes() / 8;
-        let usual = share.clamp(self.options.segment_bytes_min, self.options.segment_bytes_max);
+        let usual = self.options.segment_sizes().next(self.survey.bytes());
         let mut header = self.plan.header(&self.manifest, id, usual.max(needed));
         let link = writer::link(carried.predecessor, carried.last_time, self.plan.epoch);
         let bytes = carry::frames(&carried, &header, &link, &self.survey);

@@ -298,6 +298,11 @@ impl Survey {
         }
     }
 
+    /// Where the store was closed and the position that the next event was to get, if it was closed last.
+    pub(crate) fn closed(&self) -> Option<(Lsn, Position)> {
+        self.manifest.as_ref()?.listing.closed
+    }
+
     /// Where the log ends.
     pub(crate) fn end(&self) -> Option<Lsn> {
         self.parts.last().map(|part| Lsn::new(part.file.id, part.end))

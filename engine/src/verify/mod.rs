@@ -72,10 +72,12 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether nothing is damaged.
+    /// Whether nothing is damaged. A store with more findings than a report holds is not sound: among those
+    /// left out may be anything.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity != Severity::Damage)
+        self.more_findings == 0
+            && self.findings.iter().all(|finding| finding.severity != Severity::Damage)
     }
 }
 
@@ -232,8 +234,7 @@ impl Verifier<'_> {
         self.report.segments = survey.parts.len() as u64;
         self.report.streams = self.heads.len() as u64;
         self.report.next_position = survey.next_position.max(self.next_position);
-        let closed = survey.manifest.as_ref().is_some_and(|m| m.listing.closed.is_some());
-        self.report.closed_cleanly = closed;
+        self.report.closed_cleanly = survey.closed().is_some();
         self.report
     }
 }

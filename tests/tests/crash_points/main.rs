@@ -46,11 +46,17 @@ fn settled(subject: &mut Subject) -> Checked {
     if subject.is_open() { subject.settle() } else { Ok(()) }
 }
 
-fn power_off(workload: &Workload, mut subject: Subject, at: u64) -> Checked {
+/// A workload whose power went off at an operation.
+fn stopped_at(workload: &Workload, mut subject: Subject, at: u64) -> Checked<Subject> {
     let disk = subject.disk().clone();
     subject.faults.plan_power_off(&disk, at);
     run(&mut subject, workload.steps)?;
     settled(&mut subject)?;
+    Ok(subject)
+}
+
+fn power_off(workload: &Workload, subject: Subject, at: u64) -> Checked {
+    let subject = stopped_at(workload, subject, at)?;
     let random = [End::Cut(PowerCut::Random); RANDOM_CUTS];
     ENDS.iter().chain(&random).try_for_each(|&end| goes_on(&mut subject.fork(end)?))
 }
@@ -103,11 +109,7 @@ fn a_disk_that_lies_is_found() {
 #[test]
 fn the_power_goes_off_in_every_recovery() {
     each_operation(|workload, at| {
-        let mut subject = workload.subject();
-        let disk = subject.disk().clone();
-        subject.faults.plan_power_off(&disk, at);
-        run(&mut subject, workload.steps)?;
-        settled(&mut subject)?;
+        let subject = stopped_at(workload, workload.subject(), at)?;
         for again in (at % RECOVERY_STRIDE..).step_by(RECOVERY_STRIDE as usize) {
             let mut subject = subject.fork(End::Cut(PowerCut::Random))?;
             let disk = subject.disk().clone();
@@ -125,12 +127,7 @@ fn the_power_goes_off_in_every_recovery() {
 #[test]
 fn the_power_goes_off_again_once_the_store_has_recovered() {
     each_operation(|workload, at| {
-        let mut subject = workload.subject();
-        let disk = subject.disk().clone();
-        subject.faults.plan_power_off(&disk, at);
-        run(&mut subject, workload.steps)?;
-        settled(&mut subject)?;
-        let mut subject = subject.fork(End::Kill)?;
+        let mut subject = stopped_at(workload, workload.subject(), at)?.fork(End::Kill)?;
         goes_on(&mut subject)?;
         subject.crash(End::Cut(PowerCut::LoseAll))?;
         goes_on(&mut subject)
