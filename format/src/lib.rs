@@ -10,6 +10,7 @@
 //! | [`frame`] | one commit, or one of the log's own entries: link, mark, seal |
 //! | [`record`] | one event inside of a frame |
 //! | [`manifest`] | the list of what belongs to a store |
+//! | [`index`] | an index file of a segment, or the heads of a range of them |
 //! | [`checksum`] | the CRC that ties bytes to the place they stand at |
 //!
 //! What is absent: this crate opens no file, reads no clock and allocates nothing whose size comes
@@ -22,6 +23,7 @@ mod error;
 pub mod features;
 pub mod frame;
 mod ids;
+pub mod index;
 pub mod limits;
 pub mod manifest;
 pub mod record;

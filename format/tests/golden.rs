@@ -5,8 +5,11 @@ mod samples;
 use quipu_format::FORMAT_VERSION;
 use quipu_format::checksum;
 use quipu_format::frame::{FrameHeader, Link, decode_seal};
+use quipu_format::index::{Contents, IndexHeader};
 use quipu_format::manifest::{Edit, ManifestHeader};
 use quipu_format::segment::SegmentHeader;
+use quipu_format::{ByteOffset, SegmentId};
+use samples::index::{self, Opened};
 
 /// A golden file as the bytes it lists: its size, then rows by offset; what no row names is zero.
 fn listed(text: &str) -> Vec<u8> {
@@ -115,4 +118,66 @@ fn each_edit_has_its_golden_bytes() {
         let decoded = Edit::decode(golden, place);
         assert_eq!(decoded, Ok((number, edit, golden.len() as u64)), "{name}");
     }
+}
+
+#[test]
+fn an_index_of_a_segment_has_its_golden_bytes() {
+    let golden = golden!("index_segment");
+    assert!(index::segment_file() == golden);
+    let opened = Opened::new(&golden).expect("a valid index");
+    assert_eq!(opened.header.contents, Contents::Segment(index::covered()));
+    assert_eq!(opened.entries().map(|entries| entries.len()), Ok(7));
+    for (expected, ordinals) in index::held() {
+        let entry = opened.find(expected.key).expect("a valid slot").expect("an entry");
+        assert_eq!(
+            (entry.before, entry.prev, entry.jump),
+            (expected.before, expected.prev, expected.jump)
+        );
+        assert_eq!((entry.depth, entry.scope), (expected.depth, expected.scope));
+        assert_eq!(opened.ordinals(&entry).as_ref(), Ok(&ordinals));
+        for (n, ordinal) in (0..).zip(&ordinals) {
+            assert_eq!(opened.nth(&entry, n), Ok(Some(*ordinal)));
+        }
+        assert_eq!(opened.nth(&entry, ordinals.len() as u32), Ok(None));
+        assert_eq!(opened.may_hold(expected.key), Ok(true));
+    }
+    for (ordinal, units) in (0..).zip(index::units()) {
+        assert_eq!(opened.offset(ordinal).map(ByteOffset::units), Ok(units));
+    }
+    assert_eq!(opened.units(), Ok(index::units()));
+    assert_eq!(opened.names(""), Ok(index::streams()));
+}
+
+#[test]
+fn an_index_of_a_segment_says_what_it_does_not_hold() {
+    let golden = golden!("index_segment");
+    let opened = Opened::new(&golden).expect("a valid index");
+    let absent = (0..=255)
+        .map(index::key)
+        .filter(|key| index::held().iter().all(|(entry, _)| entry.key != *key));
+    let mut passed = 0;
+    for key in absent {
+        assert_eq!(opened.find(key), Ok(None));
+        passed += u32::from(opened.may_hold(key) == Ok(true));
+    }
+    assert!(passed < 10, "{passed} of 249 absent keys pass the filter");
+    assert_eq!(opened.names("größe-"), Ok(vec!["größe-L".into(), "größe-M".into()]));
+    assert_eq!(opened.names("order-1").map(|names| names.len()), Ok(5));
+    for prefix in ["A", "order-99", "y"] {
+        assert_eq!(opened.names(prefix), Ok(vec![]), "{prefix}");
+    }
+}
+
+#[test]
+fn a_run_of_heads_has_its_golden_bytes() {
+    let golden = golden!("index_run");
+    assert!(index::run_file() == golden);
+    let opened = Opened::new(&golden).expect("a valid run");
+    assert_eq!(opened.header, IndexHeader::decode(&golden, golden.len() as u64).expect("a header"));
+    assert_eq!(opened.header.contents, Contents::Run { first: SegmentId(1), last: SegmentId(8) });
+    for head in index::heads() {
+        assert_eq!(opened.head(head.key), Ok(Some(head)));
+        assert_eq!(opened.may_hold(head.key), Ok(true));
+    }
+    assert_eq!(opened.head(index::key(0x11)), Ok(None));
 }

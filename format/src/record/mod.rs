@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::checksum;
 
 pub use encode::{Draft, Fields, encode, encoded_bytes, resettle, settle};
-pub use parse::{Check, Record, Tags};
+pub use parse::{Check, Extent, Record, Tags};
 
 /// Size of a record header.
 pub const RECORD_HEADER_BYTES: usize = size_of::<Raw>();

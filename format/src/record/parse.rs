@@ -21,6 +21,24 @@ pub enum Check {
     Trust,
 }
 
+/// What a record's header says of its size and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes of the record with its padding.
+    pub len: u64,
+    /// Bytes from the frame's header to the record.
+    pub frame_back: u64,
+    /// The record's number within its frame.
+    pub ordinal: u16,
+}
+
+impl Extent {
+    fn new(raw: &Raw, padded_len: usize) -> Extent {
+        let frame_back = u64::from(raw.frame_back.get()) * UNIT_BYTES;
+        Extent { len: padded_len as u64, frame_back, ordinal: raw.ordinal.get() }
+    }
+}
+
 /// A record, read in place.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -48,6 +66,30 @@ impl<'a> Record<'a> {
             verify(raw, &bytes[RECORD_HEADER_BYTES..padded], place)?;
         }
         Record::dissect(raw, &bytes[RECORD_HEADER_BYTES..raw.len.get() as usize])
+    }
+
+    /// What the record that begins `bytes` says of its size and place. Nothing of it is summed yet.
+    ///
+    /// # Errors
+    /// [`FormatError::Truncated`] where there is no whole header, [`FormatError::Invalid`] for a length that
+    /// no record has.
+    pub fn extent(bytes: &[u8]) -> Result<Extent, FormatError> {
+        let raw = header(bytes)?;
+        padded_len(raw, usize::MAX).map(|len| Extent::new(raw, len))
+    }
+
+    /// The same of a record that stands at `place`, summed by `check`. `bytes` goes on at least to the
+    /// record's padded end. Names, tags and the like are not looked at: [`Record::parse`] does that.
+    ///
+    /// # Errors
+    /// As [`Record::extent`], and [`FormatError::Checksum`].
+    pub fn sum(bytes: &[u8], place: Place, check: Check) -> Result<Extent, FormatError> {
+        let raw = header(bytes)?;
+        let len = padded_len(raw, bytes.len())?;
+        if check == Check::Sum {
+            verify(raw, &bytes[RECORD_HEADER_BYTES..len], place)?;
+        }
+        Ok(Extent::new(raw, len))
     }
 
     /// Whether the bytes may begin a record that stands `frame_back` bytes into a frame of this many

@@ -144,6 +144,198 @@ def edit(offset, number, kind, body):
     return sealed(EDIT, padded(header + body), offset)
 
 
+def packed(values):
+    """One byte of width, then the values of so many bits each, the lowest bit first."""
+    width = max([value.bit_length() for value in values], default=0)
+    bits = sum(value << number * width for number, value in enumerate(values))
+    return bytes([width]) + bits.to_bytes((len(values) * width + 7) // 8, "little")
+
+
+def blocks(values, size):
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def postings(ordinals, events):
+    """The postings of a key that has these ordinals among so many events."""
+    count = len(ordinals)
+    if count in (0, 1, events):
+        return b""
+    if count * 16 > events:
+        ranks = b"".join(
+            struct.pack("<I", sum(ordinal < start for ordinal in ordinals))
+            for start in range(0, events, 512)
+        )
+        words = sum(1 << ordinal for ordinal in ordinals).to_bytes((events + 63) // 64 * 8, "little")
+        return padded(ranks, 8) + words
+    encoded = []
+    for block in blocks(ordinals, 128):
+        gaps = [after - before - 1 for before, after in zip(block, block[1:])]
+        encoded.append((block[0], packed(gaps)))
+    if len(encoded) == 1:
+        return struct.pack("<I", encoded[0][0]) + encoded[0][1]
+    table, at = b"", len(encoded) * 8
+    for first, block in encoded:
+        table += struct.pack("<II", first, at)
+        at += len(block)
+    return table + b"".join(block for _, block in encoded)
+
+
+def offsets(units):
+    encoded = [(min(block), packed([unit - min(block) for unit in block])) for block in blocks(units, 128)]
+    table, at = b"", len(encoded) * 8
+    for base, block in encoded:
+        table += struct.pack("<II", base, at)
+        at += len(block)
+    return table + b"".join(block for _, block in encoded)
+
+
+def names(texts):
+    """Names, sorted by their bytes, in blocks of 16."""
+    encoded = []
+    for block in blocks(sorted(text.encode() for text in texts), 16):
+        out = struct.pack("<H", len(block[0])) + block[0]
+        for before, name in zip(block, block[1:]):
+            shared = 0
+            while name[: shared + 1] == before[: shared + 1]:
+                shared += 1
+            out += struct.pack("<HH", shared, len(name) - shared) + name[shared:]
+        encoded.append(out)
+    head, at = struct.pack("<II", len(texts), len(encoded)), 8 + len(encoded) * 4
+    for block in encoded:
+        head += struct.pack("<I", at)
+        at += len(block)
+    return head + b"".join(encoded)
+
+
+def directory(keys, bits):
+    slots = [sum(key >> 128 - bits < slot for key in keys) for slot in range((1 << bits) + 1)]
+    return b"".join(struct.pack("<I", slot) for slot in slots)
+
+
+U64 = 0xFFFFFFFFFFFFFFFF
+
+
+def probe(key, seed, length):
+    """The three places that a key asks of a filter with one start, and what they must give together."""
+    value = (key + seed) & U64
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        value = (value ^ value >> 33) * factor & U64
+    value ^= value >> 33
+    start = value * length >> 64
+    second = start + length ^ value >> 18 & length - 1
+    third = start + 2 * length ^ value & length - 1
+    return [start, second, third], (value ^ value >> 32) & 0xFF
+
+
+def fuse(keys, length):
+    """A filter that holds these keys: its descriptor and its fingerprints, found by peeling.
+
+    Places that nobody asks for hold 0x5a.
+    """
+    for seed in range(1, 1000):
+        probes = [probe(key & U64, seed, length) for key in keys]
+        order, left = [], list(probes)
+        while left:
+            alone = [
+                (one, place)
+                for one in left
+                for place in one[0]
+                if sum(place in other[0] for other in left) == 1
+            ]
+            if not alone:
+                break
+            order.append(alone[0])
+            left.remove(alone[0][0])
+        if left:
+            continue
+        prints = [0x5A] * (3 * length)
+        for (places, value), free in reversed(order):
+            for place in places:
+                value ^= prints[place] if place != free else 0
+            prints[free] = value
+        return struct.pack("<QIII", seed, length, length - 1, length), bytes(prints)
+    raise AssertionError("no seed will do")
+
+
+def index_file(contents, first, last, about, bits, descriptor, sections):
+    """An index file. `about` is what follows the segments: 44 bytes, of which the number of entries is 4."""
+    masks = struct.pack("<III", 0x01, 0x02, 0x04)
+    tie = struct.pack("<I", contents) + STORE + struct.pack("<II", first, last) + about
+    assert len(tie) == 68
+    body, places = b"", []
+    for section in sections:
+        body = padded(body, 64)
+        places.append((4096 + len(body), len(section)))
+        body += section
+    body = padded(body, 4096)
+    checks = b""
+    for number in range(len(body) // 4096):
+        summed = body[number * 4096 : number * 4096 + 4096] + tie + struct.pack("<I", number + 1)
+        checks += struct.pack("<I", zlib.crc32(summed))
+    places.append((4096 + len(body), len(checks)))
+    header = b"QUIPUIDX" + masks + tie + descriptor + bytes([bits, 0, 0, 0])
+    header += b"".join(struct.pack("<QQ", *place) for place in places)
+    header += struct.pack("<I", zlib.crc32(checks))
+    assert len(header) == 228
+    return page(header) + body + checks
+
+
+def key(number):
+    """A key: its number in the highest byte and, turned over, in the lowest."""
+    return number << 120 | 0x0123456789ABCDEF << 32 | 0xFF - number
+
+
+def index_segment():
+    """Segment 7 with 2,400 events: a key for each layout of postings."""
+    events = 2400
+    held = [
+        # number, before, ordinals, prev, jump, depth
+        (0x10, 0, [2399], 0, 0, 0),
+        (0x21, 5, list(range(events)), 6, 0, 1),
+        (0x43, 0, list(range(1, events, 3)), 0, 0, 0),
+        (0x44, 70000000000, [3, 4, 9, 1000, 1001, 2000], 5, 2, 9),
+        (0x88, 1, [16 * n + n % 7 for n in range(150)], 6, 0, 3),
+        (0xA0, 12, [], 3, 0, 2),
+        (0xFE, 0, [77], 0, 0, 0x80000000),
+    ]
+    entries = stored = b""
+    for number, before, ordinals, prev, jump, depth in held:
+        bytes_here = postings(ordinals, events)
+        if bytes_here:
+            stored = padded(stored, 4)
+        at = len(stored) // 4 if bytes_here else 0
+        stored += bytes_here
+        entries += key(number).to_bytes(16, "little") + struct.pack(
+            "<QIIIIII", before, len(ordinals), ordinals[-1] if ordinals else 0, at, prev, jump, depth
+        )
+    keys = [key(one[0]) for one in held]
+    descriptor, prints = fuse(keys, 8)
+    about = struct.pack(
+        "<QQIIIIQ", SALT, 1000, events, 0, 0x8000, len(held), 1700000600000000
+    )
+    streams = [f"order-{number}" for number in range(14)] + ["a", "größe-L", "größe-M", "x" * 512]
+    places = [262 + 5 * n + n % 3 for n in range(events)]
+    sections = [prints, directory(keys, 2), entries, stored, offsets(places), names(streams)]
+    return index_file(1, 7, 7, about, 2, descriptor, sections)
+
+
+def index_run():
+    """The heads of segments 1 to 8. It has no filter."""
+    heads = [
+        (0x10, 1, 3399, 7, 0),
+        (0x21, 2405, 3399, 7, 1),
+        (0x90, 70000000006, 4000, 8, 10),
+    ]
+    entries = b""
+    for number, count, position, segment, depth in heads:
+        entries += key(number).to_bytes(16, "little")
+        entries += struct.pack("<QQII", count, position, segment, depth)
+    keys = [key(one[0]) for one in heads]
+    about = struct.pack("<QQIIIIQ", 0, 0, 0, 0, 0, len(heads), 0)
+    sections = [b"", directory(keys, 0), entries, b"", b"", b""]
+    return index_file(2, 1, 8, about, 0, bytes(20), sections)
+
+
 def structures():
     """Every structure: its name and its bytes."""
     masks = struct.pack("<III", 0x01, 0x02, 0x04)
@@ -176,6 +368,8 @@ def structures():
     )
     yield "edit_retired", edit(4688, 6, 5, struct.pack("<I", 7))
     yield "edit_skippable", edit(4736, 7, 0x8001, b"")
+    yield "index_segment", index_segment()
+    yield "index_run", index_run()
 
 
 def listing(data):

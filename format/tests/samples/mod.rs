@@ -15,6 +15,8 @@ use quipu_format::{
     Version, frame,
 };
 
+pub(crate) mod index;
+
 pub(crate) const SALT: Salt = Salt(0x1122_3344_5566_7788);
 pub(crate) const STORE: StoreId = StoreId(counted(0xa0));
 pub(crate) const EPOCH: Epoch = Epoch(counted(0xe0));

@@ -1,124 +1,31 @@
 //! The tables of docs/FORMAT.md against the crate, so that neither drifts from the other.
 
+#[path = "../samples/mod.rs"]
 mod samples;
 
-use std::io::ErrorKind;
+mod index;
+mod tables;
 
 use quipu_format::checksum::Domain;
 use quipu_format::frame::{
     FLAG_CLOSED, FLAG_SPARSE, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES,
     MARK_FRAME_BYTES, SEAL_FRAME_BYTES,
 };
+use quipu_format::index::filter::DESCRIPTOR_BYTES;
+use quipu_format::index::names::HEAD_BYTES;
+use quipu_format::index::{Entry, HeadEntry};
 use quipu_format::manifest::{EDIT_BYTES_MAX, EDIT_HEADER_BYTES, Edit};
 use quipu_format::record::{self, Codec, RECORD_HEADER_BYTES};
 use quipu_format::{
     ByteOffset, FORMAT_VERSION, PAGE_BYTES, Position, SEAL_BODY_BYTES, Timestamp, Version, limits,
 };
 use samples::Event;
+use tables::{Document, OFFSETS};
 
-const OFFSETS: &str = "| offset | size | field |";
 const PAGE: usize = PAGE_BYTES as usize;
 
-/// The document, where there is one: it is no part of a published package.
-struct Document(String);
-
-/// A table: the heading it stands under, its first line, its rows as cells.
-type Table<'a> = (&'a str, &'a str, Vec<Vec<&'a str>>);
-
-/// A row of an offset table.
-#[derive(Debug)]
-struct Row<'a> {
-    offset: usize,
-    size: usize,
-    field: &'a str,
-}
-
-impl Document {
-    fn read() -> Option<Document> {
-        match std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/FORMAT.md")) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                println!("skipped: there is no docs/FORMAT.md beside the crate");
-                None
-            }
-            text => Some(Document(text.expect("docs/FORMAT.md can be read"))),
-        }
-    }
-
-    fn tables(&self) -> Vec<Table<'_>> {
-        let mut all: Vec<Table<'_>> = Vec::new();
-        let (mut heading, mut in_table) = ("", false);
-        for line in self.0.lines() {
-            if line.starts_with('#') {
-                heading = line.trim_start_matches('#').trim();
-            }
-            if !line.starts_with('|') {
-                in_table = false;
-            } else if in_table {
-                let (_, _, rows) = all.last_mut().expect("a table");
-                if !line.starts_with("|---") {
-                    rows.push(line.trim_matches('|').split(" | ").map(str::trim).collect());
-                }
-            } else {
-                in_table = true;
-                all.push((heading, line, Vec::new()));
-            }
-        }
-        all
-    }
-
-    /// The rows of the table under this heading that begins with this line.
-    fn rows(&self, heading: &str, start: &str) -> Vec<Vec<&str>> {
-        let mut found = self.tables();
-        found.retain(|(under, first, _)| *under == heading && first.starts_with(start));
-        assert_eq!(found.len(), 1, "tables under {heading:?} that begin with {start:?}");
-        found.remove(0).2
-    }
-
-    fn offsets(&self, heading: &str) -> Vec<Row<'_>> {
-        let number = |cell: &str| cell.parse().expect("offset and size in decimal digits");
-        self.rows(heading, OFFSETS)
-            .iter()
-            .map(|cells| Row { offset: number(cells[0]), size: number(cells[1]), field: cells[2] })
-            .collect()
-    }
-
-    /// Compares the bytes of a structure with its table: every field stands where the table says, and
-    /// what is reserved is zero. `fields` names all but the checksum and what is reserved.
-    fn compare(&self, heading: &str, bytes: &[u8], fields: &[(&str, &[u8])]) {
-        let mut named = 0;
-        for Row { offset, size, field } in self.offsets(heading) {
-            let found = &bytes[offset..offset + size];
-            match fields.iter().find(|(name, _)| *name == field) {
-                Some((_, expected)) => {
-                    assert_eq!(found, *expected, "{heading}, {field}");
-                    named += 1;
-                }
-                None if field == "crc" => {}
-                None => {
-                    assert_eq!(field, "reserved", "{heading} names a field that nobody checks");
-                    assert!(found.iter().all(|byte| *byte == 0), "{heading}, reserved at {offset}");
-                }
-            }
-        }
-        assert_eq!(named, fields.len(), "{heading} lacks a field");
-    }
-
-    /// The same for a header in which every field is a marker that occurs nowhere else.
-    fn find(&self, heading: &str, bytes: &[u8], fields: &[(&str, &[u8])]) {
-        self.compare(heading, bytes, fields);
-        for Row { offset, size, field } in self.offsets(heading) {
-            if let Some((_, marker)) = fields.iter().find(|(name, _)| *name == field) {
-                let places: Vec<_> = (0..=bytes.len() - size)
-                    .filter(|at| bytes[*at..].starts_with(marker))
-                    .collect();
-                assert_eq!(places, [offset], "{heading}, {field}");
-            }
-        }
-    }
-}
-
 /// Every table of offsets with the size of what it lays out.
-const SIZES: [(&str, usize); 13] = [
+const SIZES: [(&str, usize); 21] = [
     ("Segment header", PAGE),
     ("Frame header", FRAME_HEADER_BYTES),
     ("Link", LINK_FRAME_BYTES - FRAME_HEADER_BYTES),
@@ -132,6 +39,14 @@ const SIZES: [(&str, usize); 13] = [
     ("Edit segment", 40),
     ("Edit sealed", 16 + SEAL_BODY_BYTES),
     ("Edit retired", 4),
+    ("Index header", PAGE),
+    ("Section place", 16),
+    ("Filter", DESCRIPTOR_BYTES),
+    ("Segment entry", Entry::BYTES as usize),
+    ("Run entry", HeadEntry::BYTES as usize),
+    ("Postings", 8),
+    ("Offsets", 8),
+    ("Names", HEAD_BYTES as usize),
 ];
 
 #[test]
