@@ -1,7 +1,7 @@
 //! A commit over several streams.
 
 use crate::draft::Draft;
-use crate::{Durability, Error, ExpectedVersion, NewEvent, Result, Store, Ticket};
+use crate::{AppendCondition, Durability, Error, ExpectedVersion, NewEvent, Result, Store, Ticket};
 
 /// A commit over several streams, all or nothing.
 ///
@@ -62,6 +62,30 @@ impl<'s, 'n> Commit<'s, 'n> {
         self
     }
 
+    /// Has the commit fail if anything matches the query, or has since the position that is named: the
+    /// dynamic consistency boundary. A commit takes one condition.
+    ///
+    /// ```
+    /// use quipu::{ExpectedVersion, NewEvent, Query, QueryItem, Store};
+    ///
+    /// let store = Store::builder("shop.quipu").in_memory().open()?;
+    /// let taken = Query::new().item(QueryItem::new().event_type("NameTaken").tag("name:ada"));
+    /// let take = || NewEvent::new("NameTaken", b"".as_slice()).tag("name:ada");
+    /// let any = ExpectedVersion::Any;
+    /// store.commit().append("user-1", any, [take()]).fail_if(taken.clone().absent()).submit()?.wait()?;
+    ///
+    /// let again = store.commit().append("user-2", any, [take()]).fail_if(taken.absent()).submit();
+    /// let error = again.and_then(|ticket| ticket.wait()).unwrap_err();
+    /// assert_eq!(error.matched().map(|position| position.0), Some(0));
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
+    pub fn fail_if(mut self, condition: AppendCondition) -> Commit<'s, 'n> {
+        if self.draft.condition.replace(condition).is_some() && self.wrong.is_none() {
+            self.wrong = Some(Error::invalid("a commit takes one condition"));
+        }
+        self
+    }
+
     /// Says when this commit is acknowledged, whatever the store's default.
     pub fn durability(mut self, durability: Durability) -> Commit<'s, 'n> {
         self.draft.durability = durability;
@@ -73,8 +97,8 @@ impl<'s, 'n> Commit<'s, 'n> {
     /// # Errors
     /// As [`Store::append`].
     pub fn submit(self) -> Result<Ticket> {
-        let (store, draft) = self.finish()?;
-        store.submit(&draft)
+        let (store, mut draft) = self.finish()?;
+        store.submit(&mut draft)
     }
 
     /// As [`Commit::submit`], and does not wait for room either.
@@ -83,8 +107,8 @@ impl<'s, 'n> Commit<'s, 'n> {
     /// As [`Store::append`], and [`ErrorKind::Busy`](crate::ErrorKind::Busy) where it would have to
     /// wait.
     pub fn try_submit(self) -> Result<Ticket> {
-        let (store, draft) = self.finish()?;
-        store.try_submit(&draft)
+        let (store, mut draft) = self.finish()?;
+        store.try_submit(&mut draft)
     }
 
     fn finish(self) -> Result<(&'s Store, Draft<'n>)> {

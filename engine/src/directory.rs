@@ -1,12 +1,34 @@
 //! The files of a store and their names.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use quipu_format::SegmentId;
 
 /// Ends the name of a file that is not complete yet.
-pub(crate) const TEMPORARY: &str = ".tmp";
+const TEMPORARY: &str = ".tmp";
 const SEGMENT: &str = ".seg";
+const INDEX: &str = ".idx";
+const RUN: &str = ".run";
+const BALLAST: &str = "ballast";
+
+/// What a file of a store is for, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The lock or the manifest.
+    Fixed,
+    /// Room set aside.
+    Ballast,
+    /// Not complete: whoever made it has died.
+    Temporary,
+    Segment(SegmentId),
+    /// The index of a segment, or of its beginning.
+    Index(SegmentId),
+    /// The heads of a range of segments.
+    Run(RangeInclusive<SegmentId>),
+    /// None of the store's.
+    Stranger,
+}
 
 /// The directory of a store.
 #[derive(Clone, Debug)]
@@ -35,6 +57,18 @@ impl Directory {
         self.path.join(format!("{:010}{SEGMENT}", id.0))
     }
 
+    pub(crate) fn index(&self, id: SegmentId) -> PathBuf {
+        self.path.join(format!("{:010}{INDEX}", id.0))
+    }
+
+    pub(crate) fn run(&self, segments: &RangeInclusive<SegmentId>) -> PathBuf {
+        self.path.join(format!("{:010}-{:010}{RUN}", segments.start().0, segments.end().0))
+    }
+
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.path.join(BALLAST)
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -46,13 +80,30 @@ impl Directory {
         PathBuf::from(name)
     }
 
-    /// The number of the segment that a file name stands for.
-    pub(crate) fn segment_of(name: &str) -> Option<SegmentId> {
-        let digits = name.strip_suffix(SEGMENT)?;
-        let plain = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let id = if plain { digits.parse().ok()? } else { return None };
-        (id > 0).then_some(SegmentId(id))
+    /// What a name stands for.
+    pub(crate) fn role(name: &str) -> Role {
+        match name {
+            "lock" | "manifest" => return Role::Fixed,
+            BALLAST => return Role::Ballast,
+            _ if name.ends_with(TEMPORARY) => return Role::Temporary,
+            _ => {}
+        }
+        let run = || {
+            let (first, last) = name.strip_suffix(RUN)?.split_once('-')?;
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Role::Run(first..=last))
+        };
+        let index = || Some(Role::Index(number(name.strip_suffix(INDEX)?)?));
+        let segment = || Some(Role::Segment(number(name.strip_suffix(SEGMENT)?)?));
+        segment().or_else(index).or_else(run).unwrap_or(Role::Stranger)
     }
+}
+
+/// The number of a segment as names show it: ten digits.
+fn number(digits: &str) -> Option<SegmentId> {
+    let plain = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let id = if plain { digits.parse().ok()? } else { return None };
+    (id > 0).then_some(SegmentId(id))
 }
 
 #[cfg(test)]
@@ -60,12 +111,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ten_digits_name_a_segment() {
-        assert_eq!(Directory::segment_of("0000000012.seg"), Some(SegmentId(12)));
-        for name in ["12.seg", "0000000000.seg", "00000000+1.seg", "9999999999.seg", "manifest"] {
-            assert_eq!(Directory::segment_of(name), None, "{name}");
+    fn names_stand_for_what_they_were_made_for() {
+        let directory = Directory::new("s");
+        let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let (one, twelve) = (SegmentId(1), SegmentId(12));
+        assert_eq!(Directory::role(&name(directory.segment(twelve))), Role::Segment(twelve));
+        assert_eq!(Directory::role(&name(directory.index(twelve))), Role::Index(twelve));
+        assert_eq!(Directory::role(&name(directory.run(&(one..=twelve)))), Role::Run(one..=twelve));
+        for fixed in [directory.lock(), directory.manifest()] {
+            assert_eq!(Directory::role(&name(fixed)), Role::Fixed);
         }
-        let path = Directory::new("s").segment(SegmentId(12));
-        assert_eq!(path, Path::new("s/0000000012.seg"));
+        assert_eq!(Directory::role(&name(directory.ballast())), Role::Ballast);
+        let temporary = Directory::temporary(&directory.index(twelve));
+        assert_eq!(Directory::role(&name(temporary)), Role::Temporary);
+        assert_eq!(directory.segment(twelve), Path::new("s/0000000012.seg"));
+    }
+
+    #[test]
+    fn only_ten_digits_name_a_segment() {
+        for name in [
+            "12.seg",
+            "0000000000.seg",
+            "00000000+1.seg",
+            "9999999999.seg",
+            "0000000001.idx.old",
+            "0000000001.run",
+            "0000000002-0000000001.run",
+            "0000000001-0000000002-0000000003.run",
+            "letter.txt",
+        ] {
+            assert_eq!(Directory::role(name), Role::Stranger, "{name}");
+        }
     }
 }

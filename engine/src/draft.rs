@@ -1,6 +1,7 @@
 //! A commit encoded as far as it can be before it has its place in the log.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::Version;
@@ -11,11 +12,13 @@ use quipu_format::limits::{
     TAG_BYTES_MAX, TAGS_MAX, TYPE_BYTES_MAX,
 };
 use quipu_format::record::{self, Fields};
-use quipu_index::{Key, Keys, Kind};
+use quipu_index::{Key, Keys, Kind, StreamHead};
 use uuid::Uuid;
 
 use crate::ids::EventIds;
-use crate::{Durability, Error, ExpectedVersion, NewEvent, Result};
+use crate::keys::keys_of;
+use crate::outline::{Noted, Outline};
+use crate::{AppendCondition, Durability, Error, ExpectedVersion, NewEvent, Result};
 
 /// Up to this many streams a commit is searched for a stream one by one.
 const STREAMS_SEARCHED: usize = 8;
@@ -30,6 +33,8 @@ pub(crate) struct DraftStream<'a> {
     pub(crate) events: u32,
     /// Number of its last event in the commit.
     pub(crate) last_ordinal: u16,
+    /// Its head as looked up outside the lock, if the draft is resolved.
+    pub(crate) known: Option<StreamHead>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +54,13 @@ pub(crate) struct Draft<'a> {
     records: Vec<DraftRecord>,
     pub(crate) streams: Vec<DraftStream<'a>>,
     by_key: HashMap<Key, u32>,
+    pub(crate) outline: Arc<Outline>,
+    /// The generation of tentative heads for which `known` of the streams was looked up.
+    pub(crate) resolved: Option<u64>,
+    /// What must not have happened.
+    pub(crate) condition: Option<AppendCondition>,
     pub(crate) durability: Durability,
+    scratch: Vec<Key>,
 }
 
 impl<'a> Draft<'a> {
@@ -59,7 +70,11 @@ impl<'a> Draft<'a> {
             records: Vec::new(),
             streams: Vec::new(),
             by_key: HashMap::new(),
+            outline: Arc::default(),
+            resolved: None,
+            condition: None,
             durability,
+            scratch: Vec::new(),
         }
     }
 
@@ -94,7 +109,7 @@ impl<'a> Draft<'a> {
             return Err(Error::invalid("stream names that begin with `$` are reserved"));
         }
         let key = keys.key(Kind::Stream, name);
-        let entry = DraftStream { key, name, expected, events: 0, last_ordinal: 0 };
+        let entry = DraftStream { key, name, expected, events: 0, last_ordinal: 0, known: None };
         if let Some(index) = self.find(key) {
             let known = self.streams[index as usize].expected;
             if known == ExpectedVersion::Any {
@@ -134,6 +149,7 @@ impl<'a> Draft<'a> {
             return Err(Error::invalid("a commit takes at most 65,535 events"));
         }
         let ordinal = self.records.len() as u16;
+        let id = event.id.unwrap_or_else(|| context.ids.next(context.disk)).into_bytes();
         let stream = &mut self.streams[index as usize];
         let fields = Fields {
             stream: stream.name,
@@ -143,7 +159,7 @@ impl<'a> Draft<'a> {
             payload: &event.payload,
             codec: event.codec,
             occurred: event.occurred,
-            id: Some(event.id.unwrap_or_else(|| context.ids.next(context.disk)).into_bytes()),
+            id: Some(id),
             ordinal,
         };
         let bytes = self.bytes.len() as u64 + record::encoded_bytes(&fields);
@@ -153,16 +169,43 @@ impl<'a> Draft<'a> {
             ));
         }
         let draft = record::encode(&mut self.bytes, &fields);
-        self.records.push(DraftRecord { draft, stream: index, nth: stream.events });
+        let nth = stream.events;
+        self.records.push(DraftRecord { draft, stream: index, nth });
         stream.events += 1;
         stream.last_ordinal = ordinal;
+        self.note(
+            context,
+            event,
+            Noted { offset: draft.offset, stream: index, nth, keys: &[], id, id_key: None },
+        );
         Ok(())
+    }
+
+    /// Notes what the index will need to know of the event.
+    fn note(&mut self, context: &Context<'_>, event: &NewEvent<'_>, noted: Noted<'_>) {
+        let Context { keys, .. } = context;
+        let DraftStream { key, name, .. } = self.streams[noted.stream as usize];
+        let mut all = std::mem::take(&mut self.scratch);
+        let tags = event.tags.iter().map(|tag| &**tag);
+        keys_of(keys, (key, name), &event.kind, tags, &mut all);
+        let id_key = context.index_ids.then(|| keys.bytes(Kind::EventId, &noted.id));
+        let outline = Arc::make_mut(&mut self.outline);
+        outline.anonymous |= event.id.is_none();
+        outline.push(Noted { keys: &all, id_key, ..noted });
+        self.scratch = all;
     }
 
     /// The draft, if it is a commit at all.
     pub(crate) fn finish(self) -> Result<Draft<'a>> {
         if self.records.is_empty() {
             return Err(Error::invalid("a commit needs at least one event"));
+        }
+        if !self.outline.anonymous && self.records.len() > 1 {
+            let mut ids: Vec<_> = self.outline.ids().collect();
+            ids.sort_unstable();
+            if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+                return Err(Error::invalid("two events of a commit have the same id"));
+            }
         }
         Ok(self)
     }
@@ -194,6 +237,8 @@ pub(crate) struct Context<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) ids: &'a EventIds,
     pub(crate) disk: &'a dyn Disk,
+    /// Whether ids are indexed.
+    pub(crate) index_ids: bool,
 }
 
 fn check_bounds(event: &NewEvent<'_>) -> Result<()> {

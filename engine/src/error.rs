@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu_format::{ByteOffset, FormatError, Position, Version};
+use quipu_index::IndexError;
 
 use crate::ExpectedVersion;
 
@@ -24,17 +25,30 @@ struct Inner {
     kind: ErrorKind,
     detail: String,
     cause: Option<io::Error>,
-    conflict: Option<Conflict>,
-    damage: Option<Damage>,
+    about: About,
+}
+
+/// What an error is about, as data.
+#[derive(Debug)]
+enum About {
+    Nothing,
+    Stream(Conflict),
+    /// An event that stands in the way of a condition or a retry.
+    Event(Position),
+    Bytes(Damage),
 }
 
 /// The kinds of failure, each with what the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A stream was not at the expected version. Nothing was written. Read the stream again, decide
-    /// again; [`Error::conflict`] says what is there.
+    /// A stream was not at the expected version, or an event matches what must not have happened. Nothing
+    /// was written. Read again, decide again; [`Error::conflict`] says what is there, or
+    /// [`Error::matched`] where the event is.
     Conflict,
+    /// Some events of the commit are stored already, under the same ids, and others are not: it is no
+    /// retry of an earlier commit. Nothing was written. Read the stream and send only what is missing.
+    Overlap,
     /// The arguments break a bound or contradict each other. Nothing was written. Correct the call.
     Invalid,
     /// The store is working at its limit and [`try_append`](crate::Store::try_append) does not wait.
@@ -72,6 +86,7 @@ impl ErrorKind {
     pub const fn code(self) -> &'static str {
         match self {
             ErrorKind::Conflict => "conflict",
+            ErrorKind::Overlap => "overlap",
             ErrorKind::Invalid => "invalid",
             ErrorKind::Busy => "busy",
             ErrorKind::Full => "full",
@@ -92,6 +107,7 @@ impl ErrorKind {
     pub const fn advice(self) -> &'static str {
         match self {
             ErrorKind::Conflict => "read the stream again and decide on what is there now",
+            ErrorKind::Overlap => "read the stream and send only the events that are missing",
             ErrorKind::Invalid => "correct the call; nothing was written",
             ErrorKind::Busy => "try again in a moment, or use an append that waits",
             ErrorKind::Full => "free some space; the store goes on by itself, nothing was written",
@@ -144,17 +160,11 @@ pub struct Damage {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Error {
-        Error::build(kind, detail.into(), None, None, None)
+        Error::build(kind, detail.into(), None, About::Nothing)
     }
 
-    fn build(
-        kind: ErrorKind,
-        detail: String,
-        cause: Option<io::Error>,
-        conflict: Option<Conflict>,
-        damage: Option<Damage>,
-    ) -> Error {
-        Error { inner: Arc::new(Inner { kind, detail, cause, conflict, damage }) }
+    fn build(kind: ErrorKind, detail: String, cause: Option<io::Error>, about: About) -> Error {
+        Error { inner: Arc::new(Inner { kind, detail, cause, about }) }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Error {
@@ -168,7 +178,7 @@ impl Error {
     }
 
     pub(crate) fn because(kind: ErrorKind, detail: String, cause: io::Error) -> Error {
-        Error::build(kind, detail, Some(cause), None, None)
+        Error::build(kind, detail, Some(cause), About::Nothing)
     }
 
     pub(crate) fn conflicting(conflict: Conflict) -> Error {
@@ -178,13 +188,28 @@ impl Error {
         };
         let detail =
             format!("stream {:?} {there}, but {} was expected", conflict.stream, conflict.expected);
-        Error::build(ErrorKind::Conflict, detail, None, Some(conflict), None)
+        Error::build(ErrorKind::Conflict, detail, None, About::Stream(conflict))
+    }
+
+    /// The event at this position matches what must not have happened.
+    pub(crate) fn condition(position: Position) -> Error {
+        let detail = format!("the event at position {position} matches the condition's query");
+        Error::build(ErrorKind::Conflict, detail, None, About::Event(position))
+    }
+
+    /// The event at this position carries the id of one of the commit's events.
+    pub(crate) fn repeated(position: Position) -> Error {
+        let detail = format!(
+            "the event at position {position} has the id of one of the commit's events, which is no \
+             retry of the commit it came with"
+        );
+        Error::build(ErrorKind::Overlap, detail, None, About::Event(position))
     }
 
     pub(crate) fn damaged(damage: Damage) -> Error {
         let Damage { file, offset, bytes, what, .. } = &damage;
         let detail = format!("{} at offset {offset} ({bytes} bytes): {what}", file.display());
-        Error::build(ErrorKind::Damaged, detail, None, None, Some(damage))
+        Error::build(ErrorKind::Damaged, detail, None, About::Bytes(damage))
     }
 
     /// An error in the bytes at `offset` of `file`.
@@ -238,16 +263,38 @@ impl Error {
         self.kind().advice()
     }
 
-    /// What was expected and what is there, if this is a conflict.
+    /// What was expected of a stream and what is there, if this is a conflict about a stream.
     #[must_use]
     pub fn conflict(&self) -> Option<&Conflict> {
-        self.inner.conflict.as_ref()
+        match &self.inner.about {
+            About::Stream(conflict) => Some(conflict),
+            _ => None,
+        }
+    }
+
+    /// Position of the event that matches a condition, or that carries an id of the commit's.
+    #[must_use]
+    pub fn matched(&self) -> Option<Position> {
+        match &self.inner.about {
+            About::Event(position) => Some(*position),
+            _ => None,
+        }
     }
 
     /// Where the damage is, if this is about damage.
     #[must_use]
     pub fn damage(&self) -> Option<&Damage> {
-        self.inner.damage.as_ref()
+        match &self.inner.about {
+            About::Bytes(damage) => Some(damage),
+            _ => None,
+        }
+    }
+}
+
+impl From<IndexError> for Error {
+    /// An index that cannot be used, and cannot be made anew either.
+    fn from(error: IndexError) -> Error {
+        Error::new(ErrorKind::Io, format!("reading the index: {error}"))
     }
 }
 

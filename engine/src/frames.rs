@@ -57,7 +57,7 @@ pub(crate) enum Body<'w> {
 }
 
 /// Bytes that are no valid frame.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bad {
     /// Where it goes wrong: the frame, or a record in it.
     pub(crate) at: ByteOffset,
@@ -108,6 +108,16 @@ impl<'f> Frames<'f> {
             Ok(header) => Ok(Ok(header)),
             Err(error) => bad(error),
         }
+    }
+
+    /// Whether a valid header stands at `offset`, whatever follows it.
+    pub(crate) fn has_header(&mut self, offset: ByteOffset) -> io::Result<bool> {
+        if self.limit.0.saturating_sub(offset.0) < HEADER {
+            return Ok(false);
+        }
+        let place = Place::new(self.salt, offset);
+        let bytes = self.get(offset.0..offset.0 + HEADER)?;
+        Ok(FrameHeader::decode(bytes, place).is_ok())
     }
 
     /// The frame at `offset`, its header checked and its body not yet.

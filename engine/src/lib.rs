@@ -1,9 +1,9 @@
 //! An embedded event store: streams of events with versions, in one append-only log.
 //!
 //! [`Store::open`] opens or creates a store; [`Store::append`] appends with an [`ExpectedVersion`] and
-//! returns once the commit is durable; [`Store::commit`] spans several streams; [`Store::all`] reads
-//! everything in order, and lends each [`Event`] from the log without a copy. [`verify`] looks at every
-//! byte.
+//! returns once the commit is durable; [`Store::commit`] spans several streams. [`Store::stream`],
+//! [`Store::category`], [`Store::query`] and their like read what is asked for, [`Store::all`] everything, both
+//! ways, and lend each [`Event`] from the log without a copy. [`verify`] looks at every byte.
 //!
 //! ```
 //! use quipu::{ExpectedVersion, NewEvent, Store};
@@ -23,6 +23,9 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "rkyv")]
+mod archived;
+mod ballast;
 mod commit;
 mod create;
 mod directory;
@@ -30,15 +33,22 @@ mod draft;
 mod error;
 mod event;
 mod expected;
+mod find;
 mod frames;
 mod ids;
+mod index_files;
+mod keys;
 mod log;
 mod manifest;
 mod open;
 mod options;
+mod outline;
 mod pipeline;
+mod query;
 mod read;
+mod rebuild;
 mod recovery;
+mod reindex;
 mod seal;
 mod segments;
 mod stepper;
@@ -52,11 +62,16 @@ pub use commit::Commit;
 pub use error::{Conflict, Damage, Error, ErrorKind, Result};
 pub use event::{Event, NewEvent, OwnedEvent, Verify};
 pub use expected::ExpectedVersion;
-pub use options::{Durability, Mode, Options};
+pub use options::{Durability, Mode, Options, ReadMode};
+pub use query::{AppendCondition, Query, QueryItem};
 pub use quipu_format::record::{Codec, Tags};
 pub use quipu_format::{ByteOffset, FORMAT_VERSION, Position, Timestamp, Version, limits};
-pub use read::{All, Events};
+pub use quipu_index::StreamHead;
+pub use read::{Events, Selection, Streams};
+pub use rebuild::{RebuildProgress, RebuildReport, rebuild_index, rebuild_index_on};
 pub use recovery::{Opening, Recovered};
+#[cfg(feature = "rkyv")]
+pub use rkyv;
 #[doc(hidden)]
 pub mod stepping {
     //! A store driven one step at a time: for simulators. No part of the stable interface.

@@ -18,12 +18,14 @@ use quipu_format::{
     ByteOffset, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES, align_up,
 };
 
+use crate::ballast::sparing;
 use crate::create::{create_complete, sync_parent};
 use crate::directory::Directory;
 use crate::{Error, ErrorKind, Result};
 
-/// Smallest size of a manifest's file.
-const MANIFEST_BYTES_MIN: u64 = 16 << 10;
+/// Smallest size of a manifest's file: room for some 250 segments, which is 40 GB. All of it is
+/// read by each opening, so that this costs the same for all stores but the largest.
+const MANIFEST_BYTES_MIN: u64 = 64 << 10;
 /// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
 const SECTOR_BYTES: u64 = 512;
 /// Bytes of most edits, at most.
@@ -289,7 +291,8 @@ impl Manifest {
     pub(crate) fn add(&mut self, edits: &[Edit]) -> Result<()> {
         self.make_room(edits)?;
         for (edits, bytes) in self.encode(edits) {
-            write_all_at(&*self.file, &bytes, self.end.0)
+            let directory = self.path.parent().unwrap_or(&self.path);
+            sparing(&*self.disk, directory, || write_all_at(&*self.file, &bytes, self.end.0))
                 .map_err(|error| Error::io("writing", &self.path, error))?;
             self.file.sync_data().map_err(|error| unsynced(&self.path, error))?;
             self.end.0 += bytes.len() as u64;
@@ -350,7 +353,8 @@ impl Manifest {
             edit.encode(number, place, &mut bytes);
         }
         let size = align_up((bytes.len() as u64 * 2).max(MANIFEST_BYTES_MIN), FIRST_EDIT.0);
-        let file = create_complete(&**disk, &path, &bytes, size)
+        let directory = path.parent().unwrap_or(&path);
+        let file = sparing(&**disk, directory, || create_complete(&**disk, &path, &bytes, size))
             .map_err(|error| Error::io("writing", &path, error))?;
         listing.retired.clear();
         Ok(Manifest {

@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu_disk::{Disk, Gate, Lock, MemoryDisk, RealDisk};
-use quipu_format::Lsn;
-use quipu_index::Keys;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{Lsn, Position};
+use quipu_index::{Active, Part as IndexPart};
 
-use crate::directory::{Directory, TEMPORARY};
+use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
+use crate::index_files::{Missing, gather, segment, sweep};
 use crate::log::Log;
 use crate::pipeline::Tail;
-use crate::recovery::{self, Opening, Ready, Survey, Tip};
-use crate::segments::Segments;
+use crate::recovery::{self, Opening, Part, Ready, State, Survey, Tip};
+use crate::reindex::replay;
+use crate::segments::{Segments, Shelf};
 use crate::threads::Running;
-use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store};
+use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
 
 /// The writing half of a store.
 pub(crate) struct Writer {
     pub(crate) running: Running,
-    pub(crate) keys: Keys,
     pub(crate) ids: EventIds,
 }
 
@@ -68,7 +70,8 @@ impl Builder {
 
     /// Keeps the store in memory; it goes with the process.
     #[must_use]
-    pub fn in_memory(self) -> Builder {
+    pub fn in_memory(mut self) -> Builder {
+        self.options.ballast_bytes = 0;
         self.disk(Arc::new(MemoryDisk::new()))
     }
 
@@ -97,21 +100,32 @@ impl Builder {
         let path = directory.lock();
         let has_writer =
             self.disk.is_locked(&path).map_err(|error| Error::io("reading", &path, error))?;
-        let mut survey = Survey::take_beside_writer(&*self.disk, &directory)?;
+        let mode = self.options.read_mode;
+        let mut survey = Survey::take_beside_writer(&*self.disk, &directory, mode)?;
         let mut end = survey.end().unwrap_or_default();
         let mut next_position = survey.next_position;
         if let (true, Tip::Unclean { durable, .. }, Some(last)) =
             (has_writer, &survey.tip, survey.parts.last_mut())
+            && let State::Unsealed(unsealed) = &last.state
         {
             // The writer has not said yet that what follows is durable.
             last.end = *durable;
-            end = Lsn::new(last.file.id, last.end);
-            next_position = last.file.scan(last.end, &mut |_, _| Ok(()))?.next_position;
+            end = Lsn::new(last.segment.id, last.end);
+            next_position = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?.next_position;
             next_position = next_position.max(last.base);
         }
-        let segments = Arc::new(Segments::new(&survey.parts, end, next_position));
+        let segments = self.left(&survey, end, next_position)?;
         let opening = Opening { strangers: survey.strangers, ..Opening::default() };
         Ok(Store::assemble(self, segments, opening, None))
+    }
+
+    /// The segments of a store that is only read.
+    fn left(&self, survey: &Survey, end: Lsn, next_position: Position) -> Result<Arc<Segments>> {
+        let header = survey.manifest.as_ref().map(|manifest| &manifest.header);
+        let shelf = Shelf::new(&self.disk, &survey.directory, header, &self.options);
+        let segments = gather(shelf, &survey.parts, &survey.index, Missing::Left)?;
+        complete(&segments, &survey.parts, end, next_position)?;
+        Ok(segments)
     }
 
     fn open_to_write(self) -> Result<Store> {
@@ -119,7 +133,7 @@ impl Builder {
         let lock = lock_directory(&*self.disk, &directory, &self.options)?;
         match make_ready(&self.disk, &directory, &self.options) {
             Ok(ready) => {
-                let segments = Arc::new(segments_of(&ready));
+                let segments = segments_of(&self.disk, &ready, &self.options)?;
                 let opening = ready.opening.clone();
                 let writer =
                     Writer::start(&self.disk, &directory, ready, &segments, &self.options)?;
@@ -134,10 +148,11 @@ impl Builder {
 
     /// The disk is full: what is there can be read; the rest of the opening is made up for later.
     fn open_for_later(self, full: &Error, lock: Lock) -> Result<Store> {
-        let survey = Survey::take(&*self.disk, &self.directory()).map_err(|_| full.clone())?;
+        let survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
+            .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
         let end = survey.end().unwrap_or_default();
-        let segments = Arc::new(Segments::new(&survey.parts, end, survey.next_position));
+        let segments = self.left(&survey, end, survey.next_position)?;
         let opening = Opening {
             strangers: survey.strangers,
             postponed: Some(full.to_string()),
@@ -193,12 +208,7 @@ fn refuse_strangers(disk: &dyn Disk, directory: &Directory) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Error::io("listing", path, error)),
     };
-    let own = |name: &String| {
-        name == "lock"
-            || name == "manifest"
-            || name.ends_with(TEMPORARY)
-            || Directory::segment_of(name).is_some()
-    };
+    let own = |name: &String| Directory::role(name) != Role::Stranger;
     if !names.iter().any(|name| name == "manifest") && !names.iter().all(own) {
         let detail = format!("{} holds other files and no store", path.display());
         return Err(Error::new(ErrorKind::NoStore, detail));
@@ -212,7 +222,7 @@ pub(crate) fn make_ready(
     directory: &Directory,
     options: &Options,
 ) -> Result<Ready> {
-    match Survey::take(&**disk, directory) {
+    match Survey::take(&**disk, directory, options.read_mode) {
         Ok(survey) => recovery::open(disk, survey, options),
         Err(error) if error.kind() == ErrorKind::NoStore && options.mode == Mode::Create => {
             recovery::create(disk, directory, options)
@@ -221,9 +231,60 @@ pub(crate) fn make_ready(
     }
 }
 
-pub(crate) fn segments_of(ready: &Ready) -> Segments {
+/// The segments of a store that is ready for writing. Files that nobody needs are removed, and the ballast is
+/// made if it is missing.
+pub(crate) fn segments_of(
+    disk: &Arc<dyn Disk>,
+    ready: &Ready,
+    options: &Options,
+) -> Result<Arc<Segments>> {
     let Tail { segment, end, .. } = ready.start.tail;
-    Segments::new(&ready.parts, Lsn::new(segment.id, end), ready.start.next_position)
+    let segments = Arc::clone(&ready.segments);
+    let end = Lsn::new(segment.id, end);
+    let lost = complete(&segments, &ready.parts, end, ready.start.next_position)?;
+    lost.into_iter().for_each(|error| segments.upkeep.note_lost(error));
+    sweep(&segments, &ready.index);
+    if !ready.index.ballast {
+        ballast::keep(&**disk, &segments.shelf.directory, options.ballast_bytes);
+    }
+    Ok(segments)
+}
+
+/// Adds the segments that are not sealed to those that are, each with its index: as much as a file covers from
+/// there, the rest from the log. Gives the first damage met in that rest.
+fn complete(
+    segments: &Arc<Segments>,
+    parts: &[Part],
+    end: Lsn,
+    next_position: Position,
+) -> Result<Option<Error>> {
+    let known = segments.view().table.segments.len();
+    let mut rest = Vec::new();
+    let more = parts.iter().enumerate().skip(known).map(|(index, part)| {
+        let segment = segment(&segments.shelf, part);
+        if part.segment.id != end.segment() {
+            segment.finish(part.end);
+        }
+        if let Some(unsealed) = part.unsealed() {
+            let file = unsealed.index_below(part.end);
+            let covers = file.as_ref().map(|file| *file.covers());
+            let active = Arc::new(Active::new(covers.map_or(0, |covers| covers.events)));
+            let memory = IndexPart::Memory(Arc::clone(&active));
+            let parts = file.map(IndexPart::File).into_iter().chain([memory]);
+            segment.set_parts(parts.collect::<Arc<[IndexPart]>>());
+            rest.push((index, covers.map_or(FIRST_FRAME, |covers| covers.end), active));
+        }
+        Arc::new(segment)
+    });
+    let more: Vec<_> = more.collect();
+    segments.complete(more, end, next_position);
+    let view = segments.view();
+    let mut lost = None;
+    for (index, from, active) in rest {
+        let damage = replay(&view, index, from, u32::MAX, &active)?;
+        lost = lost.or(damage);
+    }
+    Ok(lost)
 }
 
 impl Writer {
@@ -234,13 +295,12 @@ impl Writer {
         segments: &Arc<Segments>,
         options: &Options,
     ) -> Result<Writer> {
-        let keys = Keys::new(ready.manifest.header().secret);
         let mut seed = [0; 16];
         disk.fill_random(&mut seed)
             .map_err(|error| Error::because(ErrorKind::Io, "drawing random bytes".into(), error))?;
         let disk = Arc::clone(disk);
         let log = Log::new(disk, directory.clone(), ready, Arc::clone(segments), options)?;
         let running = Running::start(Arc::new(log), options)?;
-        Ok(Writer { running, keys, ids: EventIds::new(seed) })
+        Ok(Writer { running, ids: EventIds::new(seed) })
     }
 }

@@ -29,6 +29,17 @@ pub enum Mode {
     ReadOnly,
 }
 
+/// How events are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReadMode {
+    /// From a map of the file, in place and without a copy. A device that fails under the map ends the
+    /// process with SIGBUS.
+    #[default]
+    Map,
+    /// With read calls, into memory of the cursor's own: slower, and a failing device is an error.
+    Pread,
+}
+
 /// How a store behaves. Every field has a default; [`Options::validate`] is called by opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -46,6 +57,18 @@ pub struct Options {
     /// Largest capacity of a new segment, in bytes, unless a single commit needs more; a multiple of
     /// 4,096. Default 256 MiB.
     pub segment_bytes_max: u64,
+    /// Keys (streams, categories, types, tags, ids) after which a segment is full, so that its index stays
+    /// small: 1,024 to 16 million. Default 1 million.
+    pub segment_keys_max: u32,
+    /// How many of the last segments know their events by id, so that a retried append with
+    /// [`ExpectedVersion::Any`](crate::ExpectedVersion::Any) is recognised there; counted from when this is
+    /// set. Default 0: none.
+    pub id_segments: u32,
+    /// How events are read.
+    pub read_mode: ReadMode,
+    /// Bytes that are set aside in a file, to be given up when the manifest or an index finds the disk full:
+    /// 0, for none, to 1 GiB. Default 4 MiB.
+    pub ballast_bytes: u64,
     /// With [`Durability::Os`], how long written bytes may stay unsynced. Default 100 ms.
     pub sync_interval: Duration,
     /// How long the store is idle before it marks on disk that everything is durable. Default 1 s.
@@ -61,6 +84,10 @@ impl Default for Options {
             buffers: 4,
             segment_bytes_min: 1 << 20,
             segment_bytes_max: SEGMENT_BYTES_MAX,
+            segment_keys_max: 1 << 20,
+            id_segments: 0,
+            read_mode: ReadMode::Map,
+            ballast_bytes: 4 << 20,
             sync_interval: Duration::from_millis(100),
             mark_after: Duration::from_secs(1),
         }
@@ -99,6 +126,12 @@ impl Options {
         }
         if !(2..=16).contains(&self.buffers) {
             return Err(Error::invalid("buffers must be 2 to 16"));
+        }
+        if !(1 << 10..=1 << 24).contains(&self.segment_keys_max) {
+            return Err(Error::invalid("segment_keys_max must be 1,024 to 16,777,216"));
+        }
+        if self.ballast_bytes > 1 << 30 {
+            return Err(Error::invalid("ballast_bytes must be at most 1 GiB"));
         }
         let times = [self.sync_interval, self.mark_after];
         if times.iter().any(|time| *time < Duration::from_millis(1)) {

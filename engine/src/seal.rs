@@ -1,14 +1,17 @@
 //! Sealing: a full segment is read once more, summed up, and never changes again.
 
-use quipu_disk::{Access, Disk, File, write_all_at};
+use std::ops::Range;
+
+use quipu_disk::{File, write_all_at};
 use quipu_format::checksum::Place;
 use quipu_format::frame::{
     FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEAL_FRAME_BYTES, encode_seal,
 };
-use quipu_format::{ByteOffset, Hash, Seal, Timestamp};
+use quipu_format::record::Record;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, FormatError, Hash, Position, Seal, Timestamp, UNIT_BYTES};
 
-use crate::directory::Directory;
-use crate::frames::Body;
+use crate::frames::{Bad, Body, Frame};
 use crate::pipeline::Rolled;
 use crate::recovery::SegmentFile;
 use crate::{Damage, Error, Result};
@@ -16,47 +19,95 @@ use crate::{Damage, Error, Result};
 /// Bytes hashed at once.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// Reads a segment up to `end` and sums it up. `chain` is that of the segment before, or zeros.
+/// What is known of a segment before it is read once more.
+#[derive(Clone, Debug)]
+pub(crate) struct Extent {
+    /// Where its frames end.
+    pub(crate) end: ByteOffset,
+    /// Positions of its events.
+    pub(crate) positions: Range<Position>,
+}
+
+/// What reading the frames adds up to.
+#[derive(Default)]
+struct Sums {
+    events: u64,
+    times: Option<(Timestamp, Timestamp)>,
+    occurred: Option<(Timestamp, Timestamp)>,
+}
+
+/// Reads a segment and sums it up. `chain` is that of the segment before, or zeros.
+///
+/// Frames that are damaged by now are left out of the times and counted by their positions; the hash is of the
+/// bytes as they are, and says nothing for them: whoever reads those events learns of the damage.
 ///
 /// # Errors
-/// Damage where not every frame up to `end` is valid.
-pub(crate) fn sum_up(file: &SegmentFile, end: ByteOffset, chain: Hash) -> Result<Seal> {
-    let mut events = 0;
-    let mut first_time = None;
-    let mut occurred: Option<(Timestamp, Timestamp)> = None;
-    let scan = file.scan(end, &mut |frame, body| {
-        first_time.get_or_insert(frame.header.time);
-        let Body::Events(records) = body else { return Ok(()) };
-        events += records.len() as u64;
-        for at in records.iter().filter_map(quipu_format::record::Record::occurred) {
-            let (min, max) = occurred.unwrap_or((at, at));
-            occurred = Some((min.min(at), max.max(at)));
-        }
-        Ok(())
-    })?;
-    if scan.end != end {
-        let damage = Damage {
-            file: file.path.clone(),
-            offset: scan.end,
-            bytes: end.0.saturating_sub(scan.end.0),
-            positions: scan.next_position..scan.next_position,
-            what: "a segment to be sealed is not valid to its end".into(),
-        };
-        return Err(Error::damaged(damage));
+/// Damage where all frames are valid and are not those that were written.
+pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result<Seal> {
+    let Extent { end, positions } = extent.clone();
+    let (sums, damaged) = add_up(file, end)?;
+    let events = positions.end.0.saturating_sub(positions.start.0);
+    if let Some(offset) = damaged {
+        tracing::error!(segment = %file.id, %offset, "sealing a segment that has been damaged");
+    } else if sums.events != events {
+        let what = "a segment to be sealed holds other events than were written".into();
+        let (file, offset) = (file.path.clone(), FIRST_FRAME);
+        return Err(Error::damaged(Damage { file, offset, bytes: end.0, positions, what }));
     }
     let content_hash = hash(file, end)?;
+    let (first_time, last_time) = sums.times.unwrap_or_default();
     Ok(Seal {
         events,
         dropped: 0,
-        first_position: scan.base,
-        next_position: scan.next_position,
-        first_time: first_time.unwrap_or(scan.last_time),
-        last_time: scan.last_time,
-        occurred,
+        first_position: positions.start,
+        next_position: positions.end,
+        first_time,
+        last_time,
+        occurred: sums.occurred,
         content_hash,
         origin_hash: content_hash,
         chain: link(chain, content_hash),
     })
+}
+
+/// Reads the frames up to `end`; where the first of them is damaged, if any.
+fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffset>)> {
+    let mut frames = file.frames(end);
+    let (mut sums, mut damaged, mut at) = (Sums::default(), None, FIRST_FRAME);
+    while at < end {
+        let frame = frames.frame_at(at).map_err(|error| file.io(error))?;
+        let bad = match frame.and_then(|frame| Ok((frame.end(), sums.add(&frame)?))) {
+            Ok((next, ())) => {
+                at = next;
+                continue;
+            }
+            Err(bad) => bad,
+        };
+        if let FormatError::Unsupported { .. } = bad.error {
+            return Err(Error::format(&file.path, bad.at, &bad.error));
+        }
+        damaged.get_or_insert(bad.at);
+        let behind = ByteOffset(at.0 + UNIT_BYTES);
+        let next =
+            frames.find(behind, Position(0), Timestamp(0)).map_err(|error| file.io(error))?;
+        at = next.map_or(end, |(offset, _)| offset);
+    }
+    Ok((sums, damaged))
+}
+
+impl Sums {
+    fn add(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Bad> {
+        let body = frame.body()?;
+        let time = frame.header.time;
+        self.times = Some((self.times.map_or(time, |(first, _)| first), time));
+        let Body::Events(records) = body else { return Ok(()) };
+        self.events += records.len() as u64;
+        for at in records.iter().filter_map(Record::occurred) {
+            let (min, max) = self.occurred.unwrap_or((at, at));
+            self.occurred = Some((min.min(at), max.max(at)));
+        }
+        Ok(())
+    }
 }
 
 /// BLAKE3 of the file's bytes before `end`.
@@ -99,20 +150,4 @@ pub(crate) fn write_frame(file: &dyn File, rolled: &Rolled, seal: &Seal) -> std:
     frame[FRAME_HEADER_BYTES..].copy_from_slice(&encode_seal(seal, place));
     write_all_at(file, &frame, rolled.end.0)?;
     file.sync_data()
-}
-
-/// A rolled segment's file, open for reading.
-pub(crate) fn open(disk: &dyn Disk, directory: &Directory, rolled: &Rolled) -> Result<SegmentFile> {
-    let path = directory.segment(rolled.segment.id);
-    let file =
-        disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
-    let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
-    Ok(SegmentFile {
-        id: rolled.segment.id,
-        salt: rolled.segment.salt,
-        capacity: rolled.segment.capacity,
-        path,
-        file,
-        size: ByteOffset(size),
-    })
 }

@@ -9,29 +9,32 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quipu_disk::{Disk, Lock};
-use quipu_format::Position;
-use quipu_index::Keys;
+use quipu_format::{Position, Version};
+use quipu_index::StreamHead;
 
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::ids::EventIds;
-use crate::log::{Log, Placed, Unplaced};
+use crate::log::{Admitted, Log, Placed};
 use crate::open::{lock_directory, make_ready, segments_of};
 use crate::pipeline::{Group, Job, Mark, Patience};
-use crate::read::All;
+use crate::read::{Selected, Selection, Stream, Streams};
 use crate::recovery::Opening;
 use crate::segments::Segments;
 use crate::ticket::Ticket;
-use crate::{Durability, Error, ExpectedVersion, NewEvent, Options, Result};
+use crate::{
+    AppendCondition, Durability, Error, ErrorKind, ExpectedVersion, NewEvent, Options, Query,
+    Result,
+};
 
 /// A store without threads.
 pub struct Stepper {
     disk: Arc<dyn Disk>,
     log: Log,
     segments: Arc<Segments>,
-    keys: Keys,
     ids: EventIds,
     opening: Opening,
+    index_ids: bool,
     job: Mutex<Option<Job>>,
     _lock: Lock,
 }
@@ -40,6 +43,8 @@ pub struct Stepper {
 pub enum Step {
     /// It has its place; the bytes are still to be copied.
     Placed(Box<Copy>),
+    /// It was taken before; the ticket says when the answer may be told.
+    Repeated(Ticket),
     /// There is no room at this moment.
     Busy,
     /// It is refused; the answer holds once the [`Answer`] is settled.
@@ -111,15 +116,24 @@ impl Stepper {
         let directory = Directory::new(path);
         let lock = lock_directory(&*disk, &directory, options)?;
         let ready = make_ready(&disk, &directory, options)?;
-        let keys = Keys::new(ready.manifest.header().secret);
         let mut seed = [0; 16];
         disk.fill_random(&mut seed)
             .map_err(|error| Error::io("drawing random bytes for", path, error))?;
-        let segments = Arc::new(segments_of(&ready));
+        let segments = segments_of(&disk, &ready, options)?;
         let opening = ready.opening.clone();
         let log = Log::new(Arc::clone(&disk), directory, ready, Arc::clone(&segments), options)?;
         let ids = EventIds::new(seed);
-        Ok(Stepper { disk, log, segments, keys, ids, opening, job: Mutex::new(None), _lock: lock })
+        let index_ids = options.id_segments > 0;
+        Ok(Stepper {
+            disk,
+            log,
+            segments,
+            ids,
+            opening,
+            index_ids,
+            job: Mutex::new(None),
+            _lock: lock,
+        })
     }
 
     /// What opening found and did.
@@ -134,19 +148,28 @@ impl Stepper {
     pub fn place(
         &self,
         parts: &[Part<'static>],
+        condition: Option<&AppendCondition>,
         durability: Durability,
         waiting: &mut Waiting,
     ) -> Result<Step> {
         let mut draft = Draft::new(durability);
-        let context = Context { keys: &self.keys, ids: &self.ids, disk: &*self.disk };
+        let keys = &self.segments.shelf.keys;
+        let context =
+            Context { keys, ids: &self.ids, disk: &*self.disk, index_ids: self.index_ids };
         for Part { stream, expected, events } in parts {
             draft.append(&context, stream, *expected, events.iter().cloned())?;
         }
-        let draft = draft.finish()?;
-        Ok(match self.log.place(&draft, &mut waiting.patience) {
-            Ok(placed) => Step::Placed(Box::new(Copy { placed, draft })),
-            Err(Unplaced::Busy) => Step::Busy,
-            Err(Unplaced::Refused(error, until)) => Step::Refused(Answer { error, until }),
+        let mut draft = draft.finish()?;
+        draft.condition = condition.cloned();
+        let admitted = self.log.admit(&mut draft, &mut |draft, guard| {
+            self.log.place(draft, guard, &mut waiting.patience)
+        });
+        Ok(match admitted {
+            Ok(Admitted::Placed(placed)) => Step::Placed(Box::new(Copy { placed, draft })),
+            Ok(Admitted::Repeated(ticket)) => Step::Repeated(ticket),
+            Ok(Admitted::Refused(error, until)) => Step::Refused(Answer { error, until }),
+            Err(error) if error.kind() == ErrorKind::Busy => Step::Busy,
+            Err(error) => Step::Refused(Answer { error, until: None }),
         })
     }
 
@@ -184,8 +207,49 @@ impl Stepper {
     }
 
     /// All events that are visible.
-    pub fn all(&self) -> All<'_> {
-        All::new(&self.disk, &self.segments)
+    pub fn all(&self) -> Selection<'_> {
+        Selection::new(&self.segments, Selected::All)
+    }
+
+    /// As [`Store::stream`](crate::Store::stream).
+    pub fn stream(&self, name: &str) -> Selection<'_, Version> {
+        Selection::new(&self.segments, Selected::Stream(name.into()))
+    }
+
+    /// As [`Store::category`](crate::Store::category).
+    pub fn category(&self, category: &str) -> Selection<'_> {
+        Selection::new(&self.segments, Selected::Category(category.into()))
+    }
+
+    /// As [`Store::event_type`](crate::Store::event_type).
+    pub fn event_type(&self, event_type: &str) -> Selection<'_> {
+        Selection::new(&self.segments, Selected::EventType(event_type.into()))
+    }
+
+    /// As [`Store::tag`](crate::Store::tag).
+    pub fn tag(&self, tag: &str) -> Selection<'_> {
+        Selection::new(&self.segments, Selected::Tag(tag.into()))
+    }
+
+    /// As [`Store::query`](crate::Store::query).
+    pub fn query(&self, query: Query) -> Selection<'_> {
+        Selection::new(&self.segments, Selected::Query(query))
+    }
+
+    /// As [`Store::head`](crate::Store::head).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn head(&self, stream: &str) -> Result<Option<StreamHead>> {
+        Stream::find(&self.segments.view(), stream)?.head()
+    }
+
+    /// As [`Store::streams`](crate::Store::streams).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn streams(&self, prefix: &str) -> Result<Streams> {
+        Streams::new(self.segments.view(), prefix)
     }
 
     /// The position that the next event to become visible will get.
@@ -195,7 +259,7 @@ impl Stepper {
 
     /// Number of segments that hold a part of the log: it grows by one with each roll.
     pub fn segments(&self) -> usize {
-        self.segments.view().table.len()
+        self.segments.view().table.segments.len()
     }
 
     /// Closes the store, which can still be read, and keeps its lock until dropped. Every copy and job

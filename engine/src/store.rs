@@ -6,13 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use quipu_disk::{Disk, Lock};
-use quipu_format::Position;
 
 use crate::commit::Commit;
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::open::{Builder, Writer, make_ready, segments_of};
-use crate::read::All;
 use crate::recovery::Opening;
 use crate::segments::Segments;
 use crate::ticket::{Appended, Ticket};
@@ -102,7 +100,7 @@ impl Store {
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> Result<Appended> {
         let writer = self.writer()?;
-        writer.running.append(&self.draft(writer, stream, expected, events)?)
+        writer.running.append(&mut self.draft(writer, stream, expected, events)?)
     }
 
     /// Appends events to one stream; the ticket says when they are acknowledged. Waits only for room.
@@ -116,7 +114,7 @@ impl Store {
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> Result<Ticket> {
         let writer = self.writer()?;
-        writer.running.submit(&self.draft(writer, stream, expected, events)?)
+        writer.running.submit(&mut self.draft(writer, stream, expected, events)?)
     }
 
     /// As [`Store::append_async`], and does not wait for room either.
@@ -130,7 +128,7 @@ impl Store {
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> Result<Ticket> {
         let writer = self.writer()?;
-        writer.running.try_submit(&self.draft(writer, stream, expected, events)?)
+        writer.running.try_submit(&mut self.draft(writer, stream, expected, events)?)
     }
 
     fn draft<'s, 'e>(
@@ -153,11 +151,11 @@ impl Store {
         Commit::new(self, self.options.durability)
     }
 
-    pub(crate) fn submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
+    pub(crate) fn submit(&self, draft: &mut Draft<'_>) -> Result<Ticket> {
         self.writer()?.running.submit(draft)
     }
 
-    pub(crate) fn try_submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
+    pub(crate) fn try_submit(&self, draft: &mut Draft<'_>) -> Result<Ticket> {
         self.writer()?.running.try_submit(draft)
     }
 
@@ -167,7 +165,12 @@ impl Store {
     }
 
     fn context<'w>(&'w self, writer: &'w Writer) -> Context<'w> {
-        Context { keys: &writer.keys, ids: &writer.ids, disk: &*self.disk }
+        Context {
+            keys: &self.segments.shelf.keys,
+            ids: &writer.ids,
+            disk: &*self.disk,
+            index_ids: self.options.id_segments > 0,
+        }
     }
 
     fn writer(&self) -> Result<&Writer> {
@@ -188,21 +191,14 @@ impl Store {
         }
         let directory = Directory::new(&self.path);
         let ready = make_ready(&self.disk, &directory, &self.options)?;
-        let recovered = segments_of(&ready);
+        let recovered = segments_of(&self.disk, &ready, &self.options)?;
+        self.segments.adopt(&recovered);
         let writer = Writer::start(&self.disk, &directory, ready, &self.segments, &self.options)?;
-        self.segments.adopt(recovered);
         Ok(self.writer.get_or_init(|| writer))
     }
 
-    /// All events, in the order of their positions.
-    pub fn all(&self) -> All<'_> {
-        All::new(&self.disk, &self.segments)
-    }
-
-    /// The position that the next event to become visible will get: the number of events.
-    #[must_use]
-    pub fn next_position(&self) -> Position {
-        self.segments.visible_position()
+    pub(crate) fn segments(&self) -> &Arc<Segments> {
+        &self.segments
     }
 
     /// What opening found and did.
@@ -225,7 +221,7 @@ impl Store {
             syncs: read(&counters.syncs),
             conflicts: read(&counters.conflicts),
             waits: read(&counters.waits),
-            streams: writer.running.log().pipeline().streams() as u64,
+            streams_created: writer.running.log().pipeline().streams_created(),
         }
     }
 
@@ -277,6 +273,6 @@ pub struct Stats {
     pub conflicts: u64,
     /// How often somebody waited for room.
     pub waits: u64,
-    /// Streams that have an event.
-    pub streams: u64,
+    /// Streams that got their first event.
+    pub streams_created: u64,
 }

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::draft::Draft;
-use crate::log::{Log, Placed, Unplaced};
-use crate::pipeline::{Mark, Patience, Pipeline};
+use crate::log::{Admitted, Log};
+use crate::pipeline::{Guard, Mark, Patience, Pipeline};
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ErrorKind, Options, Result};
 
@@ -58,41 +58,48 @@ impl Running {
     }
 
     /// Has a commit on its way, waiting for room.
-    pub(crate) fn submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
-        self.ticket(self.log.place_waiting(draft), draft)
+    pub(crate) fn submit(&self, draft: &mut Draft<'_>) -> Result<Ticket> {
+        let admitted =
+            self.log.admit(draft, &mut |draft, guard| self.log.place_waiting(draft, guard));
+        self.ticket(admitted, draft)
     }
 
     /// As [`Running::submit`], without waiting.
-    pub(crate) fn try_submit(&self, draft: &Draft<'_>) -> Result<Ticket> {
-        self.ticket(self.log.place(draft, &mut Patience::None), draft)
+    pub(crate) fn try_submit(&self, draft: &mut Draft<'_>) -> Result<Ticket> {
+        let place = |draft: &mut Draft<'_>, guard: Option<&Guard>| {
+            self.log.place(draft, guard, &mut Patience::None)
+        };
+        let admitted = self.log.admit(draft, &mut { place });
+        self.ticket(admitted, draft)
     }
 
-    fn ticket(
-        &self,
-        placed: std::result::Result<Placed, Unplaced>,
-        draft: &Draft<'_>,
-    ) -> Result<Ticket> {
-        match placed {
-            Ok(placed) => {
+    fn ticket(&self, admitted: Result<Admitted>, draft: &Draft<'_>) -> Result<Ticket> {
+        match admitted? {
+            Admitted::Placed(placed) => {
                 let ticket = placed.copy(draft);
                 self.log.call_committer();
                 Ok(ticket)
             }
-            Err(Unplaced::Refused(error, Some((group, durability)))) => {
+            Admitted::Repeated(ticket) => {
+                self.log.call_committer();
+                Ok(ticket)
+            }
+            Admitted::Refused(error, None) => Err(error),
+            Admitted::Refused(error, Some((group, durability))) => {
                 Ok(Ticket::refused(error, group, durability))
             }
-            Err(Unplaced::Refused(error, None)) => Err(error),
-            Err(Unplaced::Busy) => Err(Error::new(ErrorKind::Busy, "the pipeline is full")),
         }
     }
 
     /// Commits and waits. While nobody else commits, the caller does it itself: a lone writer pays for
     /// no hand-off. What others have added meanwhile is left to the committer's thread, whose groups
     /// are fuller.
-    pub(crate) fn append(&self, draft: &Draft<'_>) -> Result<Appended> {
-        let placed = match self.log.place_waiting(draft) {
-            Ok(placed) => placed,
-            refused => return self.ticket(refused, draft)?.wait(),
+    pub(crate) fn append(&self, draft: &mut Draft<'_>) -> Result<Appended> {
+        let admitted =
+            self.log.admit(draft, &mut |draft, guard| self.log.place_waiting(draft, guard));
+        let placed = match admitted? {
+            Admitted::Placed(placed) => placed,
+            answered => return self.ticket(Ok(answered), draft)?.wait(),
         };
         let ticket = placed.copy(draft);
         let mut more = false;
@@ -189,13 +196,16 @@ impl Clock {
     }
 }
 
-/// Prepares and seals segments.
+/// Prepares and seals segments, and keeps index files in order.
 fn chores(log: &Log, shared: &Shared) {
     loop {
         let mut pipeline = log.pipeline();
         while !pipeline.chore_ready() {
             if shared.stopping.load(Ordering::SeqCst) {
                 return;
+            }
+            if pipeline.poison().is_none() && log.index_chore_ready() {
+                break;
             }
             log.wait_for_chore(&mut pipeline);
         }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use quipu_format::{Position, Timestamp, Version};
 
 use crate::draft::Draft;
-use crate::pipeline::Group;
+use crate::outline::Posted;
+use crate::pipeline::{Group, Progress};
 use crate::{Durability, Error, Result};
 
 /// What a commit became.
@@ -36,13 +37,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(
-        draft: &Draft<'_>,
-        group: Arc<Group>,
-        first_position: Position,
-        recorded: Timestamp,
-        first_versions: &[Version],
-    ) -> Ticket {
+    pub(crate) fn new(draft: &Draft<'_>, group: Arc<Group>, posted: &Posted) -> Ticket {
+        let Posted { first_position, time: recorded, first_versions, .. } = posted;
+        let (first_position, recorded) = (*first_position, *recorded);
         let streams = draft.streams.iter().zip(first_versions);
         let last =
             streams.filter(|(stream, _)| stream.events > 0).max_by_key(|(s, _)| s.last_ordinal);
@@ -55,6 +52,20 @@ impl Ticket {
     /// A commit that is refused because of another one, which is not visible yet.
     pub(crate) fn refused(error: Error, group: Arc<Group>, durability: Durability) -> Ticket {
         Ticket { group, durability, outcome: Err(error) }
+    }
+
+    /// A commit that was taken before; nothing is waited for if it is as durable as it should be.
+    pub(crate) fn repeated(
+        appended: Appended,
+        until: Option<(Arc<Group>, Durability)>,
+        durability: Durability,
+    ) -> Ticket {
+        let (group, durability) = until.unwrap_or_else(|| {
+            let settled = Group::new();
+            settled.advance(&Progress::Durable);
+            (settled, durability)
+        });
+        Ticket { group, durability, outcome: Ok(appended) }
     }
 
     fn settle(&self, group: Result<()>) -> Result<Appended> {

@@ -13,6 +13,7 @@ fn options() -> Options {
         segment_bytes_min: 8 << 10,
         segment_bytes_max: 8 << 10,
         buffer_bytes: 4096,
+        ballast_bytes: 0,
         ..Options::default()
     }
 }
@@ -25,6 +26,22 @@ fn fill(store: &Store, events: u64) {
     for _ in 0..events {
         let event = NewEvent::new("T", vec![1; 500]);
         store.append("a", ExpectedVersion::Any, [event]).unwrap();
+    }
+}
+
+/// Events that are served, and those that are reported as damaged.
+fn served_and_lost(store: &Store) -> (u64, u64) {
+    let mut events = store.all().events().unwrap();
+    let (mut served, mut lost) = (0, 0);
+    loop {
+        match events.next() {
+            Ok(Some(_)) => served += 1,
+            Ok(None) => return (served, lost),
+            Err(error) => {
+                let positions = &error.damage().unwrap().positions;
+                lost += positions.end.0 - positions.start.0;
+            }
+        }
     }
 }
 
@@ -96,6 +113,10 @@ fn a_sealed_segment_that_was_cut_short_is_reported_and_does_not_end_verification
     let named = |finding: &&quipu::Finding| finding.file == segment(2);
     assert!(!report.is_sound() && report.findings.iter().any(|finding| named(&finding)));
     assert!(report.events > 20, "{report:?}");
+    let store = open(&disk).unwrap();
+    let (served, lost) = served_and_lost(&store);
+    assert!((served, served + lost) == (report.events, 30), "{served} {lost}");
+    fill(&store, 1);
 }
 
 #[test]
@@ -110,18 +131,7 @@ fn a_missing_segment_is_damage_and_the_rest_is_served() {
     assert!(report.findings.iter().any(|finding| finding.file == segment(2)), "{report:?}");
     let builder = Store::builder("s").disk(Arc::new(disk.clone())).mode(quipu::Mode::ReadOnly);
     let store = builder.open().unwrap();
-    let mut events = store.all().events().unwrap();
-    let (mut served, mut lost) = (0, 0);
-    loop {
-        match events.next() {
-            Ok(Some(_)) => served += 1,
-            Ok(None) => break,
-            Err(error) => {
-                let positions = &error.damage().unwrap().positions;
-                lost += positions.end.0 - positions.start.0;
-            }
-        }
-    }
+    let (served, lost) = served_and_lost(&store);
     assert_eq!(served + lost, 30);
     assert!(lost > 0 && served > 20, "{served} {lost}");
 }

@@ -16,6 +16,7 @@ fn open(disk: &FaultDisk) -> Store {
         segment_bytes_min: 16 << 10,
         segment_bytes_max: 16 << 10,
         buffer_bytes: 4096,
+        ballast_bytes: 0,
         ..Options::default()
     };
     Store::builder("s").disk(Arc::new(disk.clone())).options(options).open().unwrap()

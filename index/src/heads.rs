@@ -1,14 +1,16 @@
 //! What the store knows of each stream without reading the log.
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use quipu_format::{Position, Version};
 
 use crate::Key;
+use crate::hasher::BuildKeyHasher;
 
 /// What is known of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct StreamHead {
     /// Version of the last event.
     pub version: Version,
     /// Position of the last event.
@@ -17,32 +19,32 @@ pub struct Head {
 
 /// The heads of all streams, in memory: some 48 bytes a stream.
 #[derive(Clone, Debug, Default)]
-pub struct Heads {
-    by_key: HashMap<Key, Head, BuildKeyHasher>,
+pub struct StreamHeads {
+    by_key: HashMap<Key, StreamHead, BuildKeyHasher>,
 }
 
-impl Heads {
+impl StreamHeads {
     /// No stream yet.
     #[must_use]
-    pub fn new() -> Heads {
-        Heads::default()
+    pub fn new() -> StreamHeads {
+        StreamHeads::default()
     }
 
     /// The head of a stream, if it has any event.
     #[must_use]
-    pub fn get(&self, stream: Key) -> Option<Head> {
+    pub fn get(&self, stream: Key) -> Option<StreamHead> {
         self.by_key.get(&stream).copied()
     }
 
     /// Notes the last event of a stream.
-    pub fn set(&mut self, stream: Key, head: Head) {
+    pub fn set(&mut self, stream: Key, head: StreamHead) {
         self.by_key.insert(stream, head);
     }
 
     /// Notes one more event read from the log. False, and nothing changes, when its version is not
     /// the one that must follow.
     #[must_use]
-    pub fn follow(&mut self, stream: Key, head: Head) -> bool {
+    pub fn follow(&mut self, stream: Key, head: StreamHead) -> bool {
         match self.by_key.entry(stream) {
             Entry::Vacant(vacant) => {
                 if head.version != Version(0) {
@@ -73,49 +75,17 @@ impl Heads {
     }
 }
 
-/// Keys are hashes already: the table takes their lower half as it is.
-#[derive(Clone, Copy, Debug, Default)]
-struct BuildKeyHasher;
-
-impl std::hash::BuildHasher for BuildKeyHasher {
-    type Hasher = KeyHasher;
-
-    fn build_hasher(&self) -> KeyHasher {
-        KeyHasher(0)
-    }
-}
-
-struct KeyHasher(u64);
-
-impl std::hash::Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 ^= u64::from_le_bytes(word);
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head(version: u64) -> Head {
-        Head { version: Version(version), position: Position(version * 10) }
+    fn head(version: u64) -> StreamHead {
+        StreamHead { version: Version(version), position: Position(version * 10) }
     }
 
     #[test]
     fn a_stream_follows_its_versions_without_gaps() {
-        let mut heads = Heads::new();
+        let mut heads = StreamHeads::new();
         assert!(!heads.follow(Key(1), head(1)), "a stream begins at version 0");
         assert!(heads.follow(Key(1), head(0)));
         assert!(!heads.follow(Key(1), head(0)), "a version comes once");

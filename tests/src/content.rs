@@ -1,9 +1,9 @@
 //! Events that are made from a number: whoever reads one can tell which it is and whether every byte
 //! of it is as it was written.
 
-use quipu::{Codec, Event, NewEvent, Timestamp, Uuid};
+use quipu::{AppendCondition, Codec, Event, NewEvent, Position, Query, QueryItem, Timestamp, Uuid};
 
-use crate::history::{Seen, Stream, Written};
+use crate::history::{Condition, Item, Seen, Stream, Written};
 use crate::random::Random;
 
 /// All streams that tests write to.
@@ -22,8 +22,10 @@ pub const STREAMS: [&str; 12] = [
     "c-",
 ];
 
-const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"];
-const TAGS: [&str; 3] = ["customer:7", "region:eu", "k"];
+/// All types of events.
+pub const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"];
+/// All tags; an event carries the first few of them.
+pub const TAGS: [&str; 3] = ["customer:7", "region:eu", "k"];
 const CODECS: [Codec; 4] = [Codec::Bytes, Codec::Json, Codec::Rkyv, Codec::MessagePack];
 
 /// What no stream has.
@@ -39,12 +41,34 @@ struct Content {
     payload: Vec<u8>,
 }
 
+/// What an event is found by, beside its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// Its type, by the place among [`TYPES`].
+    pub event_type: usize,
+    /// How many of [`TAGS`] it carries.
+    pub tags: usize,
+}
+
+impl Labels {
+    /// The labels of the event with this id.
+    #[must_use]
+    pub fn of(id: u64) -> Labels {
+        Labels::draw(&mut Random::new(id))
+    }
+
+    fn draw(random: &mut Random) -> Labels {
+        Labels { event_type: random.below(TYPES.len()), tags: random.below(TAGS.len() + 1) }
+    }
+}
+
 impl Content {
     fn of(id: u64, payload_bytes: usize) -> Content {
         let mut random = Random::new(id);
-        let kind = TYPES[random.below(TYPES.len())];
+        let Labels { event_type, tags } = Labels::draw(&mut random);
+        let kind = TYPES[event_type];
         let codec = CODECS[random.below(CODECS.len())];
-        let tags = &TAGS[..random.below(TAGS.len() + 1)];
+        let tags = &TAGS[..tags];
         let metadata_bytes = if random.percent(25) { random.below(40) } else { 0 };
         let occurred = random.percent(25).then(|| Timestamp(i64::from(random.number() as u32)));
         let metadata = bytes(&mut random, metadata_bytes);
@@ -91,6 +115,24 @@ pub fn event(id: u64, payload_bytes: usize) -> (NewEvent<'static>, Written) {
         event = event.occurred(at);
     }
     (event, Written { id, digest })
+}
+
+/// A query of these items.
+#[must_use]
+pub fn query(items: &[Item]) -> Query {
+    items.iter().fold(Query::new(), |query, item| {
+        let types = item.types.iter().map(|&at| TYPES[at]);
+        let tags = item.tags.iter().map(|&at| TAGS[at]);
+        let own = types.fold(QueryItem::new(), QueryItem::event_type);
+        query.item(tags.fold(own, QueryItem::tag))
+    })
+}
+
+/// A condition as the store takes it.
+#[must_use]
+pub fn condition(condition: &Condition) -> AppendCondition {
+    let after = condition.after.map(Position);
+    AppendCondition { fail_if: query(&condition.items), after }
 }
 
 /// What the checker needs to know of an event that was read.

@@ -45,6 +45,60 @@ pub struct Seen {
     pub recorded: i64,
 }
 
+/// Which events are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// Those of a stream.
+    Stream(Stream),
+    /// Those of the streams of a category.
+    Category(&'static str),
+    /// Those that any item of a query matches.
+    Query(Vec<Item>),
+}
+
+/// An item of a query: any of the types, all of the tags, by their places in
+/// [`TYPES`](crate::content::TYPES) and [`TAGS`](crate::content::TAGS).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// Any of these; none means every type.
+    pub types: Vec<usize>,
+    /// All of these.
+    pub tags: Vec<usize>,
+}
+
+/// In which order events are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they were committed.
+    Forward,
+    /// The newest first.
+    Backward,
+}
+
+/// A read by what events are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Which events.
+    pub selection: Selection,
+    /// In which order.
+    pub order: Order,
+    /// The position, or in a stream the version, at which it begins; nothing is the first or the last.
+    pub from: Option<u64>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What must not have happened for a commit to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// No event may match any of these.
+    pub items: Vec<Item>,
+    /// Up to this position they may.
+    pub after: Option<u64>,
+}
+
 /// What a commit became, by the store's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -95,6 +149,28 @@ pub enum Entry {
         commit: Commit,
         /// What it does.
         parts: Vec<Part>,
+        /// What must not have happened before.
+        condition: Option<Condition>,
+    },
+    /// A commit was not taken because it had been before; this is the answer.
+    Repeated {
+        /// The commit that was taken.
+        original: Commit,
+        /// What was promised.
+        durability: Durability,
+        /// What was said.
+        receipt: Receipt,
+        /// The bound of readers.
+        visible: u64,
+    },
+    /// A commit was refused because of an event that its condition forbids.
+    Barred {
+        /// Its number.
+        commit: Commit,
+        /// The condition.
+        condition: Condition,
+        /// Position of the event, as the answer names it.
+        position: u64,
     },
     /// A commit was acknowledged.
     Acknowledged {
@@ -144,6 +220,15 @@ pub enum Entry {
         /// Where it began.
         from: u64,
         /// Where it could not go on.
+        visible: u64,
+        /// What it got.
+        events: Vec<Seen>,
+    },
+    /// A reader got these, by what they are about, from a cursor that was opened at `visible`.
+    Selected {
+        /// What it asked.
+        question: Question,
+        /// The bound of readers.
         visible: u64,
         /// What it got.
         events: Vec<Seen>,

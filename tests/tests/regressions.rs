@@ -13,6 +13,7 @@ fn store(buffers: usize) -> Subject {
         buffers,
         segment_bytes_min: 8 << 10,
         segment_bytes_max: 8 << 10,
+        ballast_bytes: 0,
         ..Options::default()
     };
     Subject::new(FaultDisk::new(3), options)
@@ -44,7 +45,7 @@ fn a_cursor_from_beyond_the_watermark_never_gets_anything() -> Checked {
     let mut cursors = Vec::new();
     for _ in 0..60 {
         if let Attempt::Busy(_) = {
-            let submission = subject.compose(&wish(900), Durability::Sync);
+            let submission = subject.compose(&wish(900), None, Durability::Sync);
             subject.place(submission)?
         } {
             subject.chore()?;
@@ -87,7 +88,7 @@ fn a_segment_is_not_left_before_it_has_a_frame() -> Checked {
         subject.open()?;
         // As many as there are buffers for, and then some that find none.
         for bytes in (0..commits).map(|_| 1300).chain([30_000, 1300]) {
-            let submission = subject.compose(&wish(bytes), Durability::Sync);
+            let submission = subject.compose(&wish(bytes), None, Durability::Sync);
             subject.place(submission)?;
             subject.copy_all();
             subject.chore()?;

@@ -3,7 +3,7 @@
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
 use quipu_disk::Lie;
-use quipu_tests::simulator::{Outcome, Setting, run};
+use quipu_tests::simulator::{Outcome, Plant, Setting, run};
 
 /// Seeds of one run of the tests; the binary `simulate` takes any number.
 const SEEDS: u64 = 2000;
@@ -40,8 +40,17 @@ fn the_same_seed_goes_the_same_way() {
 
 /// The first seed that finds a lie of the disk.
 fn found_after(lie: Lie, seeds: u64) -> Option<u64> {
-    let setting = Setting { plant: Some(lie), keep_trail: false };
+    found(Plant::Disk(lie), seeds)
+}
+
+fn found(plant: Plant, seeds: u64) -> Option<u64> {
+    let setting = Setting { plant: Some(plant), keep_trail: false };
     (0..seeds).find(|&seed| run(seed, setting).violation.is_some())
+}
+
+#[test]
+fn an_index_that_lies_is_found() {
+    assert!(found(Plant::Index, 20).is_some());
 }
 
 #[test]

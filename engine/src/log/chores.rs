@@ -10,11 +10,13 @@ use quipu_format::{Hash, Lsn, Salt};
 use super::{Log, tell};
 use crate::manifest::draw;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
-use crate::{Error, ErrorKind, Result, recovery, seal};
+use crate::recovery::{self, SegmentFile};
+use crate::seal::{self, Extent};
+use crate::{Error, ErrorKind, Result};
 
 impl Log {
-    /// Does one chore: prepares the next segment or seals a rolled one. True if it did, or tried.
-    pub(crate) fn chore(&self) -> bool {
+    /// Prepares the next segment or seals a rolled one. True if it did, or tried.
+    pub(super) fn log_chore(&self) -> bool {
         let (prepare, rolled) = {
             let mut pipeline = self.pipeline();
             let prepare = pipeline.take_prepare();
@@ -32,6 +34,11 @@ impl Log {
             return true;
         }
         false
+    }
+
+    /// Does one chore, of the log or, if there is none, of the index. True if it did, or tried.
+    pub(crate) fn chore(&self) -> bool {
+        self.log_chore() || self.index_chore()
     }
 
     /// Tells the pipeline how a chore went. Want of room is retried once somebody needs it; any other
@@ -92,14 +99,24 @@ impl Log {
         Ok(SegmentRef { id, salt, capacity })
     }
 
-    /// Seals a rolled segment: the seal frame durable behind its frames, then the manifest's edit.
+    /// Seals a rolled segment: its index complete under its name, the seal frame durable behind its frames, then
+    /// the manifest's edit. Everything that can fail comes before the edit.
+    ///
+    /// What is on disk, whenever the power goes before the edit is durable: a segment that is not sealed, with an
+    /// index that covers all of it, a part, or that is missing, and perhaps a seal frame behind its end. The
+    /// next opening finds its end in the link that follows, and seals it again. Afterwards: a sealed segment
+    /// and its index.
     fn seal(&self, rolled: &Rolled) -> Result<()> {
-        let file = seal::open(&*self.disk, &self.directory, rolled)?;
+        let file = SegmentFile::open(&*self.disk, &self.directory, rolled.segment)?;
+        let view = self.segments.view();
+        let (index, positions) = self.place_of(&view, rolled.segment.id)?;
         let mut manifest = self.manifest.lock();
         let sealed = manifest.listing().segments.range(..rolled.segment.id);
         let chain = sealed.rev().find_map(|(_, listed)| listed.sealed);
         let chain = chain.map_or(Hash::default(), |sealed| sealed.seal.chain);
-        let seal = seal::sum_up(&file, rolled.end, chain)?;
+        let extent = Extent { end: rolled.end, positions };
+        let seal = seal::sum_up(&file, &extent, chain)?;
+        let sealed = self.write_index(&view, index, rolled.end, seal.last_time)?;
         if rolled.ending == Ending::Framed {
             let writer = self.writer(rolled.segment);
             writer
@@ -108,7 +125,12 @@ impl Log {
         }
         let end = Lsn::new(rolled.segment.id, rolled.end);
         manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+        drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
+        self.use_index(&view, index, sealed);
+        let forgotten = self.pipeline().forget_heads(rolled.segment.id);
+        // Outside the lock: there may be a million of them.
+        drop(forgotten);
         tracing::info!(segment = rolled.segment.id.0, events = seal.events, "sealed a segment");
         Ok(())
     }

@@ -4,7 +4,10 @@
 //! [`Log::step`] does one job of the committer, [`Log::chore`] one of the work behind it. Threads call
 //! them in the real store; the simulator calls them one by one, in any order.
 
+mod admit;
 mod chores;
+mod indexing;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,21 +17,27 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use quipu_disk::{Access, Disk, File, write_all_at};
+use quipu_format::checksum::Place;
 use quipu_format::manifest::Edit;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{SegmentId, Timestamp};
+use quipu_format::{SegmentId, Timestamp, Version};
+use quipu_index::{Active, Part, StreamHead};
 
 use crate::directory::Directory;
 use crate::draft::Draft;
+use crate::find;
 use crate::manifest::Manifest;
+use crate::outline::Posted;
 use crate::pipeline::{
-    Job, Mark, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped, Wakes,
-    WriteJob,
+    Guard, Job, Mark, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped,
+    Until, Wakes, WriteJob,
 };
 use crate::recovery::{self, Ready};
 use crate::segments::{Segment, Segments};
 use crate::ticket::Ticket;
-use crate::{Durability, Error, ErrorKind, Options, Result};
+use crate::{Error, ErrorKind, Options, Result};
+
+pub(crate) use admit::Admitted;
 
 /// Plain counters of what the log did since it was opened.
 #[derive(Default)]
@@ -58,26 +67,28 @@ pub(crate) struct Log {
     writers: Mutex<BTreeMap<SegmentId, Arc<dyn File>>>,
     pub(crate) segments: Arc<Segments>,
     pub(crate) counters: Counters,
+    /// How many of the last segments are searched for ids.
+    id_segments: u32,
 }
 
 /// A commit that has its place in the log and is not copied there yet.
 pub(crate) struct Placed {
     slot: Slot,
-    sequenced: Place,
+    place: Place,
+    posted: Arc<Posted>,
     pub(crate) ticket: Ticket,
-}
-
-struct Place {
-    place: quipu_format::checksum::Place,
-    first_versions: Vec<quipu_format::Version>,
 }
 
 /// Why a commit has no place.
 pub(crate) enum Unplaced {
     /// There is no room at this moment.
     Busy,
+    /// Heads must be looked up first, outside the lock.
+    Unresolved(u64),
+    /// What it is guarded by was looked at too long ago.
+    Stale,
     /// It will not be placed; whoever is told waits first until what the answer refers to is visible.
-    Refused(Error, Option<(Arc<crate::pipeline::Group>, Durability)>),
+    Refused(Error, Until),
 }
 
 impl Log {
@@ -98,11 +109,12 @@ impl Log {
             buffer_bytes: options.buffer_bytes,
             buffers: options.buffers,
             segment_sizes: options.segment_sizes(),
+            segment_keys_max: options.segment_keys_max,
         };
         Ok(Log {
             disk,
             directory,
-            pipeline: Mutex::new(Pipeline::new(ready.start, settings)),
+            pipeline: Mutex::new(Pipeline::new(&ready.start, settings)),
             room: Condvar::new(),
             work: Condvar::new(),
             chores: Condvar::new(),
@@ -110,6 +122,7 @@ impl Log {
             writers: Mutex::new(BTreeMap::from([(active, writer)])),
             segments,
             counters: Counters::default(),
+            id_segments: options.id_segments,
         })
     }
 
@@ -120,21 +133,45 @@ impl Log {
     /// Gives a commit its place in the log, without waiting for anything.
     pub(crate) fn place(
         &self,
-        draft: &Draft<'_>,
+        draft: &mut Draft<'_>,
+        guard: Option<&Guard>,
         patience: &mut Patience,
     ) -> std::result::Result<Placed, Unplaced> {
-        let mut pipeline = self.pipeline();
-        self.place_locked(&mut pipeline, draft, patience)
+        loop {
+            let placed = self.place_locked(&mut self.pipeline(), draft, guard, patience);
+            match placed {
+                Err(Unplaced::Unresolved(generation)) => self.resolve(draft, generation)?,
+                settled => return settled,
+            }
+        }
+    }
+
+    /// Looks up the heads of a draft's streams that are not tentative, outside the lock.
+    fn resolve(&self, draft: &mut Draft<'_>, generation: u64) -> std::result::Result<(), Unplaced> {
+        let view = self.segments.view();
+        let known = self.segments.upkeep.heads_are_known();
+        known.map_err(|error| Unplaced::Refused(error, None))?;
+        for stream in &mut draft.streams {
+            let head =
+                find::head(&view, stream.key).map_err(|error| Unplaced::Refused(error, None))?;
+            stream.known = head.and_then(|head| {
+                let version = Version(head.count.checked_sub(1)?);
+                Some(StreamHead { version, position: head.position })
+            });
+        }
+        draft.resolved = Some(generation);
+        Ok(())
     }
 
     fn place_locked(
         &self,
         pipeline: &mut Pipeline,
         draft: &Draft<'_>,
+        guard: Option<&Guard>,
         patience: &mut Patience,
     ) -> std::result::Result<Placed, Unplaced> {
         let now = Timestamp(i64::try_from(self.disk.now()).unwrap_or(i64::MAX));
-        let sequenced = pipeline.sequence(draft, now, patience);
+        let sequenced = pipeline.sequence(draft, guard, now, patience);
         if pipeline.chore_ready() {
             self.chores.notify_one();
         }
@@ -142,32 +179,40 @@ impl Log {
             Ok(sequenced) => Ok(self.placed(draft, sequenced)),
             Err(Refusal::Wait) => Err(Unplaced::Busy),
             Err(Refusal::Full(error) | Refusal::Over(error)) => Err(Unplaced::Refused(error, None)),
-            Err(Refusal::Conflict(conflict, group)) => {
-                count(&self.counters.conflicts, 1);
-                Err(Unplaced::Refused(Error::conflicting(conflict), group))
-            }
+            Err(Refusal::Unresolved(generation)) => Err(Unplaced::Unresolved(generation)),
+            Err(Refusal::Stale) => Err(Unplaced::Stale),
+            Err(Refusal::Conflict(error, group)) => Err(Unplaced::Refused(error, group)),
         }
     }
 
     fn placed(&self, draft: &Draft<'_>, sequenced: Sequenced) -> Placed {
         count(&self.counters.commits, 1);
         count(&self.counters.events, u64::from(draft.events()));
-        let Sequenced { slot, group, place, first_position, time, first_versions } = sequenced;
-        let ticket = Ticket::new(draft, group, first_position, time, &first_versions);
-        Placed { slot, sequenced: Place { place, first_versions }, ticket }
+        let Sequenced { slot, group, place, posted } = sequenced;
+        let ticket = Ticket::new(draft, group, &posted);
+        Placed { slot, place, posted, ticket }
     }
 
     /// As [`Log::place`], and waits for room. The wait ends by itself: the committer frees buffers and
     /// the chores' thread makes segments.
-    pub(crate) fn place_waiting(&self, draft: &Draft<'_>) -> std::result::Result<Placed, Unplaced> {
+    pub(crate) fn place_waiting(
+        &self,
+        draft: &mut Draft<'_>,
+        guard: Option<&Guard>,
+    ) -> std::result::Result<Placed, Unplaced> {
         let mut patience = Patience::default();
         let mut pipeline = self.pipeline();
         loop {
-            match self.place_locked(&mut pipeline, draft, &mut patience) {
+            match self.place_locked(&mut pipeline, draft, guard, &mut patience) {
                 Err(Unplaced::Busy) => {
                     count(&self.counters.waits, 1);
                     self.work.notify_one();
                     self.room.wait(&mut pipeline);
+                }
+                Err(Unplaced::Unresolved(generation)) => {
+                    drop(pipeline);
+                    self.resolve(draft, generation)?;
+                    pipeline = self.pipeline();
                 }
                 settled => return settled,
             }
@@ -190,7 +235,7 @@ impl Log {
     /// more to do.
     pub(crate) fn carry_out(&self, mut job: Job) -> bool {
         let result = match &mut job {
-            Job::Write(write) => self.write(write),
+            Job::Write(write) => self.write(write).inspect(|()| self.post(write)),
             Job::Sync(sync) => {
                 count(&self.counters.syncs, 1);
                 self.writer(sync.segment).and_then(|file| file.sync_data())
@@ -242,7 +287,21 @@ impl Log {
         let before = self.pipeline().progressed().written;
         tracing::info!(segment = id.0, "rolled to a new segment");
         let segment = Segment::new(id, salt, self.directory.segment(id), write.first_position());
+        segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
         self.segments.add(segment, before.offset());
+    }
+
+    /// Posts the commits of a group to the index, before readers can see them.
+    fn post(&self, write: &WriteJob) {
+        let table = self.segments.view().table;
+        let mut newest = table.segments.iter().rev();
+        let segment = newest.find(|segment| segment.id == write.segment.id);
+        let Some(active) = segment.and_then(|segment| segment.active()) else { return };
+        active.post(write.posts.iter().flat_map(|posted| posted.posts()));
+        write.posts.iter().flat_map(|posted| &posted.born).for_each(|name| active.born(name));
+        let in_file = segment.and_then(|segment| segment.keys_in_file()).unwrap_or(0);
+        let keys = u32::try_from(active.keys()).unwrap_or(u32::MAX);
+        self.pipeline().note_keys(write.segment.id, keys.saturating_add(in_file));
     }
 
     fn writer(&self, segment: SegmentRef) -> io::Result<Arc<dyn File>> {
@@ -265,8 +324,8 @@ impl Log {
         while self.step() {}
         self.pipeline().mark(Mark::Closed);
         while self.step() {}
-        while self.chore() {}
-        let (unused, end, next_position) = {
+        while self.log_chore() || self.keep_up() {}
+        let (unused, end, next_position, last_time) = {
             let mut pipeline = self.pipeline();
             if let Some(error) = pipeline.poison() {
                 return Err(error.not_written());
@@ -276,8 +335,9 @@ impl Log {
                 let detail = "closing: not everything has become durable";
                 return Err(Error::new(ErrorKind::Unknown, detail));
             }
-            (pipeline.take_unused(), end, next_position)
+            (pipeline.take_unused(), end, next_position, pipeline.last_time())
         };
+        self.save_index(end, last_time)?;
         let mut edits: Vec<Edit> =
             unused.iter().map(|&segment| Edit::Retired { segment }).collect();
         edits.push(Edit::Closed { end, next_position });
@@ -314,9 +374,9 @@ impl Log {
 impl Placed {
     /// Copies the commit into its place, outside every lock. From here on it is on its way.
     pub(crate) fn copy(self, draft: &Draft<'_>) -> Ticket {
-        let Place { place, first_versions } = self.sequenced;
-        self.slot.fill(|frame| draft.settle(frame, place, &first_versions));
-        self.ticket
+        let Placed { slot, place, posted, ticket } = self;
+        slot.fill(|frame| draft.settle(frame, place, &posted.first_versions));
+        ticket
     }
 }
 

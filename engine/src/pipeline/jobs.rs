@@ -9,6 +9,8 @@ use quipu_format::frame::FrameHeader;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 
+use crate::outline::Posted;
+
 use super::group::{Group, Progress};
 use super::staging::{ClosedBuffer, Contents};
 use super::{Filling, Life, Pipeline, Progressed, SegmentRef, Unsynced, Wakes};
@@ -32,6 +34,8 @@ pub(crate) struct WriteJob {
     frames: Vec<(u32, FrameHeader)>,
     unsynced: Unsynced,
     wants_sync: bool,
+    /// Its commits, for the index.
+    pub(crate) posts: Vec<Arc<Posted>>,
 }
 
 /// A segment to be synced.
@@ -84,7 +88,7 @@ pub(super) struct Settling {
     written_segment: Option<SegmentRef>,
     unsynced: VecDeque<Unsynced>,
     /// Somebody waits for a sync of what is written.
-    sync_owed: bool,
+    pub(super) sync_owed: bool,
     /// A job is under way.
     busy: bool,
     /// The group being written and the position after its last event.
@@ -101,6 +105,7 @@ impl Settling {
                 durable: end,
                 visible: end,
                 visible_position: next_position,
+                durable_position: next_position,
             },
             written_position: next_position,
             written_segment: None,
@@ -163,7 +168,7 @@ impl Pipeline {
         if self.queue.is_empty() {
             self.close_group();
         }
-        let Filling { group, buffer, segment, start, mut frames, wants_sync, next_position } =
+        let Filling { group, buffer, segment, start, mut frames, posts, wants_sync, next_position } =
             self.queue.pop_front()?;
         let durable_to = self.settling.durable_in(segment);
         frames.iter_mut().for_each(|(_, header)| header.durable_to = durable_to);
@@ -176,6 +181,7 @@ impl Pipeline {
             frames,
             unsynced: Unsynced { group, end, next_position },
             wants_sync,
+            posts,
         })
     }
 
@@ -244,6 +250,7 @@ impl Pipeline {
         let settling = &mut self.settling;
         settling.sync_owed = false;
         settling.progressed.durable = sync.end;
+        settling.progressed.durable_position = sync.next_position;
         if self.settings.durability == Durability::Sync {
             settling.progressed.visible = sync.end;
             settling.progressed.visible_position = sync.next_position;

@@ -11,31 +11,43 @@
 //! - a frame of a segment is written only when all before it is durable in the segments before;
 //! - after a failed job nothing is written any more.
 
+mod fullness;
 mod group;
 mod jobs;
+mod judge;
+mod patience;
+mod recent;
 mod room;
 mod staging;
+mod start;
+mod tentative;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use quipu_format::checksum::Place;
 use quipu_format::frame::{
-    FLAG_CLOSED, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link,
-    MARK_FRAME_BYTES, SEAL_FRAME_BYTES,
+    FLAG_CLOSED, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, MARK_FRAME_BYTES,
+    SEAL_FRAME_BYTES,
 };
-use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, SegmentId, Timestamp, Version};
-use quipu_index::{Head, Heads};
+use quipu_format::{ByteOffset, Epoch, Lsn, Position, Timestamp, Version};
+use quipu_index::StreamHead;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, DraftStream};
 use crate::options::SegmentSizes;
-use crate::{Conflict, Durability, Error};
+use crate::outline::Posted;
+use crate::{Durability, Error};
 
 pub(crate) use group::{Group, Progress};
 pub(crate) use jobs::{Job, Stamped, WriteJob};
-pub(crate) use room::{Patience, Prepare, Rolled};
+pub(crate) use patience::Patience;
+pub(crate) use recent::{Guard, Sighting};
+pub(crate) use room::{Prepare, Rolled};
 pub(crate) use staging::Slot;
+pub(crate) use start::{SegmentRef, Start, Tail};
+pub(crate) use tentative::Tentative;
 
+use recent::Recent;
 use staging::OpenBuffer;
 
 /// What every segment keeps free for a last mark and its seal.
@@ -48,40 +60,7 @@ pub(crate) struct Settings {
     pub(crate) buffer_bytes: usize,
     pub(crate) buffers: usize,
     pub(crate) segment_sizes: SegmentSizes,
-}
-
-/// A segment's file as far as writing needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SegmentRef {
-    pub(crate) id: SegmentId,
-    pub(crate) salt: Salt,
-    pub(crate) capacity: ByteOffset,
-}
-
-/// Where the log goes on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tail {
-    /// The active segment.
-    pub(crate) segment: SegmentRef,
-    /// Where the next frame goes: the end of all that was sequenced.
-    pub(crate) end: ByteOffset,
-    /// What the next frame must be preceded by.
-    pub(crate) link: Option<Link>,
-}
-
-/// Where a store begins or goes on, as recovery found it. All of it is durable.
-pub(crate) struct Start {
-    pub(crate) tail: Tail,
-    pub(crate) epoch: Epoch,
-    pub(crate) next_position: Position,
-    pub(crate) last_time: Timestamp,
-    pub(crate) heads: Heads,
-    /// Bytes of all segments before the active one.
-    pub(crate) sealed_bytes: u64,
-    /// The highest segment number ever used: the next one is new.
-    pub(crate) highest: SegmentId,
-    /// Segments of earlier openings that wait to be sealed, each with its end, oldest first.
-    pub(crate) unsealed: Vec<(SegmentRef, ByteOffset)>,
+    pub(crate) segment_keys_max: u32,
 }
 
 /// How far the log is written, durable and visible.
@@ -92,6 +71,8 @@ pub(crate) struct Progressed {
     pub(crate) visible: Lsn,
     /// The position that the next event to become visible will get.
     pub(crate) visible_position: Position,
+    /// The position that the next event to become durable will get.
+    pub(crate) durable_position: Position,
 }
 
 /// A group that is being filled, or waits to be written.
@@ -103,6 +84,8 @@ struct Filling {
     start: ByteOffset,
     /// Headers of its frames, each with its place in the buffer; the committer stamps them.
     frames: Vec<(u32, FrameHeader)>,
+    /// Its commits, for the index.
+    posts: Vec<Arc<Posted>>,
     wants_sync: bool,
     next_position: Position,
 }
@@ -130,14 +113,22 @@ enum Life {
     Poisoned(Error),
 }
 
+/// The group to wait for until an answer may be told, and how far it must have come.
+pub(crate) type Until = Option<(Arc<Group>, Durability)>;
+
 /// Why a commit was not sequenced.
 pub(crate) enum Refusal {
     /// There is no room at this moment; more will come without the caller's help.
     Wait,
     /// There is no room on the disk.
     Full(Error),
-    /// A stream is not where the commit expects it. True once the group, if any, is visible.
-    Conflict(Conflict, Option<(Arc<Group>, Durability)>),
+    /// A stream is not where the commit expects it, or the condition does not hold. True once the group,
+    /// if any, is visible.
+    Conflict(Error, Until),
+    /// Heads must be looked up that are not tentative in this generation.
+    Unresolved(u64),
+    /// What the commit was guarded by was looked at too long ago: it must be looked at again.
+    Stale,
     /// The store takes no commits any more.
     Over(Error),
 }
@@ -149,10 +140,7 @@ pub(crate) struct Sequenced {
     pub(crate) group: Arc<Group>,
     /// Where the frame stands.
     pub(crate) place: Place,
-    pub(crate) first_position: Position,
-    pub(crate) time: Timestamp,
-    /// The version of the first event of each stream of the draft.
-    pub(crate) first_versions: Vec<Version>,
+    pub(crate) posted: Arc<Posted>,
 }
 
 /// Somebody to be told, once the lock is gone.
@@ -162,7 +150,8 @@ pub(crate) type Wakes = Vec<(Arc<Group>, Progress)>;
 pub(crate) struct Pipeline {
     settings: Settings,
     epoch: Epoch,
-    heads: Heads,
+    heads: Tentative,
+    recent: Recent,
     /// Position and time of the next commit: the one dense, the other never going backwards.
     next_position: Position,
     last_time: Timestamp,
@@ -175,13 +164,14 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(start: Start, settings: Settings) -> Pipeline {
+    pub(crate) fn new(start: &Start, settings: Settings) -> Pipeline {
         let end = Lsn::new(start.tail.segment.id, start.tail.end);
         Pipeline {
-            room: room::Room::new(settings, &start),
+            room: room::Room::new(settings, start),
             settings,
             epoch: start.epoch,
-            heads: start.heads,
+            heads: Tentative::new(start.tail.segment.id),
+            recent: Recent::new(start.next_position),
             next_position: start.next_position,
             last_time: start.last_time,
             tail: start.tail,
@@ -197,6 +187,7 @@ impl Pipeline {
     pub(crate) fn sequence(
         &mut self,
         draft: &Draft<'_>,
+        guard: Option<&Guard>,
         now: Timestamp,
         patience: &mut Patience,
     ) -> Result<Sequenced, Refusal> {
@@ -206,35 +197,13 @@ impl Pipeline {
             Life::Poisoned(error) => return Err(Refusal::Over(error.not_written())),
         }
         self.check(draft)?;
+        if let Some(guard) = guard {
+            self.check_guard(guard)?;
+        }
         self.make_room(draft.frame_bytes(), patience)?;
         self.last_time = self.last_time.max(now);
         self.write_link();
         Ok(self.place(draft))
-    }
-
-    fn check(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
-        for stream in &draft.streams {
-            let head = self.heads.get(stream.key);
-            let actual = head.map(|head| head.version);
-            if !stream.expected.holds(actual) {
-                let conflict =
-                    Conflict { stream: stream.name.to_owned(), expected: stream.expected, actual };
-                return Err(Refusal::Conflict(conflict, head.and_then(|h| self.pending(h))));
-            }
-        }
-        Ok(())
-    }
-
-    /// The group to wait for until a head is visible.
-    fn pending(&self, head: Head) -> Option<(Arc<Group>, Durability)> {
-        if head.position < self.settling.progressed().visible_position {
-            return None;
-        }
-        let group = self.settling.holding(head.position).or_else(|| {
-            let filling = self.queue.iter().chain(&self.open);
-            filling.into_iter().find(|f| head.position < f.next_position).map(|f| &f.group)
-        })?;
-        Some((Arc::clone(group), self.settings.durability))
     }
 
     /// Puts the link that the active segment still owes before the next frame. Room was made for it.
@@ -250,25 +219,49 @@ impl Pipeline {
         let header = self.header(FrameKind::Events, draft.frame_bytes(), draft.events());
         let place = Place::new(self.tail.segment.salt, self.tail.end);
         self.next_position = header.next_position();
-        let first_versions = self.advance_heads(draft, first_position);
+        let (first_versions, born) = self.advance_heads(draft, first_position);
         let wants_sync = [draft.durability, self.settings.durability].contains(&Durability::Sync);
+        let posted = Arc::new(Posted {
+            outline: Arc::clone(&draft.outline),
+            offset: place.offset,
+            first_position,
+            time: self.last_time,
+            first_versions,
+            born,
+        });
+        self.recent.push(&posted, self.settling.progressed().visible_position);
         let (slot, group) = self.reserve(header, wants_sync);
+        if let Some(open) = &mut self.open {
+            open.posts.push(Arc::clone(&posted));
+        }
         self.settling.unmarked = true;
         self.after_placing();
-        Sequenced { slot, group, place, first_position, time: self.last_time, first_versions }
+        Sequenced { slot, group, place, posted }
     }
 
-    fn advance_heads(&mut self, draft: &Draft<'_>, first_position: Position) -> Vec<Version> {
-        let advance = |stream: &crate::draft::DraftStream<'_>| {
-            let next = self.heads.get(stream.key).map_or(Version(0), |head| head.version.plus(1));
+    /// Moves the heads of the draft's streams; gives the first version of each, and the names of new ones.
+    fn advance_heads(
+        &mut self,
+        draft: &Draft<'_>,
+        first_position: Position,
+    ) -> (Vec<Version>, Vec<String>) {
+        let mut born = Vec::new();
+        let advance = |stream: &DraftStream<'_>| {
+            let head = self.heads.get(stream.key).or(stream.known);
+            let next = head.map_or(Version(0), |head| head.version.plus(1));
             if stream.events > 0 {
                 let version = next.plus(u64::from(stream.events) - 1);
                 let position = first_position.plus(u64::from(stream.last_ordinal));
-                self.heads.set(stream.key, Head { version, position });
+                self.heads.set(stream.key, StreamHead { version, position });
+                if next == Version(0) {
+                    born.push(stream.name.to_owned());
+                }
             }
             next
         };
-        draft.streams.iter().map(advance).collect()
+        let first_versions = draft.streams.iter().map(advance).collect();
+        self.heads.count_created(born.len() as u64);
+        (first_versions, born)
     }
 
     fn header(&self, kind: FrameKind, len: usize, events: u16) -> FrameHeader {
@@ -366,8 +359,8 @@ impl Pipeline {
         self.settling.progressed()
     }
 
-    /// Number of streams that have an event.
-    pub(crate) fn streams(&self) -> usize {
-        self.heads.len()
+    /// Streams that got their first event since the store was opened.
+    pub(crate) fn streams_created(&self) -> u64 {
+        self.heads.created()
     }
 }

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::manifest::Ending;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, SegmentId, align_up};
+use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, SegmentId, Timestamp, align_up};
 
+use super::fullness::Fullness;
+use super::patience::Patience;
 use super::staging::OpenBuffer;
 use super::{
     Filling, Group, Life, Pipeline, RESERVE_BYTES, Refusal, SegmentRef, Settings, Start, Tail,
@@ -15,19 +17,6 @@ use crate::{Error, writer};
 
 /// Segments that may be rolled and not yet sealed, besides the active one.
 const ROLLED_MAX: usize = 2;
-
-/// What a caller puts up with before it is told that there is no room.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Patience {
-    /// It waits, and has not begun to.
-    #[default]
-    Fresh,
-    /// It waits for an attempt at making room that is begun after this many. One that was under way as it
-    /// came says nothing of the room there is by now.
-    Since(u64),
-    /// It does not wait: what was tried last counts.
-    None,
-}
 
 /// A segment to be prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +81,7 @@ pub(super) struct Room {
     spare: Vec<SegmentId>,
     /// Bytes of all segments but the active one, for the capacity of the next.
     bytes: u64,
+    keys: Fullness,
 }
 
 impl Room {
@@ -109,6 +99,7 @@ impl Room {
             trouble: None,
             spare: Vec::new(),
             bytes: start.sealed_bytes,
+            keys: Fullness::Few,
         }
     }
 
@@ -186,6 +177,9 @@ impl Pipeline {
         let end = self.tail.end.0 + (link + len) as u64 + RESERVE_BYTES;
         if end > self.tail.segment.capacity.0 {
             self.roll(len, patience)?;
+        } else if self.room.keys == Fullness::Full {
+            // Nobody waits for this: an index that is somewhat larger does no harm.
+            self.enter_next(needed_for(len));
         }
         let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + len;
         if self.open_group(needed) { Ok(()) } else { Err(Refusal::Wait) }
@@ -213,6 +207,7 @@ impl Pipeline {
             segment: self.tail.segment,
             start: self.tail.end,
             frames: Vec::new(),
+            posts: Vec::new(),
             wants_sync: false,
             next_position: self.next_position,
         });
@@ -228,14 +223,8 @@ impl Pipeline {
 
     /// Goes on in the next segment, so that a frame of `len` bytes fits.
     fn roll(&mut self, len: usize, patience: &mut Patience) -> Result<(), Refusal> {
-        let needed = FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES;
-        if let Supply::Ready(next) = self.room.supply
-            && next.capacity.0 >= needed
-            && self.room.rolled.len() < ROLLED_MAX
-            && self.room.has_buffer()
-        {
-            // What rolls is placed at once: a segment is never left before it has a frame.
-            self.enter(next);
+        let needed = needed_for(len);
+        if self.enter_next(needed) {
             return Ok(());
         }
         let refusal = self.room.refuse(patience);
@@ -245,8 +234,30 @@ impl Pipeline {
         Err(refusal)
     }
 
+    /// Goes on in the next segment, if that is ready and takes a frame that needs one of `needed` bytes.
+    fn enter_next(&mut self, needed: u64) -> bool {
+        if let Supply::Ready(next) = self.room.supply
+            && next.capacity.0 >= needed
+            && self.room.rolled.len() < ROLLED_MAX
+            && self.room.has_buffer()
+        {
+            // What rolls is placed at once: a segment is never left before it has a frame.
+            self.enter(next);
+            return true;
+        }
+        false
+    }
+
+    /// Notes how many keys the index of a segment holds.
+    pub(crate) fn note_keys(&mut self, segment: SegmentId, keys: u32) {
+        if segment == self.tail.segment.id {
+            self.room.keys = Fullness::of(keys, self.settings.segment_keys_max);
+        }
+    }
+
     fn enter(&mut self, next: SegmentRef) {
         self.close_group();
+        self.room.keys = Fullness::Few;
         self.room.supply = Supply::Idle;
         let Tail { segment, end, link } = self.tail;
         let predecessor = match link {
@@ -261,15 +272,15 @@ impl Pipeline {
                 Some((Lsn::new(segment.id, end), segment.salt))
             }
         };
+        self.heads.enter(next.id);
         let link = writer::link(predecessor, self.last_time, self.epoch);
         self.tail = Tail { segment: next, end: FIRST_FRAME, link: Some(link) };
     }
 
     /// What follows once a commit has its place: the next segment is prepared in good time.
     pub(super) fn after_placing(&mut self) {
-        if matches!(self.room.supply, Supply::Idle)
-            && self.tail.end.0 > self.tail.segment.capacity.0 / 2
-        {
+        let half = self.tail.end.0 > self.tail.segment.capacity.0 / 2;
+        if matches!(self.room.supply, Supply::Idle) && (half || self.room.keys >= Fullness::Half) {
             self.room.supply = Supply::Wanted(ByteOffset(0));
         }
         let spent = |open: &Filling| open.buffer.capacity() != self.settings.buffer_bytes;
@@ -318,6 +329,11 @@ impl Pipeline {
         unused
     }
 
+    /// Time of the last frame, for closing.
+    pub(crate) fn last_time(&self) -> Timestamp {
+        self.last_time
+    }
+
     /// The oldest rolled segment, if it is durable and nobody seals it yet.
     pub(crate) fn take_rolled(&mut self) -> Option<Rolled> {
         if matches!(self.life, Life::Poisoned(_)) {
@@ -357,4 +373,9 @@ impl Pipeline {
         let whole = durable >= Lsn::new(rolled.segment.id, rolled.end);
         (whole && self.room.sealing == Sealing::Idle).then_some(rolled)
     }
+}
+
+/// The capacity of a segment that takes a frame of `len` bytes as its first.
+fn needed_for(len: usize) -> u64 {
+    FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES
 }

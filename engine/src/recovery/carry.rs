@@ -5,13 +5,13 @@ use quipu_format::frame::{
     FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link, MARK_FRAME_BYTES,
     SEAL_FRAME_BYTES,
 };
-use quipu_format::record;
+use quipu_format::record::{self, Record};
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp};
 
-use super::{Recovered, Survey, Tip};
+use super::{Part, Recovered, Survey, Tip, Unsealed};
 use crate::Result;
-use crate::frames::Body;
+use crate::frames::{Body, Frame};
 
 /// A commit on its way into another segment.
 struct Commit {
@@ -54,45 +54,72 @@ pub(super) fn collect(survey: &Survey) -> Result<Carried> {
         return Ok(carried);
     };
     carried.from = last.end;
-    let mut last_time = None;
-    let scan = last.file.scan(last.end, &mut |frame, body| {
-        if frame.place.offset < *durable {
-            last_time = Some(frame.header.time);
-            return Ok(());
+    match last.unsealed() {
+        Some(unsealed) => carried.take(survey, last, unsealed, *durable)?,
+        // All of a sealed segment is durable, and nothing was written after it.
+        None => {
+            carried.predecessor = Some((Lsn::new(last.segment.id, last.end), last.segment.salt));
         }
-        carried.from = carried.from.min(frame.place.offset);
-        if let Body::Events(records) = body {
-            let mut at = FRAME_HEADER_BYTES;
-            let ranges = records.iter().map(|record| {
-                let start = at;
-                at += record.padded_len() as usize;
-                (start, record.padded_len() as usize)
-            });
-            let records = ranges.collect();
-            let (header, bytes) = (frame.header, frame.bytes.to_vec());
-            carried.base = carried.base.min(header.first_position);
-            carried.commits.push(Commit { header, bytes, records });
-        }
-        Ok(())
-    })?;
-    // Nothing of it was durable, or it holds no event: its file would only take up room.
-    let worthless = scan.link.is_some() && scan.base == scan.next_position;
-    if *durable <= FIRST_FRAME || (worthless && last.sealed.is_none()) {
-        carried.supersedes = Some(last.file.id);
-        carried.predecessor = scan.link.and_then(|link| link.predecessor);
-        carried.last_time = scan.link.map_or(Timestamp(0), |link| link.last_time);
-    } else {
-        carried.predecessor = Some((Lsn::new(last.file.id, carried.from), last.file.salt));
-        carried.last_time = last_time.unwrap_or(survey.last_time);
     }
     carried.report = Some(Recovered {
-        segment: last.file.id.0,
+        segment: last.segment.id.0,
         valid_to: last.end.0,
         durable_to: durable.0,
         carried_events: survey.next_position.0 - carried.base.0,
         dropped_bytes: *dropped_bytes,
     });
     Ok(carried)
+}
+
+impl Carried {
+    /// Takes what stands in the last segment behind the place that is known to be durable.
+    fn take(
+        &mut self,
+        survey: &Survey,
+        last: &Part,
+        unsealed: &Unsealed,
+        durable: ByteOffset,
+    ) -> Result<()> {
+        let start = unsealed.start_below(last.end);
+        let mut last_time = start.link.map(|_| start.last_time);
+        let scan = unsealed.scan_to(last.end, &mut |frame, body| {
+            if frame.place.offset < durable {
+                last_time = Some(frame.header.time);
+                return Ok(());
+            }
+            self.from = self.from.min(frame.place.offset);
+            if let Body::Events(records) = body {
+                self.base = self.base.min(frame.header.first_position);
+                self.commits.push(Commit::copy(frame, records));
+            }
+            Ok(())
+        })?;
+        // Nothing of it was durable, or it holds no event: its file would only take up room.
+        let worthless = scan.link.is_some() && scan.base == scan.next_position;
+        let segment = last.segment;
+        if durable <= FIRST_FRAME || worthless {
+            self.supersedes = Some(segment.id);
+            self.predecessor = scan.link.and_then(|link| link.predecessor);
+            self.last_time = scan.link.map_or(Timestamp(0), |link| link.last_time);
+        } else {
+            self.predecessor = Some((Lsn::new(segment.id, self.from), segment.salt));
+            self.last_time = last_time.unwrap_or(survey.last_time);
+        }
+        Ok(())
+    }
+}
+
+impl Commit {
+    fn copy(frame: &Frame<'_>, records: &[Record<'_>]) -> Commit {
+        let mut at = FRAME_HEADER_BYTES;
+        let ranges = records.iter().map(|record| {
+            let start = at;
+            at += record.padded_len() as usize;
+            (start, record.padded_len() as usize)
+        });
+        let records = ranges.collect();
+        Commit { header: frame.header, bytes: frame.bytes.to_vec(), records }
+    }
 }
 
 /// Capacity that the new segment needs.

@@ -8,7 +8,7 @@
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 
-use super::survey::{Candidate, Part, Survey, Tip};
+use super::survey::{Candidate, Part, State, Survey, Tip};
 use crate::{Damage, Error, Result};
 
 /// Adds the unsealed segments to the survey's parts.
@@ -57,13 +57,13 @@ fn strict<'c>(
         if sealed == Some(end) {
             break;
         }
-        let before = candidates.iter().find(|candidate| candidate.file.id == end.segment());
-        let Some(before) = before.filter(|before| before.file.id < current.file.id) else {
+        let before = candidates.iter().find(|candidate| candidate.file().id == end.segment());
+        let Some(before) = before.filter(|before| before.file().id < current.file().id) else {
             return Ok(Err(broken(current, "the segment before this one is missing")));
         };
         // The scan goes to the first bad frame; what counts is that the named end is a frame's end.
-        let scan = before.file.scan(end.offset(), &mut |_, _| Ok(()))?;
-        if before.file.salt != salt || scan.end != end.offset() || scan.link.is_none() {
+        let scan = before.unsealed.scan_to(end.offset(), &mut |_, _| Ok(()))?;
+        if before.file().salt != salt || scan.end != end.offset() || scan.link.is_none() {
             return Ok(Err(cut_short(before, &scan, current, end)));
         }
         way.push((before, end.offset()));
@@ -76,7 +76,7 @@ fn strict<'c>(
 fn broken(candidate: &Candidate, why: &str) -> Error {
     let base = candidate.scan.base;
     let damage = Damage {
-        file: candidate.file.path.clone(),
+        file: candidate.file().path.clone(),
         offset: FIRST_FRAME,
         bytes: 0,
         positions: base..base,
@@ -87,7 +87,7 @@ fn broken(candidate: &Candidate, why: &str) -> Error {
 
 fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn) -> Error {
     let damage = Damage {
-        file: before.file.path.clone(),
+        file: before.file().path.clone(),
         offset: scan.end,
         bytes: end.offset().0.saturating_sub(scan.end.0),
         positions: scan.next_position..after.scan.base,
@@ -100,10 +100,10 @@ fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
     survey.next_position = candidate.scan.next_position;
     survey.last_time = candidate.scan.last_time;
     survey.parts.push(Part {
-        file: candidate.file.clone(),
+        segment: candidate.file().reference(),
         end,
         base: candidate.scan.base,
-        sealed: None,
+        state: State::Unsealed(candidate.unsealed.clone()),
     });
 }
 
@@ -111,12 +111,12 @@ fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
 fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     let closed = survey.closed().map(|(end, _)| end);
     for candidate in candidates {
-        let id = candidate.file.id;
-        if survey.parts.iter().any(|part| part.file.id == id) {
+        let id = candidate.file().id;
+        if survey.parts.iter().any(|part| part.segment.id == id) {
             continue;
         }
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
-            survey.blank = Some(candidate.file.clone());
+            survey.blank = Some(candidate.file().clone());
         } else if candidate.holds_more()? {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
@@ -141,7 +141,8 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
     }
     let Some(last) = survey.parts.last() else { return Ok(()) };
-    let Some(tip) = candidates.iter().find(|candidate| candidate.file.id == last.file.id) else {
+    let Some(tip) = candidates.iter().find(|candidate| candidate.file().id == last.segment.id)
+    else {
         // The last segment is sealed: nothing was written after it.
         survey.tip = Tip::Unclean { durable: last.end, dropped_bytes: 0 };
         return Ok(());
@@ -149,7 +150,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     let beyond = tip.search_on()?;
     if beyond.durable > tip.scan.end {
         // A writer may have gone on since the scan. What it wrote before is there by now.
-        let again = tip.file.scan(tip.file.capacity, &mut |_, _| Ok(()))?;
+        let again = tip.unsealed.scan_to(tip.file().capacity, &mut |_, _| Ok(()))?;
         if again.end >= beyond.durable {
             survey.next_position = again.next_position;
             survey.last_time = again.last_time;
@@ -160,7 +161,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             return Ok(());
         }
         let damage = Damage {
-            file: tip.file.path.clone(),
+            file: tip.file().path.clone(),
             offset: tip.scan.stop.as_ref().map_or(tip.scan.end, |bad| bad.at),
             bytes: beyond.durable.0 - tip.scan.end.0,
             positions: tip.scan.next_position..beyond.first.unwrap_or(tip.scan.next_position),
@@ -175,9 +176,9 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
 }
 
 fn dropped(tip: &Candidate) -> Result<u64> {
-    let mut frames = tip.file.frames(tip.file.capacity);
-    let rest = tip.scan.end.0..tip.file.size.0;
-    let last = frames.last_nonzero(rest).map_err(|error| tip.file.io(error))?;
+    let mut frames = tip.file().frames(tip.file().capacity);
+    let rest = tip.scan.end.0..tip.file().size.0;
+    let last = frames.last_nonzero(rest).map_err(|error| tip.file().io(error))?;
     Ok(last.map_or(0, |last| last.0 + 1 - tip.scan.end.0))
 }
 
@@ -197,7 +198,7 @@ fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
 /// For reading what is left of a damaged log: every segment that holds anything, in the order of their
 /// numbers, as far as anything valid stands in it.
 fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
-    survey.parts.retain(|part| part.sealed.is_some());
+    survey.parts.retain(|part| part.sealed().is_some());
     survey.unused.clear();
     survey.blank = None;
     survey.tip = Tip::Unclean { durable: FIRST_FRAME, dropped_bytes: 0 };
@@ -207,13 +208,13 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         if candidate.scan.link.is_none() && beyond.first.is_none() {
             continue;
         }
-        let id = candidate.file.id;
+        let id = candidate.file().id;
         let named = candidates[index + 1..].iter().find_map(|later| {
             let (end, _) = later.scan.link?.predecessor?;
             (end.segment() == id).then(|| end.offset())
         });
         let closed = closed.filter(|closed| closed.segment() == id).map(Lsn::offset);
-        let end = named.or(closed).unwrap_or(beyond.end).min(candidate.file.size);
+        let end = named.or(closed).unwrap_or(beyond.end).min(candidate.file().size);
         let next_position = survey.next_position.max(last_position(candidate, &beyond)?);
         add(survey, candidate, end);
         survey.next_position = next_position;
@@ -222,18 +223,18 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             part.base = beyond.first.unwrap_or(next_position);
         }
     }
-    survey.parts.sort_by_key(|part| part.file.id);
+    survey.parts.sort_by_key(|part| part.segment.id);
     Ok(())
 }
 
 /// The position after the last valid frame of a damaged segment.
 fn last_position(candidate: &Candidate, beyond: &super::survey::Beyond) -> Result<Position> {
-    let mut frames = candidate.file.frames(candidate.file.capacity);
+    let mut frames = candidate.file().frames(candidate.file().capacity);
     let mut position = candidate.scan.next_position;
     let mut at = candidate.scan.end;
     while at < beyond.end {
         let found = frames.find(at, position, candidate.scan.last_time);
-        let Some((offset, header)) = found.map_err(|error| candidate.file.io(error))? else {
+        let Some((offset, header)) = found.map_err(|error| candidate.file().io(error))? else {
             break;
         };
         position = header.next_position();

@@ -7,8 +7,10 @@
 
 mod carry;
 mod chain;
+mod files;
 mod scan;
 mod survey;
+mod unsealed;
 
 use std::sync::Arc;
 
@@ -20,17 +22,18 @@ use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{
     ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp, align_up,
 };
-use quipu_index::{Head, Heads, Keys, Kind};
 
 use crate::create::create_complete;
 use crate::directory::Directory;
-use crate::frames::Body;
+use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
 use crate::pipeline::{SegmentRef, Start, Tail};
-use crate::{Damage, Error, ErrorKind, Options, Result, writer};
+use crate::segments::{Segments, Shelf};
+use crate::{Error, ErrorKind, Options, Result, writer};
 
 pub(crate) use scan::{Scan, SegmentFile};
-pub(crate) use survey::{Part, Survey, Tip};
+pub(crate) use survey::{Part, State, Survey, Tip};
+pub(crate) use unsealed::Unsealed;
 
 /// A store with a higher segment number is not written: no opening uses as many as are left then.
 const LAST_SEGMENT: SegmentId = SegmentId(u32::MAX - (1 << 24));
@@ -70,6 +73,10 @@ pub(crate) struct Ready {
     pub(crate) start: Start,
     /// The log so far; the active segment is the last, unless it is blank.
     pub(crate) parts: Vec<Part>,
+    /// The sealed segments at the beginning of the log, with all that is known of their keys.
+    pub(crate) segments: Arc<Segments>,
+    /// The index files that were there before.
+    pub(crate) index: IndexNames,
     pub(crate) opening: Opening,
 }
 
@@ -91,19 +98,22 @@ pub(crate) fn create(
         epoch: plan.epoch,
         next_position: Position(0),
         last_time: Timestamp(0),
-        heads: Heads::new(),
         sealed_bytes: 0,
         highest: SegmentId(1),
         unsealed: Vec::new(),
     };
     let opening = Opening { created: true, ..Opening::default() };
-    Ok(Ready { manifest, start, parts: Vec::new(), opening })
+    let shelf = Shelf::new(disk, directory, Some(manifest.header()), options);
+    let segments = index_files::gather(shelf, &[], &IndexNames::default(), Missing::Made)?;
+    let (parts, index) = (Vec::new(), IndexNames::default());
+    Ok(Ready { manifest, start, parts, segments, index, opening })
 }
 
 /// Makes a store that exists ready for writing.
 ///
 /// # Errors
-/// The first damage of the survey; [`ErrorKind::ReadOnly`] where a newer version's feature forbids
+/// The first damage of the survey, or an event that is lost and whose keys no index knows;
+/// [`ErrorKind::ReadOnly`] where a newer version's feature forbids
 /// writing; [`ErrorKind::Full`] where recovery finds no room, with nothing changed.
 pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) -> Result<Ready> {
     if let Some(damage) = survey.damage.first() {
@@ -121,12 +131,14 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) 
     let Some(loaded) = survey.manifest.take() else {
         return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
     };
-    let heads = heads(&survey, &Keys::new(loaded.header.secret))?;
+    // First of all: if not all keys are known, nothing has been changed.
+    let shelf = Shelf::new(disk, &survey.directory, Some(&loaded.header), options);
+    let segments = index_files::gather(shelf, &survey.parts, &survey.index, Missing::Made)?;
     remove_temporary(&**disk, &survey)?;
     let clean = matches!(survey.tip, Tip::Clean) || survey.blank.is_some();
     let manifest = Manifest::open(disk, &survey.directory, loaded)?;
     let plan = Plan::draw(&**disk)?;
-    let resuming = Resuming { disk, survey, options, manifest, plan, heads };
+    let resuming = Resuming { disk, survey, options, segments, manifest, plan };
     if clean { resuming.resume() } else { resuming.recover() }
 }
 
@@ -160,26 +172,23 @@ struct Resuming<'o> {
     disk: &'o Arc<dyn Disk>,
     survey: Survey,
     options: &'o Options,
+    segments: Arc<Segments>,
     manifest: Manifest,
     plan: Plan,
-    heads: Heads,
 }
 
 impl Resuming<'_> {
     /// Goes on in the segment where the last close left off. Everything before is durable, and what
     /// follows in the file is zeros.
     fn resume(mut self) -> Result<Ready> {
-        let (file, end) = match (&self.survey.blank, self.survey.parts.last()) {
-            (Some(blank), _) => (blank.clone(), FIRST_FRAME),
-            (None, Some(part)) => (part.file.clone(), part.end),
+        let (segment, end) = match (&self.survey.blank, self.survey.parts.last()) {
+            (Some(blank), _) => (blank.reference(), FIRST_FRAME),
+            (None, Some(part)) => (part.segment, part.end),
             (None, None) => return self.recover(),
         };
-        let segment = SegmentRef { id: file.id, salt: file.salt, capacity: file.capacity };
-        let predecessor = if self.survey.blank.is_some() {
-            self.survey.parts.last().map(|p| (Lsn::new(p.file.id, p.end), p.file.salt))
-        } else {
-            Some((Lsn::new(file.id, end), file.salt))
-        };
+        let before = self.survey.parts.last();
+        let predecessor =
+            before.map(|part| (Lsn::new(part.segment.id, part.end), part.segment.salt));
         let last_time = self.survey.last_time;
         let link = writer::link(predecessor, last_time, self.plan.epoch);
         self.publish(Vec::new())?;
@@ -206,7 +215,7 @@ impl Resuming<'_> {
             created => drop(created?),
         }
         if let Some(superseded) = carried.supersedes {
-            self.survey.parts.retain(|part| part.file.id != superseded);
+            self.survey.parts.retain(|part| part.segment.id != superseded);
             self.survey.unused.push(superseded);
         } else if let Some(last) = self.survey.parts.last_mut() {
             last.end = carried.from;
@@ -221,17 +230,13 @@ impl Resuming<'_> {
             }
             return Err(error);
         }
-        let file = self
-            .disk
-            .open(&path, quipu_disk::Access::Read)
-            .map_err(|error| Error::io("opening", &path, error))?;
-        let (salt, capacity) = (header.salt, header.capacity);
-        let file = SegmentFile { id, salt, capacity, path, file, size: capacity };
-        let base = carried.base;
-        self.survey.parts.push(Part { file, end, base, sealed: None });
+        let segment = reference(&header);
+        let file = SegmentFile::open(&**self.disk, &self.survey.directory, segment)?;
+        let state = State::Unsealed(Unsealed::new(file));
+        self.survey.parts.push(Part { segment, end, base: carried.base, state });
         let recovered = carried.report;
         tracing::warn!(?recovered, "the store was not closed properly; recovered");
-        Ok(self.ready(Tail { segment: reference(&header), end, link: None }, recovered))
+        Ok(self.ready(Tail { segment, end, link: None }, recovered))
     }
 
     /// Removes the segments that were prepared and never written, first of all: their room may be needed.
@@ -249,8 +254,8 @@ impl Resuming<'_> {
     fn publish(&mut self, mut edits: Vec<Edit>) -> Result<()> {
         let listed = self.manifest.listing().segments.clone();
         let new = edits.len();
-        for part in self.survey.parts.iter().filter(|part| !listed.contains_key(&part.file.id)) {
-            let SegmentFile { id, salt, capacity, .. } = part.file;
+        for part in self.survey.parts.iter().filter(|part| !listed.contains_key(&part.segment.id)) {
+            let SegmentRef { id, salt, capacity } = part.segment;
             let origin = self.manifest.header().store;
             edits.push(Edit::Segment { segment: id, salt, capacity, origin });
         }
@@ -262,28 +267,24 @@ impl Resuming<'_> {
     }
 
     fn ready(self, tail: Tail, recovered: Option<Recovered>) -> Ready {
-        let unsealed = self.survey.parts.iter().filter(|part| part.sealed.is_none());
-        let unsealed = unsealed.filter(|part| part.file.id != tail.segment.id);
-        let unsealed = unsealed.map(|part| {
-            let SegmentFile { id, salt, capacity, .. } = part.file;
-            (SegmentRef { id, salt, capacity }, part.end)
-        });
         let active = tail.segment.id;
         let highest = self.survey.highest.max(active);
-        let before = self.survey.parts.iter().filter(|part| part.file.id != active);
+        let before = self.survey.parts.iter().filter(|part| part.segment.id != active);
+        let unsealed = before.clone().filter(|part| part.sealed().is_none());
+        let unsealed = unsealed.map(|part| (part.segment, part.end));
         let start = Start {
             tail,
             epoch: self.plan.epoch,
             next_position: self.survey.next_position,
             last_time: self.survey.last_time,
-            heads: self.heads,
-            sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.file.capacity.0)),
+            sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0)),
             highest,
             unsealed: unsealed.collect(),
         };
-        let strangers = self.survey.strangers;
+        let Survey { strangers, parts, index, .. } = self.survey;
         let opening = Opening { created: false, recovered, postponed: None, strangers };
-        Ready { manifest: self.manifest, start, parts: self.survey.parts, opening }
+        let (manifest, segments) = (self.manifest, self.segments);
+        Ready { manifest, start, parts, segments, index, opening }
     }
 }
 
@@ -318,7 +319,13 @@ fn reference(header: &SegmentHeader) -> SegmentRef {
 fn remove_temporary(disk: &dyn Disk, survey: &Survey) -> Result<()> {
     for name in &survey.temporary {
         let path = survey.directory.file(name);
-        disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
+        match disk.remove(&path) {
+            // An index that was made anew meanwhile had the same temporary name.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("removing", &path, error));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -343,45 +350,4 @@ pub(crate) fn remove_segments(
     }
     let path = directory.path();
     disk.sync_directory(path).map_err(|error| Error::io("syncing", path, error))
-}
-
-/// The head of every stream, read from the whole log.
-fn heads(survey: &Survey, keys: &Keys) -> Result<Heads> {
-    let mut heads = Heads::new();
-    let mut next_position = Position(0);
-    for part in &survey.parts {
-        let scan = part.file.scan(part.end, &mut |frame, body| {
-            let Body::Events(records) = body else { return Ok(()) };
-            for record in records {
-                let position = frame.header.first_position.plus(u64::from(record.ordinal()));
-                let head = Head { version: record.version(), position };
-                if !heads.follow(keys.key(Kind::Stream, record.stream()), head) {
-                    let why = "a version that does not follow the one before it in its stream";
-                    return Err(damaged(part, frame.place.offset, position..position.plus(1), why));
-                }
-            }
-            Ok(())
-        })?;
-        if scan.end != part.end || scan.base != next_position {
-            let positions = scan.next_position..survey.next_position;
-            return Err(damaged(part, scan.end, positions, "the segment is not valid to its end"));
-        }
-        next_position = scan.next_position;
-    }
-    Ok(heads)
-}
-
-fn damaged(
-    part: &Part,
-    offset: ByteOffset,
-    positions: std::ops::Range<Position>,
-    why: &str,
-) -> Error {
-    Error::damaged(Damage {
-        file: part.file.path.clone(),
-        offset,
-        bytes: part.end.0.saturating_sub(offset.0),
-        positions,
-        what: why.to_owned(),
-    })
 }

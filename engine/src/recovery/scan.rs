@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use quipu_disk::File;
+use quipu_disk::{Access, Disk, File};
 use quipu_format::frame::Link;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, FormatError, Lsn, Position, Salt, SegmentId, Timestamp};
 
+use crate::directory::Directory;
 use crate::frames::{Bad, Body, Frame, Frames};
+use crate::pipeline::SegmentRef;
 use crate::{Error, Result};
 
 /// A segment's file, open for reading.
@@ -23,8 +25,8 @@ pub(crate) struct SegmentFile {
     pub(crate) size: ByteOffset,
 }
 
-/// What a scan found.
-#[derive(Debug)]
+/// What a scan found; or where one stands that goes on behind what is known already.
+#[derive(Clone, Debug)]
 pub(crate) struct Scan {
     /// The link that begins the segment; without it nothing of the segment counts.
     pub(crate) link: Option<Link>,
@@ -40,7 +42,41 @@ pub(crate) struct Scan {
     pub(crate) stop: Option<Bad>,
 }
 
+impl Default for Scan {
+    /// Before the first frame.
+    fn default() -> Scan {
+        Scan {
+            link: None,
+            base: Position(0),
+            end: FIRST_FRAME,
+            durable: FIRST_FRAME,
+            next_position: Position(0),
+            last_time: Timestamp(0),
+            stop: None,
+        }
+    }
+}
+
 impl SegmentFile {
+    /// Opens the file of a segment whose salt and capacity are known.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        directory: &Directory,
+        segment: SegmentRef,
+    ) -> Result<SegmentFile> {
+        let SegmentRef { id, salt, capacity } = segment;
+        let path = directory.segment(id);
+        let file =
+            disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
+        let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
+        let size = ByteOffset(size.min(capacity.0));
+        Ok(SegmentFile { id, salt, capacity, path, file, size })
+    }
+
+    pub(crate) fn reference(&self) -> SegmentRef {
+        SegmentRef { id: self.id, salt: self.salt, capacity: self.capacity }
+    }
+
     /// The frames of the file up to `limit`.
     pub(crate) fn frames(&self, limit: ByteOffset) -> Frames<'_> {
         Frames::new(&*self.file, self.salt, limit.min(self.size))
@@ -57,16 +93,20 @@ impl SegmentFile {
         limit: ByteOffset,
         visit: &mut dyn FnMut(&Frame<'_>, &Body<'_>) -> Result<()>,
     ) -> Result<Scan> {
+        self.scan_on(Scan::default(), limit, visit)
+    }
+
+    /// As [`SegmentFile::scan`], from where another scan stands.
+    ///
+    /// # Errors
+    /// As [`SegmentFile::scan`].
+    pub(crate) fn scan_on(
+        &self,
+        mut scan: Scan,
+        limit: ByteOffset,
+        visit: &mut dyn FnMut(&Frame<'_>, &Body<'_>) -> Result<()>,
+    ) -> Result<Scan> {
         let mut frames = self.frames(limit);
-        let mut scan = Scan {
-            link: None,
-            base: Position(0),
-            end: FIRST_FRAME,
-            durable: FIRST_FRAME,
-            next_position: Position(0),
-            last_time: Timestamp(0),
-            stop: None,
-        };
         while scan.end < limit {
             let bad = match frames.frame_at(scan.end).map_err(|error| self.io(error))? {
                 Ok(frame) => match frame.body() {

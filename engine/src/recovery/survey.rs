@@ -1,30 +1,60 @@
 //! What is on disk: which segments make up the log, where it ends, and what is damaged.
 //!
 //! A survey only reads. Opening for writing, opening for reading and verifying all start from one, so
-//! they cannot disagree about where the log ends.
+//! they cannot disagree about where the log ends. Of a sealed segment it looks only for the name: how it ends
+//! is in the manifest, and what has become of its bytes is found when they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, read_exact_at};
+use quipu_disk::Disk;
 use quipu_format::features::Use;
-use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
-use quipu_format::{ByteOffset, FormatError, Lsn, PAGE_BYTES, Position, SegmentId, Timestamp};
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, FormatError, Lsn, Position, SegmentId, Timestamp};
+use quipu_index::Identity;
 
 use super::chain;
 use super::scan::{Scan, SegmentFile};
-use crate::directory::{Directory, TEMPORARY};
+use super::unsealed::Unsealed;
+use crate::directory::{Directory, Role};
+use crate::index_files::{self, IndexNames};
 use crate::manifest::{self, Listed, Loaded, SealedAs};
-use crate::{Damage, Error, ErrorKind, Result};
+use crate::pipeline::SegmentRef;
+use crate::{Damage, Error, ErrorKind, ReadMode, Result};
 
 /// A segment that is part of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    pub(crate) file: SegmentFile,
+    pub(crate) segment: SegmentRef,
     /// Where its part of the log ends.
     pub(crate) end: ByteOffset,
     /// Position of its first event.
     pub(crate) base: Position,
-    pub(crate) sealed: Option<SealedAs>,
+    pub(crate) state: State,
+}
+
+/// Whether a segment's part of the log is settled for ever.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    Sealed(SealedAs),
+    /// Not sealed, and therefore looked into.
+    Unsealed(Unsealed),
+}
+
+impl Part {
+    pub(crate) fn sealed(&self) -> Option<&SealedAs> {
+        match &self.state {
+            State::Sealed(sealed) => Some(sealed),
+            State::Unsealed(_) => None,
+        }
+    }
+
+    pub(crate) fn unsealed(&self) -> Option<&Unsealed> {
+        match &self.state {
+            State::Sealed(_) => None,
+            State::Unsealed(unsealed) => Some(unsealed),
+        }
+    }
 }
 
 /// How the log ends.
@@ -64,6 +94,9 @@ pub(crate) struct Survey {
     pub(crate) temporary: Vec<String>,
     /// Files that are none of the store's.
     pub(crate) strangers: Vec<String>,
+    /// The index files that the directory lists.
+    pub(crate) index: IndexNames,
+    mode: ReadMode,
     /// The highest segment number in use.
     pub(crate) highest: SegmentId,
     /// What is wrong. Not empty: the store may not be written.
@@ -72,7 +105,7 @@ pub(crate) struct Survey {
 
 /// A segment that is not sealed, as scanned.
 pub(super) struct Candidate {
-    pub(super) file: SegmentFile,
+    pub(super) unsealed: Unsealed,
     pub(super) scan: Scan,
 }
 
@@ -82,14 +115,14 @@ impl Survey {
     /// # Errors
     /// [`ErrorKind::NoStore`] where there is none; [`ErrorKind::Unsupported`]; errors of the system.
     /// Damage is no error here but part of what is found.
-    pub(crate) fn take(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
-        let mut survey = Survey::start(disk, directory)?;
+    pub(crate) fn take(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Survey> {
+        let mut survey = Survey::start(disk, directory, mode)?;
         let listed = survey.listed();
         let names = disk
             .list(directory.path())
             .map_err(|error| Error::io("listing", directory.path(), error))?;
         let found = survey.sort_names(names);
-        survey.add_sealed(disk, &listed, &found)?;
+        survey.add_sealed(&listed, &found);
         let candidates = survey.scan_unsealed(disk, &listed, &found)?;
         chain::connect(&mut survey, &candidates)?;
         Ok(survey)
@@ -100,14 +133,18 @@ impl Survey {
     ///
     /// # Errors
     /// As [`Survey::take`].
-    pub(crate) fn take_beside_writer(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
-        match Survey::take(disk, directory) {
+    pub(crate) fn take_beside_writer(
+        disk: &dyn Disk,
+        directory: &Directory,
+        mode: ReadMode,
+    ) -> Result<Survey> {
+        match Survey::take(disk, directory, mode) {
             Ok(survey) if survey.damage.is_empty() => Ok(survey),
-            _ => Survey::take(disk, directory),
+            _ => Survey::take(disk, directory, mode),
         }
     }
 
-    fn start(disk: &dyn Disk, directory: &Directory) -> Result<Survey> {
+    fn start(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Survey> {
         let mut survey = Survey {
             directory: directory.clone(),
             manifest: None,
@@ -119,6 +156,8 @@ impl Survey {
             unused: Vec::new(),
             temporary: Vec::new(),
             strangers: Vec::new(),
+            index: IndexNames::default(),
+            mode,
             highest: SegmentId(0),
             damage: Vec::new(),
         };
@@ -148,7 +187,7 @@ impl Survey {
                 Error::io("listing", path, error)
             }
         })?;
-        if !names.iter().any(|name| Directory::segment_of(name).is_some()) {
+        if !names.iter().any(|name| matches!(Directory::role(name), Role::Segment(_))) {
             let detail = format!("{} is no Quipu store: it has no manifest", path.display());
             return Err(Error::new(ErrorKind::NoStore, detail));
         }
@@ -157,7 +196,7 @@ impl Survey {
         Ok(())
     }
 
-    fn listed(&self) -> BTreeMap<SegmentId, Listed> {
+    pub(super) fn listed(&self) -> BTreeMap<SegmentId, Listed> {
         self.manifest.as_ref().map(|m| m.listing.segments.clone()).unwrap_or_default()
     }
 
@@ -171,42 +210,37 @@ impl Survey {
         let retired: BTreeSet<SegmentId> = retired.into_iter().collect();
         let mut found = Vec::new();
         for name in names {
-            if name.ends_with(TEMPORARY) {
-                self.temporary.push(name);
-            } else if let Some(id) = Directory::segment_of(&name) {
-                // Also a stranger's number is not used: its file would be written over.
-                self.highest = self.highest.max(id);
-                if retired.contains(&id) {
-                    self.unused.push(id);
-                } else {
-                    found.push(id);
+            match Directory::role(&name) {
+                Role::Fixed => {}
+                Role::Ballast => self.index.ballast = true,
+                Role::Temporary => self.temporary.push(name),
+                Role::Index(id) => drop(self.index.segments.insert(id)),
+                Role::Run(segments) => self.index.runs.push(segments),
+                Role::Stranger => self.strangers.push(name),
+                Role::Segment(id) => {
+                    // Also a stranger's number is not used: its file would be written over.
+                    self.highest = self.highest.max(id);
+                    if retired.contains(&id) { self.unused.push(id) } else { found.push(id) }
                 }
-            } else if name != "manifest" && name != "lock" {
-                self.strangers.push(name);
             }
         }
         found
     }
 
-    fn add_sealed(
-        &mut self,
-        disk: &dyn Disk,
-        listed: &BTreeMap<SegmentId, Listed>,
-        found: &[SegmentId],
-    ) -> Result<()> {
+    fn add_sealed(&mut self, listed: &BTreeMap<SegmentId, Listed>, found: &[SegmentId]) {
         for (&id, facts) in listed {
             let Some(sealed) = facts.sealed else { continue };
             self.next_position = sealed.seal.next_position;
             self.last_time = sealed.seal.last_time;
+            let base = sealed.seal.first_position;
             if found.binary_search(&id).is_err() {
-                self.note_missing(id, sealed.seal.first_position..sealed.seal.next_position);
+                self.note_missing(id, base..sealed.seal.next_position);
                 continue;
             }
-            let Some(file) = self.open_segment(disk, id, Some(facts))? else { continue };
-            let base = sealed.seal.first_position;
-            self.parts.push(Part { file, end: sealed.end, base, sealed: Some(sealed) });
+            let Listed { salt, capacity, .. } = *facts;
+            let segment = SegmentRef { id, salt, capacity };
+            self.parts.push(Part { segment, end: sealed.end, base, state: State::Sealed(sealed) });
         }
-        Ok(())
     }
 
     fn note_missing(&mut self, id: SegmentId, positions: std::ops::Range<Position>) {
@@ -233,69 +267,24 @@ impl Survey {
                 continue;
             }
             let Some(file) = self.open_segment(disk, id, facts)? else { continue };
-            let scan = file.scan(file.capacity, &mut |_, _| Ok(()))?;
-            candidates.push(Candidate { file, scan });
+            let (unsealed, scan) = self.scan(disk, file)?;
+            candidates.push(Candidate { unsealed, scan });
         }
         Ok(candidates)
     }
 
-    /// Opens a segment's file and compares its header with what the manifest lists; without a listing
-    /// the header alone counts.
-    fn open_segment(
-        &mut self,
-        disk: &dyn Disk,
-        id: SegmentId,
-        facts: Option<&Listed>,
-    ) -> Result<Option<SegmentFile>> {
-        let path = self.directory.segment(id);
-        let file =
-            disk.open(&path, Access::Read).map_err(|error| Error::io("opening", &path, error))?;
-        let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
-        let mut page = vec![0; PAGE_BYTES.min(size) as usize];
-        read_exact_at(&*file, &mut page, 0).map_err(|error| Error::io("reading", &path, error))?;
-        if facts.is_none() && self.is_foreign(&page) {
-            self.strangers.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
-            return Ok(None);
-        }
-        let header = SegmentHeader::decode(&page).and_then(|header| {
-            header.features.permit()?;
-            let agrees = facts.is_none_or(|facts| {
-                (facts.salt, facts.capacity, facts.origin)
-                    == (header.salt, header.capacity, header.origin)
-            });
-            if header.segment == id && agrees {
-                Ok(header)
-            } else {
-                Err(FormatError::Invalid("the header of another segment"))
+    fn scan(&self, disk: &dyn Disk, file: SegmentFile) -> Result<(Unsealed, Scan)> {
+        let index = match &self.manifest {
+            Some(manifest) if self.index.segments.contains(&file.id) => {
+                let identity =
+                    Identity { store: manifest.header.store, segment: file.id, salt: file.salt };
+                index_files::open_index(disk, &self.directory, self.mode, &identity)
             }
-        });
-        if let Err(error) = &header {
-            let error = Error::format(&path, ByteOffset(0), error);
-            if error.kind() == ErrorKind::Unsupported {
-                return Err(error);
-            }
-            self.damage.push(error);
-        }
-        let header = header.ok().map(|header| (header.salt, header.capacity));
-        let facts = facts.map(|facts| (facts.salt, facts.capacity)).or(header);
-        let Some((salt, capacity)) = facts else { return Ok(None) };
-        if size != capacity.0 {
-            let cut = FormatError::Truncated { needed: capacity.0, available: size };
-            self.damage.push(Error::format(&path, ByteOffset(size), &cut));
-        }
-        let size = ByteOffset(size.min(capacity.0));
-        Ok(Some(SegmentFile { id, salt, capacity, path, file, size }))
-    }
-
-    /// Whether a file that the manifest does not list is none of this store's: another store has written
-    /// it, or it is no segment at all. Without a manifest nobody knows.
-    fn is_foreign(&self, page: &[u8]) -> bool {
-        let Some(manifest) = &self.manifest else { return false };
-        match SegmentHeader::decode(page) {
-            Ok(header) => header.origin != manifest.header.store,
-            Err(FormatError::Unsupported { .. }) => false,
-            Err(_) => manifest.damage.is_none(),
-        }
+            _ => None,
+        };
+        let closed = self.closed().filter(|(end, _)| end.segment() == file.id);
+        let closed = closed.map(|(end, next_position)| (end.offset(), next_position));
+        Unsealed::scan(file, index.map(Arc::new), closed)
     }
 
     /// Where the store was closed and the position that the next event was to get, if it was closed last.
@@ -305,16 +294,20 @@ impl Survey {
 
     /// Where the log ends.
     pub(crate) fn end(&self) -> Option<Lsn> {
-        self.parts.last().map(|part| Lsn::new(part.file.id, part.end))
+        self.parts.last().map(|part| Lsn::new(part.segment.id, part.end))
     }
 
     /// Bytes of all segments of the log.
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.file.capacity.0))
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0))
     }
 }
 
 impl Candidate {
+    pub(super) fn file(&self) -> &SegmentFile {
+        &self.unsealed.file
+    }
+
     /// Whether the segment holds an event that was durable, or something durable that cannot be read. One
     /// that is no part of the log may hold neither.
     pub(super) fn holds_more(&self) -> Result<bool> {
@@ -325,12 +318,12 @@ impl Candidate {
 
     /// Looks behind the first bad frame for later ones that are valid.
     pub(super) fn search_on(&self) -> Result<Beyond> {
-        let mut frames = self.file.frames(self.file.capacity);
+        let mut frames = self.file().frames(self.file().capacity);
         let mut beyond = Beyond { durable: self.scan.durable, end: self.scan.end, first: None };
         let mut at = ByteOffset(self.scan.end.0 + quipu_format::UNIT_BYTES);
         let (position, time) = (self.scan.next_position, self.scan.last_time);
         while let Some((offset, header)) =
-            frames.find(at, position, time).map_err(|error| self.file.io(error))?
+            frames.find(at, position, time).map_err(|error| self.file().io(error))?
         {
             beyond.first.get_or_insert(header.first_position);
             beyond.durable = beyond.durable.max(header.durable_to);

@@ -2,18 +2,20 @@
 //!
 //! It opens nothing for writing and takes no lock, so it runs beside a writer and on a damaged store.
 
+mod index;
 mod segment;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use quipu_disk::{Disk, RealDisk};
-use quipu_format::{Hash, Position};
-use quipu_index::{Heads, Keys};
+use quipu_format::{Hash, Position, SegmentId};
+use quipu_index::{Keys, StreamHeads};
 
+use self::index::{Expected, Place};
 use crate::directory::Directory;
-use crate::recovery::{Survey, Tip};
-use crate::{Error, Result};
+use crate::recovery::{SegmentFile, Survey, Tip};
+use crate::{Error, ReadMode, Result};
 
 /// How far from the end of the last edit one that was never finished may reach.
 const EDIT_REACH_BYTES: u64 = 4096;
@@ -90,8 +92,8 @@ pub struct VerifyProgress {
     pub total_bytes: u64,
 }
 
-/// Verifies the store in this directory: every checksum, every chain, every count, and that what
-/// nobody wrote is zero.
+/// Verifies the store in this directory: every checksum, every chain, every count, that what nobody wrote is
+/// zero, and that the index files say what the log says.
 ///
 /// ```
 /// let report = quipu::verify_on(&quipu_disk::MemoryDisk::new(), "no-store".as_ref(), &mut |_| {});
@@ -116,7 +118,8 @@ pub fn verify_on(
     progress: &mut dyn FnMut(VerifyProgress),
 ) -> Result<VerifyReport> {
     let directory = Directory::new(path);
-    let survey = Survey::take_beside_writer(disk, &directory)?;
+    let mut survey = Survey::take_beside_writer(disk, &directory, ReadMode::Pread)?;
+    survey.look_at_sealed(disk)?;
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
     let total_bytes = survey.bytes();
     let mut verifier = Verifier {
@@ -124,19 +127,37 @@ pub fn verify_on(
         progress: VerifyProgress { done_bytes: 0, total_bytes },
         tell: progress,
         keys,
-        heads: Heads::new(),
+        heads: StreamHeads::new(),
         next_position: Position(0),
         chain: Hash::default(),
         damaged: false,
+        expected: Expected::default(),
     };
     verifier.unfinished(&survey);
+    // Without a manifest nobody knows by which keys an index finds events.
+    let place = survey.manifest.as_ref().map(|manifest| Place {
+        disk,
+        directory: &directory,
+        names: &survey.index,
+        store: manifest.header.store,
+    });
+    let ids: Vec<SegmentId> = survey.parts.iter().map(|part| part.segment.id).collect();
     let last = survey.parts.len().saturating_sub(1);
     for (index, part) in survey.parts.iter().enumerate() {
         let clean = matches!(survey.tip, Tip::Clean) && survey.blank.is_none();
-        verifier.part(part, index == last && clean)?;
+        let file = SegmentFile::open(disk, &directory, part.segment)?;
+        let findings = verifier.report.findings.len();
+        verifier.part(part, &file, index == last && clean)?;
+        if let Some(place) = place {
+            verifier.index(place, part, findings);
+            verifier.runs(place, &ids, part.segment.id);
+        }
     }
     if let Some(blank) = &survey.blank {
         verifier.zeros(blank, quipu_format::segment::FIRST_FRAME)?;
+    }
+    if let Some(place) = place {
+        verifier.unused_indexes(place, &ids);
     }
     verifier.damage(&survey);
     Ok(verifier.finish(&survey))
@@ -148,12 +169,13 @@ struct Verifier<'p> {
     progress: VerifyProgress,
     tell: &'p mut dyn FnMut(VerifyProgress),
     keys: Keys,
-    heads: Heads,
+    heads: StreamHeads,
     next_position: Position,
     /// The chain up to the segment before.
     chain: Hash,
-    /// Whether any damage was found.
+    /// Whether any damage of the log was found.
     damaged: bool,
+    expected: Expected,
 }
 
 impl Verifier<'_> {
@@ -183,7 +205,8 @@ impl Verifier<'_> {
             let range = last.end.0..last.end.0 + dropped_bytes;
             let positions = survey.next_position..survey.next_position;
             let what = "a commit that was never finished; the next opening drops it";
-            self.find(Severity::Unfinished, last.file.path.clone(), range, positions, what);
+            let file = survey.directory.segment(last.segment.id);
+            self.find(Severity::Unfinished, file, range, positions, what);
         }
     }
 

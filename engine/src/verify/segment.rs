@@ -7,7 +7,7 @@ use quipu_format::manifest::Ending;
 use quipu_format::record::Record;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, FormatError, Position, Timestamp, UNIT_BYTES};
-use quipu_index::{Head, Kind};
+use quipu_index::{Kind, StreamHead};
 
 use super::{Severity, Verifier};
 use crate::frames::{Bad, Body, Frame, Frames};
@@ -17,14 +17,14 @@ use crate::{Error, Result, seal};
 
 impl Verifier<'_> {
     /// Verifies a segment; `zeros` says that nothing may stand behind its end.
-    pub(super) fn part(&mut self, part: &Part, zeros: bool) -> Result<()> {
-        let file = &part.file;
+    pub(super) fn part(&mut self, part: &Part, file: &SegmentFile, zeros: bool) -> Result<()> {
         let (events, findings) = (self.report.events, self.report.findings.len());
+        self.expected.begin(part.base);
         self.frames(file, part.end)?;
-        if let Some(sealed) = &part.sealed {
+        if let Some(sealed) = part.sealed() {
             // What is wrong with its frames has been told; that its sums differ then goes without saying.
             let whole = self.report.findings.len() == findings;
-            self.sealed(part, sealed, whole.then_some(self.report.events - events))?;
+            self.sealed((file, part.end), sealed, whole.then_some(self.report.events - events))?;
         } else if zeros {
             self.zeros(file, part.end)?;
         }
@@ -137,7 +137,9 @@ impl Verifier<'_> {
         for record in records {
             let key = self.keys.key(Kind::Stream, record.stream());
             let position = frame.header.first_position.plus(u64::from(record.ordinal()));
-            let head = Head { version: record.version(), position };
+            let offset = ByteOffset(frame.place.offset.0 + record.frame_back());
+            self.expected.add(&self.keys, record, (position, offset));
+            let head = StreamHead { version: record.version(), position };
             if self.heads.follow(key, head) {
                 continue;
             }
@@ -157,13 +159,17 @@ impl Verifier<'_> {
     }
 
     /// Compares a segment with its seal; `events` is their number if all its frames are valid.
-    fn sealed(&mut self, part: &Part, sealed: &SealedAs, events: Option<u64>) -> Result<()> {
-        let file = &part.file;
+    fn sealed(
+        &mut self,
+        (file, end): (&SegmentFile, ByteOffset),
+        sealed: &SealedAs,
+        events: Option<u64>,
+    ) -> Result<()> {
         let expected = seal::link(self.chain, sealed.seal.origin_hash);
         self.chain = sealed.seal.chain;
         let nothing = self.next_position..self.next_position;
         let mut complain = |what: &str| {
-            let range = part.end.0..part.end.0;
+            let range = end.0..end.0;
             self.find(Severity::Damage, file.path.clone(), range, nothing.clone(), what);
         };
         if expected != sealed.seal.chain {
@@ -171,7 +177,7 @@ impl Verifier<'_> {
         }
         if let Some(events) = events {
             // A file that was cut short has been told of.
-            if file.size >= part.end && seal::hash(file, part.end)? != sealed.seal.content_hash {
+            if file.size >= end && seal::hash(file, end)? != sealed.seal.content_hash {
                 complain("the segment's bytes are not those that were sealed");
             }
             if events != sealed.seal.events {
@@ -179,28 +185,27 @@ impl Verifier<'_> {
             }
         }
         if sealed.ending == Ending::Framed {
-            self.seal_frame(part, sealed)?;
+            self.seal_frame(file, end, sealed)?;
         }
         Ok(())
     }
 
     /// A segment that was sealed in its own time ends with a seal frame that says the same as the
     /// manifest, and zeros.
-    fn seal_frame(&mut self, part: &Part, sealed: &SealedAs) -> Result<()> {
-        let file = &part.file;
+    fn seal_frame(&mut self, file: &SegmentFile, end: ByteOffset, sealed: &SealedAs) -> Result<()> {
         let mut frames = file.frames(file.capacity);
-        let frame = frames.frame_at(part.end).map_err(|error| file.io(error))?;
+        let frame = frames.frame_at(end).map_err(|error| file.io(error))?;
         let same = frame.and_then(|frame| match frame.body()? {
             Body::Seal(seal) if *seal == sealed.seal => Ok(frame.end()),
             _ => Err(Bad {
-                at: part.end,
+                at: end,
                 error: FormatError::Invalid("another seal than the manifest's"),
             }),
         });
         match same {
-            Ok(end) => self.zeros(file, end),
+            Ok(after) => self.zeros(file, after),
             Err(bad) => {
-                let range = part.end.0..part.end.0 + SEAL_FRAME_BYTES as u64;
+                let range = end.0..end.0 + SEAL_FRAME_BYTES as u64;
                 let what = format!("the seal: {}", bad.error);
                 let nothing = self.next_position..self.next_position;
                 self.find(Severity::Damage, file.path.clone(), range.clone(), nothing, &what);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use quipu_disk::{Disk, Lie, RealDisk};
-use quipu_tests::simulator::{Outcome, Setting, run};
+use quipu_tests::simulator::{self, Outcome, Setting, run};
 
 /// Every so many seeds, one is run twice and must do the same.
 const REPEAT_EVERY: u64 = 100;
@@ -23,7 +23,7 @@ struct Arguments {
     /// Stop after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
-    /// Make the disk lie; the run must fail then
+    /// Make the disk or the index lie; the run must fail then
     #[arg(long, value_enum)]
     plant: Option<Plant>,
     /// Print the result as JSON
@@ -34,23 +34,26 @@ struct Arguments {
     verbose: bool,
 }
 
-/// Bugs of the medium.
+/// Bugs that are put in.
 #[derive(Clone, Copy, ValueEnum)]
 enum Plant {
     SyncIgnored,
     DirectorySyncIgnored,
     RenameNotAtomic,
     WriteShortened,
+    IndexForged,
 }
 
 impl Plant {
-    fn lie(self) -> Lie {
-        match self {
+    fn planted(self) -> simulator::Plant {
+        let lie = match self {
             Plant::SyncIgnored => Lie::SyncIgnored,
             Plant::DirectorySyncIgnored => Lie::DirectorySyncIgnored,
             Plant::RenameNotAtomic => Lie::RenameNotAtomic,
             Plant::WriteShortened => Lie::WriteShortened,
-        }
+            Plant::IndexForged => return simulator::Plant::Index,
+        };
+        simulator::Plant::Disk(lie)
     }
 }
 
@@ -87,7 +90,7 @@ fn main() -> ExitCode {
 
 fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
     let mut summary = Summary::default();
-    let plant = arguments.plant.map(Plant::lie);
+    let plant = arguments.plant.map(Plant::planted);
     let setting = Setting { plant, keep_trail: arguments.verbose };
     for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
         if arguments.seconds.is_some_and(|seconds| elapsed().as_secs() >= seconds) {

@@ -10,9 +10,9 @@ use crate::history::{Commit, Seen, Stream, Written};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     commit: Commit,
-    stream: Stream,
+    pub(super) stream: Stream,
     pub(super) version: u64,
-    written: Written,
+    pub(super) written: Written,
     /// When it was recorded, once anybody was told.
     recorded: Option<i64>,
     /// Position of the event before it in its stream.
@@ -34,7 +34,7 @@ impl Log {
         self.events.len() as u64
     }
 
-    fn get(&self, position: u64) -> Option<&Event> {
+    pub(super) fn get(&self, position: u64) -> Option<&Event> {
         self.events.get(usize::try_from(position).ok()?)
     }
 
@@ -123,7 +123,7 @@ impl Log {
         ensure(same, Rule::Time, || format!("events of one commit differ in time at {position}"))
     }
 
-    fn compare_event(&self, seen: &Seen) -> Checked {
+    pub(super) fn compare_event(&self, seen: &Seen) -> Checked {
         let Some(event) = self.get(seen.position).filter(|event| event.written.id == seen.id)
         else {
             return Err(self.out_of_place(seen));

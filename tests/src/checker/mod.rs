@@ -6,6 +6,7 @@
 //! what was not promised yet. Time and memory are linear in the history.
 
 mod log;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod violation;
@@ -105,7 +106,19 @@ impl Checker {
         })?;
         match entry {
             Entry::Opened { created, visible, events } => self.opened(*created, *visible, events),
-            Entry::Placed { commit, parts } => self.placed(*commit, parts),
+            Entry::Placed { commit, parts, condition } => {
+                self.allowed(*commit, condition.as_ref())?;
+                self.placed(*commit, parts)
+            }
+            Entry::Repeated { original, durability, receipt, visible } => {
+                self.repeated(*original, *durability, receipt, *visible)
+            }
+            Entry::Barred { commit, condition, position } => {
+                self.barred(*commit, condition, *position)
+            }
+            Entry::Selected { question, visible, events } => {
+                self.selected(question, *visible, events)
+            }
             Entry::Acknowledged { commit, durability, receipt, visible } => {
                 self.acknowledged(*commit, *durability, receipt, *visible)
             }

@@ -17,7 +17,7 @@ fn placed(commit: u32, parts: &[(u16, ExpectedVersion, &[u64])]) -> Entry {
         let events = ids.iter().map(|&id| written(id)).collect();
         Part { stream, expected, events }
     };
-    Entry::Placed { commit, parts: parts.iter().map(part).collect() }
+    Entry::Placed { commit, parts: parts.iter().map(part).collect(), condition: None }
 }
 
 fn acknowledged(commit: u32, positions: (u64, u64), version: u64, visible: u64) -> Entry {
@@ -253,4 +253,90 @@ fn a_history_that_makes_no_sense_is_refused() {
     assert_eq!(broken([Entry::Closed, Entry::Closed]), Some(Rule::Nonsense));
     assert_eq!(broken([placed(3, &[(0, ExpectedVersion::Any, &[50])])]), Some(Rule::Nonsense));
     assert_eq!(broken([placed(4, &[(0, ExpectedVersion::Any, &[1])])]), Some(Rule::Nonsense));
+}
+
+mod selection {
+    use super::*;
+    use crate::content::Labels;
+    use crate::history::{Condition, Item, Order, Question, Selection};
+
+    fn question(selection: Selection, order: Order) -> Question {
+        Question { selection, order, from: None, limit: usize::MAX }
+    }
+
+    fn selected(question: Question, positions: &[u64]) -> Entry {
+        let events = positions.iter().map(|&position| seen(position)).collect();
+        Entry::Selected { question, visible: 3, events }
+    }
+
+    #[test]
+    fn a_selection_gives_all_that_was_asked_for_and_nothing_else() {
+        let stream = || Selection::Stream(0);
+        let forward = question(stream(), Order::Forward);
+        let backward = question(stream(), Order::Backward);
+        assert_eq!(broken([selected(forward.clone(), &[0, 1])]), None);
+        assert_eq!(broken([selected(backward.clone(), &[1, 0])]), None);
+        for wrong in [&[0][..], &[1, 0], &[0, 1, 2], &[]] {
+            assert_eq!(broken([selected(forward.clone(), wrong)]), Some(Rule::Selection));
+        }
+        let limited = Question { limit: 1, ..backward.clone() };
+        assert_eq!(broken([selected(limited, &[1])]), None);
+        let later = Question { from: Some(1), ..forward };
+        assert_eq!(broken([selected(later.clone(), &[1])]), None);
+        assert_eq!(broken([selected(later, &[0, 1])]), Some(Rule::Selection));
+    }
+
+    #[test]
+    fn a_selection_goes_by_types_and_tags() {
+        let of_type = |event_type| Item { types: vec![event_type], tags: vec![] };
+        let asked = Labels::of(1).event_type;
+        let same: Vec<u64> =
+            (0..3).filter(|&position| Labels::of(position + 1).event_type == asked).collect();
+        let query = question(Selection::Query(vec![of_type(asked)]), Order::Forward);
+        assert_eq!(broken([selected(query.clone(), &same)]), None);
+        assert_eq!(broken([selected(query, &same[1..])]), Some(Rule::Selection));
+    }
+
+    #[test]
+    fn a_condition_is_judged_at_its_place_in_the_order() {
+        let condition = |after| Condition { items: vec![Item::default()], after };
+        let Entry::Placed { commit, parts, .. } = placed(4, &[(0, ExpectedVersion::Any, &[5])])
+        else {
+            unreachable!("that is what it makes")
+        };
+        let taken = |after| {
+            let condition = Some(condition(after));
+            [Entry::Placed { commit, parts: parts.clone(), condition }]
+        };
+        assert_eq!(broken(taken(None)), Some(Rule::Condition));
+        assert_eq!(broken(taken(Some(2))), Some(Rule::Condition));
+        assert_eq!(broken(taken(Some(3))), None);
+        let barred =
+            |after, position| Entry::Barred { commit: 9, condition: condition(after), position };
+        assert_eq!(broken([barred(Some(2), 3)]), None);
+        assert_eq!(broken([barred(Some(3), 3)]), Some(Rule::Conflict));
+        assert_eq!(broken([barred(None, 4)]), Some(Rule::Conflict), "there is no such event");
+        let told = [barred(Some(2), 3), Entry::Told { commit: 9, visible: 3 }];
+        assert_eq!(broken(told), Some(Rule::Told));
+    }
+
+    #[test]
+    fn a_retry_gets_the_answer_of_the_first_attempt() {
+        let repeated = |original, positions: (u64, u64), version, visible| Entry::Repeated {
+            original,
+            durability: Durability::Sync,
+            receipt: Receipt {
+                first_position: positions.0,
+                position: positions.1,
+                version,
+                recorded: time(original),
+            },
+            visible,
+        };
+        assert_eq!(broken([repeated(2, (1, 2), 0, 3)]), None);
+        assert_eq!(broken([repeated(2, (1, 1), 0, 3)]), Some(Rule::Repeat));
+        assert_eq!(broken([repeated(2, (1, 2), 1, 3)]), Some(Rule::Repeat));
+        assert_eq!(broken([repeated(7, (1, 2), 0, 3)]), Some(Rule::Repeat), "never taken");
+        assert_eq!(broken([repeated(3, (3, 3), 1, 3)]), Some(Rule::Unreadable));
+    }
 }

@@ -37,6 +37,12 @@ pub enum Rule {
     Expectation,
     /// A commit was refused for a reason that is not true.
     Conflict,
+    /// A read by what events are about gives others than it should.
+    Selection,
+    /// A commit was taken although its condition forbids it.
+    Condition,
+    /// A retry was answered otherwise than the commit that it repeats.
+    Repeat,
     /// A writer was told of a conflict with an event that nobody can read yet.
     Told,
     /// A store that exists was created anew.

@@ -100,13 +100,17 @@ impl World {
     /// Opens the store, through interruptions. True if nothing could be lost on the way.
     fn reopen_through(&mut self, lasts: bool) -> Checked<bool> {
         let mut same = true;
+        self.meddle();
         for attempt in 0..OPENINGS_MAX {
             let disk = self.subject.disk().clone();
             if attempt < INTERRUPTIONS_MAX {
                 self.interrupt();
             }
             match self.subject.open()? {
-                Opened::Yes => return Ok(same),
+                Opened::Yes => {
+                    self.ask_around()?;
+                    return Ok(same);
+                }
                 Opened::PowerOff => {
                     let end = self.end();
                     same &= lasts || end == End::Kill;

@@ -2,7 +2,9 @@
 //! the seed decides.
 
 mod crashes;
+mod index_files;
 mod profile;
+mod questions;
 mod schedule;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,15 +15,25 @@ use crate::checker::{Checked, Rule, Violation};
 use crate::history::Entry;
 use crate::random::Random;
 use crate::subject::{Counts, Cursor, Subject, Submission};
+use index_files::Attic;
 pub use profile::Profile;
 
 /// How a run is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setting {
-    /// A bug of the medium, which must be found.
-    pub plant: Option<Lie>,
+    /// A bug, which must be found.
+    pub plant: Option<Plant>,
     /// Keeps the history of a run that fails.
     pub keep_trail: bool,
+}
+
+/// A bug that is put in on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// The medium lies.
+    Disk(Lie),
+    /// Index files lie, and sum up.
+    Index,
 }
 
 /// What came of a run.
@@ -49,6 +61,9 @@ struct World {
     /// Commits that found the store busy.
     waiting: Vec<Submission>,
     cursors: Vec<Cursor>,
+    attic: Attic,
+    /// Index files lie.
+    forges: bool,
 }
 
 /// Runs one seed.
@@ -57,14 +72,16 @@ pub fn run(seed: u64, setting: Setting) -> Outcome {
     let mut random = Random::new(seed);
     let profile = Profile::draw(&mut random);
     let disk = FaultDisk::new(random.number());
-    if let Some(lie) = setting.plant {
+    if let Some(Plant::Disk(lie)) = setting.plant {
         disk.lie(lie);
     }
     let mut subject = Subject::new(disk, profile.options.clone());
     if setting.keep_trail {
         subject.keep_trail();
     }
-    let mut world = World { random, profile, subject, waiting: Vec::new(), cursors: Vec::new() };
+    let forges = setting.plant == Some(Plant::Index);
+    let (waiting, cursors, attic) = (Vec::new(), Vec::new(), Attic::default());
+    let mut world = World { random, profile, subject, waiting, cursors, attic, forges };
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let violation = lived.unwrap_or_else(|panic| Err(panicked(&*panic))).err();
     let World { profile, subject, .. } = world;

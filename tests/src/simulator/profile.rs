@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use quipu::{Durability, Options};
+use quipu::{Durability, Options, ReadMode};
 
 use crate::random::Random;
 
@@ -40,6 +40,9 @@ impl Profile {
             buffers: random.between(2, 4),
             segment_bytes_min,
             segment_bytes_max,
+            id_segments: random.pick(&[0, 0, 1000]).unwrap_or(0),
+            read_mode: if random.percent(80) { ReadMode::Map } else { ReadMode::Pread },
+            ballast_bytes: 0,
             ..Options::default()
         };
         Profile {

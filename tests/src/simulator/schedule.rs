@@ -7,8 +7,10 @@ use quipu::{Durability, ErrorKind, ExpectedVersion};
 
 use super::World;
 use crate::checker::{Checked, Rule, ensure};
-use crate::history::Stream;
-use crate::subject::{Attempt, Sticky, Wish};
+use crate::content::{TAGS, TYPES};
+use crate::history::{Condition, Item, Stream};
+use crate::random::Random;
+use crate::subject::{Attempt, Sticky, Submission, Wish};
 
 const CURSORS_MAX: usize = 3;
 
@@ -34,7 +36,8 @@ impl World {
             64..80 => self.finish_job(),
             80..86 => self.subject.chore().map(drop),
             86..90 => self.subject.settle(),
-            90..96 => self.read(),
+            90..93 => self.read(),
+            93..96 => self.ask(),
             96..98 => self.subject.idle(),
             98 => self.look_around(),
             _ => {
@@ -53,8 +56,7 @@ impl World {
             let chosen = self.random.below(self.waiting.len());
             self.waiting.swap_remove(chosen)
         } else if under_way < self.profile.writers {
-            let (wishes, durability) = self.wishes();
-            self.subject.compose(&wishes, durability)
+            self.new_or_again()
         } else {
             self.copy();
             return Ok(());
@@ -63,6 +65,43 @@ impl World {
             self.waiting.push(submission);
         }
         Ok(())
+    }
+
+    /// A commit of its own, or one of before once more.
+    fn new_or_again(&mut self) -> Submission {
+        if self.random.percent(10)
+            && let Some(again) = self.subject.compose_again(&mut self.random)
+        {
+            return again;
+        }
+        let (wishes, durability) = self.wishes();
+        let condition = self.random.percent(20).then(|| self.condition());
+        self.subject.compose(&wishes, condition, durability)
+    }
+
+    /// A condition that mostly holds, about what happened lately.
+    fn condition(&mut self) -> Condition {
+        let next = self.subject.checker().next_position();
+        let after = match self.random.below(10) {
+            0 => None,
+            1..8 => next.checked_sub(1 + self.random.below(6) as u64),
+            _ => next.checked_sub(1 + self.random.below(60) as u64),
+        };
+        Condition { items: self.items(), after }
+    }
+
+    /// Items of a query.
+    pub(super) fn items(&mut self) -> Vec<Item> {
+        let some = |random: &mut Random, of: usize, most: usize| {
+            let count = random.below(most + 1);
+            (0..count).map(|_| random.below(of)).collect()
+        };
+        let items = self.random.between(1, 2);
+        let item = |random: &mut Random| Item {
+            types: some(random, TYPES.len(), 2),
+            tags: some(random, TAGS.len(), 2),
+        };
+        (0..items).map(|_| item(&mut self.random)).collect()
     }
 
     fn copy(&mut self) {

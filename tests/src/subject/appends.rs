@@ -6,7 +6,8 @@ use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
 use super::Subject;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::content::{self, STREAMS};
-use crate::history::{Commit, Entry, Outcome, Part, Receipt, Stream};
+use crate::history::{Commit, Condition, Entry, Outcome, Part, Receipt, Stream};
+use crate::random::Random;
 
 /// Steps after which a store without faults must have done all it was asked.
 const STEPS_MAX: usize = 400;
@@ -23,10 +24,12 @@ pub struct Wish {
 }
 
 /// A commit on its way to its place.
+#[derive(Clone)]
 pub struct Submission {
-    commit: Commit,
-    parts: Vec<Part>,
+    pub(super) commit: Commit,
+    pub(super) parts: Vec<Part>,
     store_parts: Vec<StoreParts<'static>>,
+    condition: Option<Condition>,
     durability: Durability,
     waiting: Waiting,
 }
@@ -51,6 +54,8 @@ struct Copying {
 
 struct Waiter {
     commit: Commit,
+    /// Whether the commit was taken before, and this is its retry.
+    is_retry: bool,
     ticket: Ticket,
     durability: Durability,
 }
@@ -75,7 +80,12 @@ impl InFlight {
 
 impl Subject {
     /// Makes a commit out of wishes.
-    pub fn compose(&mut self, wishes: &[Wish], durability: Durability) -> Submission {
+    pub fn compose(
+        &mut self,
+        wishes: &[Wish],
+        condition: Option<Condition>,
+        durability: Durability,
+    ) -> Submission {
         let commit = self.ids.commit();
         let mut parts = Vec::with_capacity(wishes.len());
         let mut store_parts = Vec::with_capacity(wishes.len());
@@ -90,7 +100,15 @@ impl Subject {
             });
             parts.push(Part { stream: *stream, expected: *expected, events });
         }
-        Submission { commit, parts, store_parts, durability, waiting: Waiting::default() }
+        let waiting = Waiting::default();
+        Submission { commit, parts, store_parts, condition, durability, waiting }
+    }
+
+    /// A commit of before once more, if there is one whose retry can be recognised.
+    pub fn compose_again(&mut self, random: &mut Random) -> Option<Submission> {
+        let original = self.past.pick(random)?;
+        let commit = self.ids.commit();
+        Some(Submission { commit, waiting: Waiting::default(), ..original })
     }
 
     /// Tries to give a commit its place.
@@ -98,25 +116,38 @@ impl Subject {
     /// # Errors
     /// What the answer breaks.
     pub fn place(&mut self, mut submission: Submission) -> Checked<Attempt> {
-        let Submission { store_parts, durability, waiting, .. } = &mut submission;
-        let step = match self.stepper()?.place(store_parts, *durability, waiting) {
+        let Submission { store_parts, condition, durability, waiting, .. } = &mut submission;
+        let demand = condition.as_ref().map(content::condition);
+        let stepper = self.stepper()?;
+        let step = match stepper.place(store_parts, demand.as_ref(), *durability, waiting) {
             Ok(step) => step,
             Err(error) => return Err(Violation::new(Rule::Error, format!("placing: {error:?}"))),
         };
         let poisoned = self.faults.is_poisoned;
         match step {
             Step::Refused(answer) => self.refused(submission, answer),
+            Step::Repeated(ticket) => {
+                let Submission { parts, durability, .. } = submission;
+                let Some(commit) = self.past.taken_as(&parts) else {
+                    return Err(Violation::new(Rule::Repeat, "a new commit was told it is old"));
+                };
+                self.counts.retries += 1;
+                let waiter = Waiter { commit, is_retry: true, ticket, durability };
+                self.in_flight.tickets.push(waiter);
+                Ok(Attempt::Placed)
+            }
             Step::Placed(_) | Step::Busy if poisoned => {
                 Err(Violation::new(Rule::Poison, "a poisoned store takes a commit"))
             }
             Step::Busy => Ok(Attempt::Busy(submission)),
             Step::Placed(copy) => {
-                let Submission { commit, parts, durability, .. } = submission;
+                self.past.take(&submission, self.options.id_segments > 0);
+                let Submission { commit, parts, condition, durability, .. } = submission;
                 let number = self.in_flight.placed;
                 self.in_flight.placed += 1;
                 self.in_flight.copies.push(Copying { commit, number, copy, durability });
                 self.counts.commits += 1;
-                self.record(Entry::Placed { commit, parts })?;
+                self.record(Entry::Placed { commit, parts, condition })?;
                 Ok(Attempt::Placed)
             }
         }
@@ -124,8 +155,19 @@ impl Subject {
 
     fn refused(&mut self, submission: Submission, answer: Answer) -> Checked<Attempt> {
         let error = answer.pending().clone();
+        if let (Some(position), Some(condition)) = (error.matched(), &submission.condition)
+            && error.kind() == ErrorKind::Conflict
+        {
+            let (commit, condition) = (submission.commit, condition.clone());
+            self.counts.barred += 1;
+            self.record(Entry::Barred { commit, condition, position: position.0 })?;
+            self.in_flight.answers.push((commit, answer));
+            return Ok(Attempt::Refused(ErrorKind::Conflict));
+        }
         let Some(conflict) = error.conflict() else {
             let explained = match error.kind() {
+                // What a commit is judged by may have to be read.
+                ErrorKind::Io => self.faults.has_failed(self.disk.operations()) || self.is_off(),
                 ErrorKind::Poisoned => {
                     self.faults.has_failed(self.disk.operations()) || self.is_off()
                 }
@@ -162,7 +204,7 @@ impl Subject {
     pub fn copy(&mut self, index: usize) {
         let Copying { commit, copy, durability, .. } = self.in_flight.copies.swap_remove(index);
         let ticket = copy.finish();
-        self.in_flight.tickets.push(Waiter { commit, ticket, durability });
+        self.in_flight.tickets.push(Waiter { commit, is_retry: false, ticket, durability });
     }
 
     /// Copies all of them.
@@ -265,8 +307,13 @@ impl Subject {
     }
 
     fn told(&mut self, waiter: Waiter, visible: u64) -> Checked {
-        let Waiter { commit, ticket, durability } = waiter;
+        let Waiter { commit, is_retry, ticket, durability } = waiter;
         match ticket.wait() {
+            Ok(appended) if is_retry => {
+                let receipt = receipt(appended);
+                self.record(Entry::Repeated { original: commit, durability, receipt, visible })
+            }
+            Err(error) if is_retry => self.explain_failure(&error).map(drop),
             Ok(appended) => {
                 self.counts.acknowledged += 1;
                 let receipt = receipt(appended);
@@ -318,7 +365,7 @@ impl Subject {
     /// # Errors
     /// What breaks on the way; [`Rule::Stuck`] if neither comes.
     pub fn press(&mut self, wishes: &[Wish], durability: Durability) -> Checked<Option<ErrorKind>> {
-        let mut submission = self.compose(wishes, durability);
+        let mut submission = self.compose(wishes, None, durability);
         for _ in 0..STEPS_MAX {
             match self.place(submission)? {
                 Attempt::Placed => return Ok(None),

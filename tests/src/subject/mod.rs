@@ -2,6 +2,8 @@
 
 mod appends;
 mod faults;
+mod past;
+mod questions;
 mod reads;
 
 use std::path::Path;
@@ -16,6 +18,7 @@ use crate::history::{Crash, Entry, Seen};
 use appends::InFlight;
 pub use appends::{Attempt, Submission, Wish};
 pub use faults::{Faults, Sticky};
+use past::Past;
 pub use reads::Cursor;
 
 /// Where the store lies on its disk.
@@ -50,6 +53,10 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Commits that were refused because of a stream.
     pub conflicts: u64,
+    /// Commits that were refused because of their condition.
+    pub barred: u64,
+    /// Commits that were recognised as taken before.
+    pub retries: u64,
     /// Segments begun because one was full.
     pub rolls: u64,
     /// Lives that ended in a crash.
@@ -58,6 +65,8 @@ pub struct Counts {
     pub openings: u64,
     /// Reads that came to their end.
     pub reads: u64,
+    /// Reads by stream, category, type or tags.
+    pub selections: u64,
 }
 
 /// Numbers that were given out.
@@ -87,6 +96,7 @@ pub struct Subject {
     checker: Checker,
     ids: Ids,
     in_flight: InFlight,
+    past: Past,
     /// What was planned to go wrong in this life.
     pub faults: Faults,
     /// What happened so far.
@@ -107,6 +117,7 @@ impl Subject {
             checker,
             ids: Ids::default(),
             in_flight: InFlight::default(),
+            past: Past::default(),
             faults: Faults::default(),
             counts: Counts::default(),
             trail: None,

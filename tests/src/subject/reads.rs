@@ -74,7 +74,7 @@ impl Subject {
         }
     }
 
-    fn explain_read(&self, before: u64, error: &quipu::Error) -> Checked {
+    pub(super) fn explain_read(&self, before: u64, error: &quipu::Error) -> Checked {
         let now = self.disk.operations();
         let failed = self.is_off() || self.faults.has_failed_since(before, now);
         let typed = matches!(error.kind(), ErrorKind::Io | ErrorKind::Full);

@@ -8,7 +8,7 @@ mod workload;
 use std::io;
 use std::path::Path;
 
-use quipu_disk::{FaultDisk, Lie, PowerCut};
+use quipu_disk::{Disk, FaultDisk, Lie, PowerCut};
 use quipu_format::manifest::ManifestHeader;
 use quipu_tests::checker::Checked;
 use quipu_tests::subject::{End, Opened, PATH, Sticky, Subject};
@@ -75,13 +75,17 @@ fn generation(subject: &Subject) -> u64 {
 
 #[test]
 fn the_power_goes_off_while_the_manifest_is_written_anew() {
-    let mut subject = RENEWAL.subject();
+    // It takes long to come so far: done once, and copied.
+    let full = RENEWAL.subject();
+    let again = || full.fork(End::Kill).expect("it is closed");
+    let mut subject = again();
     let before = generation(&subject);
     run(&mut subject, RENEWAL.steps).expect("nothing fails");
     assert_eq!(generation(&subject), before + 1, "the workload is what it is named for");
-    for at in 0..operations(&RENEWAL) {
-        let checked = power_off(&RENEWAL, RENEWAL.subject(), at);
-        let checked = checked.and_then(|()| fails_once(&RENEWAL, at, io::ErrorKind::StorageFull));
+    for at in 0..subject.disk().operations() {
+        let checked = power_off(&RENEWAL, again(), at);
+        let once = || fails_once(&RENEWAL, again(), at, io::ErrorKind::StorageFull);
+        let checked = checked.and_then(|()| once());
         if let Err(violation) = checked {
             panic!("{}, at operation {at}: {violation}", RENEWAL.name);
         }
@@ -134,8 +138,46 @@ fn the_power_goes_off_again_once_the_store_has_recovered() {
     });
 }
 
-fn fails_once(workload: &Workload, at: u64, kind: io::ErrorKind) -> Checked {
-    let mut subject = workload.subject();
+/// Whatever a crash leaves: what happens to index files then changes nothing.
+#[test]
+fn index_files_are_harmed_after_the_power_went_off() {
+    each_operation(|workload, at| {
+        let subject = stopped_at(workload, workload.subject(), at)?;
+        [Harm::Gone, Harm::Cut, Harm::Flipped].iter().try_for_each(|harm| {
+            let mut subject = subject.fork(End::Kill)?;
+            harm.come_over(subject.disk());
+            goes_on(&mut subject)
+        })
+    });
+}
+
+/// What may happen to index files.
+#[derive(Clone, Copy)]
+enum Harm {
+    Gone,
+    Cut,
+    Flipped,
+}
+
+impl Harm {
+    fn come_over(self, disk: &FaultDisk) {
+        for file in disk.files() {
+            if !file.extension().is_some_and(|kind| kind == "idx" || kind == "run") {
+                continue;
+            }
+            let bytes = disk.contents(&file).expect("it is there");
+            let half = bytes.len() / 2;
+            let harmed = match self {
+                Harm::Gone => disk.remove(&file),
+                Harm::Cut => disk.put(&file, &bytes[..half]),
+                Harm::Flipped => disk.flip(&file, half as u64, 1),
+            };
+            harmed.expect("nothing fails");
+        }
+    }
+}
+
+fn fails_once(workload: &Workload, mut subject: Subject, at: u64, kind: io::ErrorKind) -> Checked {
     let disk = subject.disk().clone();
     subject.faults.plan_error(&disk, kind, at, Sticky::No);
     run(&mut subject, workload.steps)?;
@@ -154,12 +196,16 @@ fn fails_once(workload: &Workload, at: u64, kind: io::ErrorKind) -> Checked {
 
 #[test]
 fn every_operation_fails_once() {
-    each_operation(|workload, at| fails_once(workload, at, io::ErrorKind::Other));
+    each_operation(|workload, at| {
+        fails_once(workload, workload.subject(), at, io::ErrorKind::Other)
+    });
 }
 
 #[test]
 fn every_operation_finds_the_disk_full_once() {
-    each_operation(|workload, at| fails_once(workload, at, io::ErrorKind::StorageFull));
+    each_operation(|workload, at| {
+        fails_once(workload, workload.subject(), at, io::ErrorKind::StorageFull)
+    });
 }
 
 /// The disk has room for so many more bytes, then for as many as it takes.

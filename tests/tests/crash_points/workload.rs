@@ -19,6 +19,8 @@ pub(crate) enum Do {
     Idle,
     Read,
     Close,
+    /// Closes and opens so many times.
+    Reopen(usize),
     Crash(End),
 }
 
@@ -86,6 +88,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         ],
     },
     Workload {
+        name: "indexes that are saved and used",
+        durability: Sync,
+        before: &[Do::Open, Do::Burst(40, 2500), Do::Drain, Do::Close],
+        steps: &[Do::Open, Do::Burst(6, 900), Do::Drain, Do::Close, Do::Open, ONE, Do::Drain],
+    },
+    Workload {
         name: "recovery after a kill",
         durability: Os,
         before: &[Do::Open, ONE, Do::Drain, Do::Burst(5, 500), Do::Crash(End::Kill)],
@@ -149,14 +157,14 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
 ];
 
-/// So many segments that the manifest has no room for another: it is written anew.
+/// Opened and closed so often that the manifest has no room for another segment: it is written anew.
 pub(crate) const RENEWAL: Workload = Workload {
     name: "a manifest that is full",
     durability: Sync,
-    before: &[Do::Open, Do::Burst(RENEWAL_AFTER, 3000), Do::Drain],
-    steps: &[Do::Burst(12, 3000), Do::Drain, Do::Close],
+    before: &[Do::Open, ONE, Do::Drain, Do::Reopen(RENEWAL_AFTER), Do::Close],
+    steps: &[Do::Open, Do::Burst(12, 3000), Do::Drain, Do::Close],
 };
-const RENEWAL_AFTER: usize = 103;
+const RENEWAL_AFTER: usize = 625;
 
 impl Workload {
     /// The store as the workload finds it.
@@ -171,6 +179,7 @@ impl Workload {
             buffers: 3,
             segment_bytes_min: 8 << 10,
             segment_bytes_max: 16 << 10,
+            ballast_bytes: 8 << 10,
             ..Options::default()
         };
         let mut subject = Subject::new(disk, options);
@@ -209,6 +218,10 @@ fn take(subject: &mut Subject, step: Do) -> Checked {
         }
         Do::Read => subject.read_from(0),
         Do::Close => subject.close().map(drop),
+        Do::Reopen(times) => (0..times).try_for_each(|_| {
+            subject.close()?;
+            subject.open().map(drop)
+        }),
         Do::Crash(end) => subject.crash(end),
     }
 }

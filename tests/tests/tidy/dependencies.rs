@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Crates in the engine's tree besides the project's own.
-pub(crate) const ENGINE_CRATES_MAX: usize = 40;
+/// Crates in the engine's tree besides the project's own four: forty in all.
+pub(crate) const ENGINE_CRATES_MAX: usize = 36;
 
 /// What deny.toml says.
 pub(crate) struct Rules {

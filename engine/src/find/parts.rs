@@ -1,0 +1,44 @@
+//! The parts of a segment's index, opened when first needed, and what is done when one fails a check.
+
+use std::sync::Arc;
+
+use quipu_index::{IndexError, Part};
+
+use crate::Result;
+use crate::index_files::{mend, open_sealed};
+use crate::reindex::rebuild;
+use crate::segments::View;
+
+/// The parts of a segment's index, in the order of their events: opened, or made from the log.
+pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
+    let segment = &view.table.segments[index];
+    if let Some(parts) = segment.known_parts() {
+        return Ok(parts);
+    }
+    // What is opened or made is for everybody: also for those who see more than an old view does.
+    let view = &view.store.view();
+    let part = match open_sealed(view, index) {
+        Some(sealed) => Part::File(Arc::new(sealed)),
+        None if index < view.table.loose => return mend(view, index, &"there is none"),
+        None => Part::Memory(Arc::new(rebuild(view, index, u32::MAX)?.active)),
+    };
+    let parts: Arc<[Part]> = Arc::from([part]);
+    let parts = segment.replace_parts(None, parts);
+    view.store.touch(segment);
+    Ok(parts)
+}
+
+/// Asks the index of a segment. A file that fails a check is set aside, and what the log says is asked.
+///
+/// # Errors
+/// What the system refuses.
+pub(crate) fn ask<T>(
+    view: &View,
+    index: usize,
+    mut question: impl FnMut(&[Part]) -> std::result::Result<T, IndexError>,
+) -> Result<T> {
+    match question(&parts(view, index)?) {
+        Ok(answer) => Ok(answer),
+        Err(error) => Ok(question(&mend(view, index, &error)?)?),
+    }
+}

@@ -1,0 +1,90 @@
+//! Index files opened and written.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use quipu_disk::Disk;
+use quipu_format::{SegmentId, StoreId};
+use quipu_index::{Identity, IndexError, Run, Sealed};
+
+use super::source::Bytes;
+use crate::ballast::sparing;
+use crate::create::create_complete;
+use crate::directory::Directory;
+use crate::segments::Shelf;
+use crate::{Error, ReadMode, Result};
+
+/// The index file of a segment, if there is one that can be used. Whatever is wrong with one, the log says
+/// the same.
+pub(crate) fn open_index(
+    disk: &dyn Disk,
+    directory: &Directory,
+    mode: ReadMode,
+    identity: &Identity,
+) -> Option<Sealed> {
+    let opened = try_index(disk, directory, mode, identity);
+    usable(&directory.index(identity.segment), opened)
+}
+
+/// The index file of a segment.
+pub(crate) fn try_index(
+    disk: &dyn Disk,
+    directory: &Directory,
+    mode: ReadMode,
+    identity: &Identity,
+) -> std::result::Result<Sealed, IndexError> {
+    let path = directory.index(identity.segment);
+    Sealed::open(Box::new(Bytes::open(disk, &path, mode)?), identity)
+}
+
+/// An index that stands in memory only.
+pub(crate) fn held_index(bytes: Arc<[u8]>, identity: &Identity) -> Result<Sealed> {
+    Ok(Sealed::open(Box::new(Bytes::Held(bytes)), identity)?)
+}
+
+/// The heads of these segments from their file, if there is one that can be used.
+pub(crate) fn open_run(shelf: &Shelf, segments: &RangeInclusive<SegmentId>) -> Option<Run> {
+    let opened = try_run(&*shelf.disk, &shelf.directory, shelf.mode, shelf.store, segments);
+    usable(&shelf.directory.run(segments), opened)
+}
+
+/// The file with the heads of these segments.
+pub(crate) fn try_run(
+    disk: &dyn Disk,
+    directory: &Directory,
+    mode: ReadMode,
+    store: StoreId,
+    segments: &RangeInclusive<SegmentId>,
+) -> std::result::Result<Run, IndexError> {
+    let run = Run::open(Box::new(Bytes::open(disk, &directory.run(segments), mode)?), store)?;
+    if run.segments() != *segments {
+        return Err(IndexError::Damaged { at: 0, what: "the run of other segments" });
+    }
+    Ok(run)
+}
+
+fn usable<T>(path: &Path, opened: std::result::Result<T, IndexError>) -> Option<T> {
+    match opened {
+        Ok(opened) => Some(opened),
+        Err(IndexError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(index = %path.display(), %error, "an index file cannot be used");
+            None
+        }
+    }
+}
+
+/// Writes an index file, replacing what has its name. Where there is no room the ballast is given up.
+///
+/// What is on disk, whenever the power goes: the file of before or none, and beside it perhaps a temporary
+/// one that the next opening removes; or the new file, whole. Both say the same of the log, or the one of
+/// before says less of it: an index that covers less of its segment is as good.
+pub(crate) fn write(shelf: &Shelf, path: &Path, bytes: &[u8]) -> Result<()> {
+    let disk = &*shelf.disk;
+    let create = || create_complete(disk, path, bytes, bytes.len() as u64);
+    sparing(disk, shelf.directory.path(), create)
+        .map(drop)
+        .map_err(|error| Error::io("writing", path, error))
+}

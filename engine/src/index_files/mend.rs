@@ -1,0 +1,220 @@
+//! An index file that is missing or fails a check is made anew from the log.
+//!
+//! What is made stands in memory and is used from there, with the same content as the file had: the place of the
+//! segment in the chains of its keys included. A store that is open for writing writes it to a file when
+//! there is time.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use quipu_format::Timestamp;
+use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, write_segment};
+
+use super::gather::stack;
+use super::{Ancestors, IndexNames, Trouble, held_index, open_index};
+use crate::directory::{Directory, Role};
+use crate::reindex::rebuild;
+use crate::segments::{Heads, Segment, View};
+use crate::{Error, ErrorKind, Result, find};
+
+/// How many files are replaced for one question. More than there can be of them stand in nobody's way again.
+const MENDED_MAX: usize = 1000;
+
+/// An index made from the log.
+pub(crate) struct Made {
+    pub(crate) bytes: Arc<[u8]>,
+    /// The damage because of which it does not know all keys, if any.
+    pub(crate) lost: Option<Error>,
+}
+
+/// The index of a whole sealed segment, from its file or as it was made before. None where that cannot be used.
+pub(crate) fn open_sealed(view: &View, index: usize) -> Option<Sealed> {
+    let (shelf, segment) = (&view.store.shelf, &view.table.segments[index]);
+    let identity = shelf.identity(segment.id, segment.salt);
+    let sealed = match view.store.upkeep.unwritten(segment.id) {
+        Some(bytes) => held_index(bytes, &identity).ok()?,
+        None => open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity)?,
+    };
+    let covers = sealed.covers();
+    let whole = covers.base == segment.base && Some(covers.end) == segment.finished();
+    whole.then_some(sealed)
+}
+
+/// The parts of a segment's index, its file replaced by what the log says. `why` is what is wrong with it.
+///
+/// # Errors
+/// What the system refuses while the log is read. Damage there is no error: its events are posted as lost.
+pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[Part]>> {
+    // What is made is for everybody: also for those who see more than an old view does.
+    let view = &view.store.view();
+    let Some(segment) = view.table.segments.get(index) else {
+        return Err(Error::new(ErrorKind::Io, format!("there is no segment at {index}: {why}")));
+    };
+    let known = segment.known_parts();
+    let (covers, rest) = match known.as_deref() {
+        Some([Part::File(file), rest @ ..]) => (Some(*file.covers()), rest),
+        Some(_) => {
+            let detail = format!("the index of segment {} in memory: {why}", segment.id);
+            return Err(Error::new(ErrorKind::Io, detail));
+        }
+        None => (None, &[][..]),
+    };
+    tracing::warn!(segment = %segment.id, %why, "the index is set aside and made anew from the log");
+    let made = make(view, index, covers, heads_before(view, index)?)?;
+    if let Some(lost) = &made.lost
+        && decides(view, index)
+    {
+        view.store.upkeep.note_lost(lost.clone());
+    }
+    let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let sealed = Arc::new(held_index(Arc::clone(&made.bytes), &identity)?);
+    if index >= view.table.loose {
+        view.store.upkeep.note_stale(segment.id);
+    } else if made.lost.is_none() {
+        view.store.upkeep.note_unwritten(segment.id, made.bytes);
+    }
+    let parts: Arc<[Part]> =
+        std::iter::once(Part::File(sealed)).chain(rest.iter().cloned()).collect();
+    // Where somebody has set others meanwhile, those count.
+    Ok(segment.replace_parts(known.as_ref(), parts))
+}
+
+/// Events that the index of a whole segment must hold; nothing for one that is still written.
+fn events_expected(view: &View, index: usize) -> Option<u64> {
+    let segments = &view.table.segments;
+    segments.get(index + 1).map(|next| next.base.0.saturating_sub(segments[index].base.0))
+}
+
+/// Whether heads are taken from the index of this very segment, and not from a run.
+fn decides(view: &View, index: usize) -> bool {
+    let id = view.table.segments[index].id;
+    let layers = view.table.heads.layers();
+    let own = |layer: &Layer| matches!(layer, Layer::Index(_)) && *layer.segments().start() == id;
+    index >= view.table.loose || layers.newest_first().iter().any(own)
+}
+
+/// Makes the index of a segment, or of as much of it as `covers` says.
+pub(crate) fn make(
+    view: &View,
+    index: usize,
+    covers: Option<Covers>,
+    heads: Arc<Heads>,
+) -> Result<Made> {
+    let segment = &view.table.segments[index];
+    let rebuilt = rebuild(view, index, covers.map_or(u32::MAX, |covers| covers.events))?;
+    let events = rebuilt.active.end();
+    let expected = covers.map(|covers| u64::from(covers.events));
+    if expected.or_else(|| events_expected(view, index)).is_some_and(|all| all != u64::from(events))
+    {
+        let detail = format!("segment {} gave {events} events to its index", segment.id);
+        return Err(Error::new(ErrorKind::Io, detail));
+    }
+    // The time counts only where a scan goes on from it, which never is behind a sealed segment.
+    let whole = || Covers {
+        base: segment.base,
+        events,
+        end: segment.finished().unwrap_or_default(),
+        last_time: Timestamp(0),
+    };
+    let covers = Covers { events, ..covers.unwrap_or_else(whole) };
+    let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let ancestors = Ancestors::new(view, heads);
+    let parts = [Part::Memory(Arc::new(rebuilt.active))];
+    let bytes: std::result::Result<_, Trouble> =
+        write_segment(&identity, &covers, &parts, &mut |key| ancestors.of(key));
+    Ok(Made { bytes: Arc::from(bytes?), lost: rebuilt.lost })
+}
+
+/// The heads of all segments before this one.
+fn heads_before(view: &View, index: usize) -> Result<Arc<Heads>> {
+    let table = &view.table;
+    if index == table.loose {
+        return Ok(Arc::clone(&table.heads));
+    }
+    if index > table.loose {
+        // No chain leads through loose segments: they are looked into one by one.
+        return Ok(Arc::default());
+    }
+    let names = list(view)?;
+    let stack = stack(view, &names, index, &mut |index, _| file_of(view, index).map(Some))?;
+    Ok(Arc::new(Heads::new(Layers::new(stack))))
+}
+
+/// The index files that there are now.
+fn list(view: &View) -> Result<IndexNames> {
+    let shelf = &view.store.shelf;
+    let path = shelf.directory.path();
+    let listed = shelf.disk.list(path).map_err(|error| Error::io("listing", path, error))?;
+    let mut names = IndexNames::default();
+    for name in listed {
+        match Directory::role(&name) {
+            Role::Index(id) => drop(names.segments.insert(id)),
+            Role::Run(segments) => names.runs.push(segments),
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+/// The index of a sealed segment, opened or made.
+fn file_of(view: &View, index: usize) -> Result<Arc<Sealed>> {
+    match find::parts(view, index)?.first() {
+        Some(Part::File(file)) => Ok(Arc::clone(file)),
+        _ => Err(not_sealed(&view.table.segments[index])),
+    }
+}
+
+fn not_sealed(segment: &Segment) -> Error {
+    Error::new(ErrorKind::Io, format!("segment {} has no index of its own", segment.id))
+}
+
+/// What these heads say of a key. A file among them that fails a check is replaced.
+pub(crate) fn covered(view: &View, heads: &Heads, key: Key) -> Result<Option<Head>> {
+    for _ in 0..MENDED_MAX {
+        match heads.find(key) {
+            Ok(head) => return Ok(head),
+            Err(error) => match heads.failing(key) {
+                Some((layer, error)) => mend_layer(view, heads, &layer, &error)?,
+                // It can be read by now.
+                None => drop(error),
+            },
+        }
+    }
+    Ok(heads.find(key)?)
+}
+
+/// Replaces a layer that fails a check: that of a segment by what the log says, a run by the indexes of the
+/// segments that it sums up.
+pub(super) fn mend_layer(
+    view: &View,
+    heads: &Heads,
+    layer: &Layer,
+    why: &dyn Display,
+) -> Result<()> {
+    let covers = layer.segments();
+    let segments = &view.table.segments;
+    let indexes = (0..segments.len()).rev().filter(|&at| covers.contains(&segments[at].id));
+    let new: Vec<Layer> = match layer {
+        Layer::Run(_) => {
+            tracing::warn!(first = %covers.start(), last = %covers.end(), %why, "a run is set aside");
+            view.store.upkeep.note_bad(&covers);
+            indexes.map(|at| file_of(view, at).map(Layer::Index)).collect::<Result<_>>()?
+        }
+        Layer::Index(failed) => {
+            let anew = |at| {
+                let parts = find::parts(view, at)?;
+                match parts.first() {
+                    // Somebody else was here before.
+                    Some(Part::File(file)) if !Arc::ptr_eq(file, failed) => Ok(Arc::clone(file)),
+                    _ => match mend(view, at, why)?.first() {
+                        Some(Part::File(file)) => Ok(Arc::clone(file)),
+                        _ => Err(not_sealed(&segments[at])),
+                    },
+                }
+            };
+            indexes.map(|at| anew(at).map(Layer::Index)).collect::<Result<_>>()?
+        }
+    };
+    heads.replace(layer, &new);
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What is to be done about index files, once there is time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quipu_format::SegmentId;
+
+use crate::{Error, Result};
+
+/// The list of what is to be done about index files. Only a store that is open for writing does anything.
+#[derive(Default)]
+pub(crate) struct Upkeep {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The store is open for writing.
+    writing: bool,
+    /// Indexes that were made from the log and stand in no file.
+    unwritten: BTreeMap<SegmentId, Arc<[u8]>>,
+    /// Segments that are not sealed and whose file failed a check.
+    stale: BTreeSet<SegmentId>,
+    /// Runs that failed a check and are not used any more.
+    bad: Vec<RangeInclusive<SegmentId>>,
+    /// Something went wrong: nothing more is tried before the next segment is sealed.
+    resting: bool,
+    /// Events are lost whose keys no index knows: no stream's head can be trusted.
+    lost: Option<Error>,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Write the index of a segment.
+    Write(SegmentId, Arc<[u8]>),
+    /// Remove a run.
+    Remove(RangeInclusive<SegmentId>),
+}
+
+impl Upkeep {
+    /// The store is open for writing: what is noted from now on is done.
+    pub(crate) fn begin(&self) {
+        self.state.lock().writing = true;
+    }
+
+    /// An index stands in no file.
+    pub(crate) fn note_unwritten(&self, segment: SegmentId, bytes: Arc<[u8]>) {
+        let mut state = self.state.lock();
+        if state.writing {
+            state.unwritten.insert(segment, bytes);
+        }
+    }
+
+    /// The index of a segment that stands in no file yet.
+    pub(crate) fn unwritten(&self, segment: SegmentId) -> Option<Arc<[u8]>> {
+        self.state.lock().unwritten.get(&segment).cloned()
+    }
+
+    /// The file of a segment that is not sealed fails a check.
+    pub(crate) fn note_stale(&self, segment: SegmentId) {
+        self.state.lock().stale.insert(segment);
+    }
+
+    /// Whether the file of a segment that is not sealed is worth less than it looks.
+    pub(crate) fn is_stale(&self, segment: SegmentId) -> bool {
+        self.state.lock().stale.contains(&segment)
+    }
+
+    /// A run is not used any more.
+    pub(crate) fn note_bad(&self, run: &RangeInclusive<SegmentId>) {
+        let mut state = self.state.lock();
+        if state.writing && !state.bad.contains(run) {
+            state.bad.push(run.clone());
+        }
+    }
+
+    /// Events are lost, and with them what is known of the last versions of streams.
+    pub(crate) fn note_lost(&self, error: Error) {
+        self.state.lock().lost.get_or_insert(error);
+    }
+
+    /// Whether the heads of all streams are known.
+    ///
+    /// # Errors
+    /// The damage because of which they are not.
+    pub(crate) fn heads_are_known(&self) -> Result<()> {
+        self.state.lock().lost.clone().map_or(Ok(()), Err)
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next(&self) -> Option<Task> {
+        let state = self.state.lock();
+        if state.resting {
+            return None;
+        }
+        let remove = state.bad.last().map(|run| Task::Remove(run.clone()));
+        let unwritten = || state.unwritten.first_key_value();
+        remove.or_else(|| unwritten().map(|(id, bytes)| Task::Write(*id, Arc::clone(bytes))))
+    }
+
+    /// It is done, or need not be done any more.
+    pub(crate) fn done(&self, task: &Task) {
+        let mut state = self.state.lock();
+        match task {
+            Task::Write(segment, _) => drop(state.unwritten.remove(segment)),
+            Task::Remove(run) => state.bad.retain(|bad| bad != run),
+        }
+    }
+
+    /// Whether nothing is to be tried now.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.state.lock().resting
+    }
+
+    /// Nothing more is tried for now.
+    pub(crate) fn rest(&self) {
+        self.state.lock().resting = true;
+    }
+
+    /// A segment was sealed: there may be room again.
+    pub(crate) fn wake(&self) {
+        self.state.lock().resting = false;
+    }
+
+    /// Takes over what another list says.
+    pub(crate) fn adopt(&self, other: &Upkeep) {
+        *self.state.lock() = std::mem::take(&mut *other.state.lock());
+    }
+}

@@ -1,0 +1,214 @@
+//! The log's index files: written as segments are sealed and as the store is closed, and kept in order.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Lsn, Position, SegmentId, Timestamp};
+use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
+
+use super::Log;
+use crate::index_files::{
+    Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write,
+};
+use crate::segments::View;
+use crate::{Error, ErrorKind, Result, find};
+
+/// So much of the active segment may be left for the next opening to scan.
+const UNCOVERED_BYTES_MAX: u64 = 256 << 10;
+
+impl Log {
+    /// Index of a rolled segment in the table, and the positions of its events.
+    pub(super) fn place_of(&self, view: &View, id: SegmentId) -> Result<(usize, Range<Position>)> {
+        let segments = &view.table.segments;
+        let known = segments.binary_search_by_key(&id, |segment| segment.id).ok();
+        // Segments are sealed in order, so the heads of all before are known.
+        let Some(index) = known.filter(|&index| index == view.table.loose) else {
+            let detail = format!("segment {id} is not the next to be sealed");
+            return Err(Error::new(ErrorKind::Io, detail));
+        };
+        let base = segments[index].base;
+        let events = end(&find::parts(view, index)?);
+        Ok((index, base..base.plus(u64::from(events))))
+    }
+
+    /// Writes the index of the first loose segment, as far as it goes.
+    pub(super) fn write_index(
+        &self,
+        view: &View,
+        index: usize,
+        end: ByteOffset,
+        last_time: Timestamp,
+    ) -> Result<Arc<Sealed>> {
+        let (shelf, segment) = (&self.segments.shelf, &view.table.segments[index]);
+        let parts = find::parts(view, index)?;
+        let bytes = match index_bytes(view, index, &parts, end, last_time) {
+            Err(Trouble::Index(error)) => {
+                let parts = mend(view, index, &error)?;
+                index_bytes(view, index, &parts, end, last_time)?
+            }
+            bytes => bytes?,
+        };
+        let identity = shelf.identity(segment.id, segment.salt);
+        match write(shelf, &shelf.directory.index(segment.id), &bytes) {
+            Ok(()) => {}
+            Err(full) if full.kind() == ErrorKind::Full => return Err(full),
+            Err(error) => {
+                // The log is not concerned: the index is used from memory, and written when that goes again.
+                tracing::warn!(segment = %segment.id, %error, "the index could not be written");
+                let bytes: Arc<[u8]> = Arc::from(bytes);
+                self.segments.upkeep.note_unwritten(segment.id, Arc::clone(&bytes));
+                return Ok(Arc::new(held_index(bytes, &identity)?));
+            }
+        }
+        let sealed = match open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity) {
+            Some(sealed) => sealed,
+            None => held_index(Arc::from(bytes), &identity)?,
+        };
+        Ok(Arc::new(sealed))
+    }
+
+    /// Finds what a sealed segment holds in its file from now on: first its own events, then the heads of all
+    /// up to it.
+    pub(super) fn use_index(&self, view: &View, index: usize, sealed: Arc<Sealed>) {
+        view.table.segments[index].set_parts([Part::File(Arc::clone(&sealed))]);
+        let mut layers = view.table.heads.layers();
+        layers.push(Layer::Index(sealed));
+        self.segments.set_heads(layers, index + 1);
+        self.segments.upkeep.wake();
+    }
+
+    /// Writes the index of the active segment as the store is closed, so that the next opening need not scan it.
+    /// It goes without where there is no room, or little to scan.
+    ///
+    /// What is on disk, whenever the power goes: a segment that was not closed, with an index that covers less
+    /// of it than there is, or all. Both go together with the log.
+    pub(super) fn save_index(&self, closed: Lsn, last_time: Timestamp) -> Result<()> {
+        let view = self.segments.view();
+        let Some(index) = view.table.segments.len().checked_sub(1) else { return Ok(()) };
+        if view.table.segments[index].id != closed.segment() || index != view.table.loose {
+            return Ok(());
+        }
+        let parts = find::parts(&view, index)?;
+        let worth = match parts.first() {
+            Some(Part::File(_)) if self.segments.upkeep.is_stale(closed.segment()) => true,
+            Some(Part::File(file)) => {
+                closed.offset().0 > file.covers().end.0.saturating_add(UNCOVERED_BYTES_MAX)
+            }
+            _ => end(&parts) > 0 && closed.offset() > FIRST_FRAME,
+        };
+        if !worth || self.segments.upkeep.heads_are_known().is_err() {
+            return Ok(());
+        }
+        match self.write_index(&view, index, closed.offset(), last_time) {
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no index was written: the next opening scans the segment");
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing about index files. Nothing depends on it, so whatever goes wrong is tried again only once
+    /// another segment has been sealed.
+    pub(super) fn index_chore(&self) -> bool {
+        if self.pipeline().poison().is_some() {
+            return false;
+        }
+        self.keep_up() || self.sum_up_heads()
+    }
+
+    /// Brings index files in order that were not: one of them. True if it did, or tried.
+    pub(super) fn keep_up(&self) -> bool {
+        let upkeep = &self.segments.upkeep;
+        let Some(task) = upkeep.next() else { return false };
+        self.rest_after(self.carry_task(&task).map(|()| upkeep.done(&task)));
+        true
+    }
+
+    /// Makes one run of many layers. True if it did, or tried.
+    fn sum_up_heads(&self) -> bool {
+        let Some(merge) = self.merge() else { return false };
+        self.rest_after(merge.carry_out(&self.segments));
+        true
+    }
+
+    fn rest_after(&self, done: Result<()>) {
+        if let Err(error) = done {
+            tracing::warn!(%error, "an index file could not be written or removed");
+            self.segments.upkeep.rest();
+        }
+    }
+
+    /// Whether there is anything to be done about index files.
+    pub(crate) fn index_chore_ready(&self) -> bool {
+        self.segments.upkeep.next().is_some() || self.merge().is_some()
+    }
+
+    fn merge(&self) -> Option<Merge> {
+        if self.segments.upkeep.is_resting() { None } else { Merge::due(&self.segments) }
+    }
+
+    fn carry_task(&self, task: &Task) -> Result<()> {
+        let shelf = &self.segments.shelf;
+        match task {
+            Task::Write(segment, bytes) => self.write_again(*segment, bytes),
+            Task::Remove(run) => {
+                // What could not be used before may have been written anew since.
+                let path = shelf.directory.run(run);
+                let layers = self.segments.view().table.heads.layers();
+                let uses = |layer: &Layer| layer.segments() == *run;
+                if layers.newest_first().iter().any(uses) && open_run(shelf, run).is_some() {
+                    return Ok(());
+                }
+                match shelf.disk.remove(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(Error::io("removing", &path, error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Writes an index that was made from the log, and uses the file from now on.
+    fn write_again(&self, id: SegmentId, bytes: &[u8]) -> Result<()> {
+        let (shelf, view) = (&self.segments.shelf, self.segments.view());
+        write(shelf, &shelf.directory.index(id), bytes)?;
+        let table = &view.table;
+        let Ok(index) = table.segments.binary_search_by_key(&id, |segment| segment.id) else {
+            return Ok(());
+        };
+        let segment = &table.segments[index];
+        let identity = shelf.identity(id, segment.salt);
+        let opened = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
+        let Some(sealed) = opened.map(Arc::new) else { return Ok(()) };
+        for layer in table.heads.layers().newest_first() {
+            if matches!(layer, Layer::Index(_)) && *layer.segments().start() == id {
+                table.heads.replace(layer, &[Layer::Index(Arc::clone(&sealed))]);
+            }
+        }
+        segment.set_parts([Part::File(sealed)]);
+        Ok(())
+    }
+}
+
+/// The ordinal behind the last one of a segment.
+fn end(parts: &[Part]) -> u32 {
+    parts.last().map_or(0, |part| part.ordinals().end)
+}
+
+fn index_bytes(
+    view: &View,
+    index: usize,
+    parts: &[Part],
+    covered: ByteOffset,
+    last_time: Timestamp,
+) -> std::result::Result<Vec<u8>, Trouble> {
+    let segment = &view.table.segments[index];
+    let (base, events) = (segment.base, end(parts));
+    let covers = Covers { base, events, end: covered, last_time };
+    let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let ancestors = Ancestors::new(view, Arc::clone(&view.table.heads));
+    write_segment(&identity, &covers, parts, &mut |key| ancestors.of(key))
+}

@@ -1,0 +1,143 @@
+//! Retries: a commit that was taken before is recognised by the ids of its events, and gets the same answer.
+//!
+//! A commit is all or nothing and its positions follow one another. So one event of it that is found again
+//! says where all the others must be; they are compared there, by their ids.
+
+use quipu_format::{Position, Version};
+use quipu_index::Kind;
+
+use super::{Admitted, Log};
+use crate::draft::{Draft, DraftStream};
+use crate::find;
+use crate::pipeline::{Guard, Sighting};
+use crate::read::{Events, Selected, Selection};
+use crate::ticket::{Appended, Ticket};
+use crate::{Error, ExpectedVersion, Result};
+
+impl Log {
+    /// The answer that the commit got when it was taken, if it is refused only because it was.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overlap`] if some of its events are stored and others are not; damage.
+    pub(super) fn repeated(&self, draft: &Draft<'_>, error: &Error) -> Result<Option<Admitted>> {
+        if draft.outline.anonymous {
+            return Ok(None);
+        }
+        if let Some(position) = error.matched()
+            && let Some(known) = self.at(position, 1)?.first()
+            && let Some(event) = draft.outline.ids().position(|id| id == known.id)
+        {
+            return self.compare(draft, event, known).map(Some);
+        }
+        for (index, stream) in (0..).zip(&draft.streams).filter(|(_, stream)| stream.events > 0) {
+            let first = match stream.expected {
+                ExpectedVersion::NoStream => Version(0),
+                ExpectedVersion::Exact(version) => Version(version).plus(1),
+                ExpectedVersion::Any | ExpectedVersion::StreamExists => continue,
+            };
+            // Each of the draft's events beside the one that stands in its place.
+            let stored = self.versions(stream, first)?;
+            let own = draft.outline.events_of(index).zip(&stored);
+            let same = own.into_iter().find(|(event, known)| draft.outline.id(*event) == known.id);
+            if let Some((event, known)) = same {
+                return self.compare(draft, event, known).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The events that stand where the draft's own of this stream were expected to go.
+    fn versions(&self, stream: &DraftStream<'_>, first: Version) -> Result<Vec<Sighting>> {
+        let events = u64::from(stream.events);
+        let lately = self.pipeline().sightings(stream.key, first);
+        if lately.first().is_some_and(|sighting| sighting.version == first) {
+            return Ok(lately.into_iter().take(events as usize).collect());
+        }
+        let selected = Selected::Stream(stream.name.into());
+        let stored = Selection::<Version>::new(&self.segments, selected);
+        self.sight(stored.from(first).limit(events).events()?)
+    }
+
+    /// Compares the whole commit with what is stored, where one of its events was found.
+    fn compare(&self, draft: &Draft<'_>, event: usize, known: &Sighting) -> Result<Admitted> {
+        let outline = &draft.outline;
+        let overlap = || {
+            let until = self.pipeline().pending(known.position);
+            Ok(Admitted::Refused(Error::repeated(known.position), until))
+        };
+        let Some(first) = known.position.0.checked_sub(event as u64) else { return overlap() };
+        let stored = self.at(Position(first), outline.len() as u64)?;
+        let same = stored.len() == outline.len()
+            && (0..).zip(&stored).all(|(at, sighting)| {
+                outline.id(at) == sighting.id && outline.keys(at).first() == Some(&sighting.stream)
+            });
+        let Some(last) = stored.last().filter(|_| same) else { return overlap() };
+        let appended = Appended {
+            version: last.version,
+            position: last.position,
+            first_position: Position(first),
+            recorded: last.time,
+        };
+        let until = self.pipeline().until(last.position, draft.durability)?;
+        Ok(Admitted::Repeated(Ticket::repeated(appended, until, draft.durability)))
+    }
+
+    /// The events from a position on, at most so many, as far as they are there.
+    fn at(&self, first: Position, events: u64) -> Result<Vec<Sighting>> {
+        if let Some(lately) = self.pipeline().sightings_at(first, events) {
+            return Ok(lately);
+        }
+        let all = Selection::<Position>::new(&self.segments, Selected::All);
+        self.sight(all.from(first).limit(events).events()?)
+    }
+
+    fn sight(&self, mut cursor: Events) -> Result<Vec<Sighting>> {
+        let mut seen = Vec::new();
+        while let Some(event) = cursor.next()? {
+            seen.push(Sighting {
+                stream: self.segments.shelf.keys.key(Kind::Stream, event.stream()),
+                version: event.version(),
+                position: event.position(),
+                time: event.recorded(),
+                id: event.id().map(uuid::Uuid::into_bytes).unwrap_or_default(),
+            });
+        }
+        Ok(seen)
+    }
+
+    /// Looks for the commit's ids in the last segments. What is found is a retry, or an overlap; if nothing
+    /// is, the guard has been looked at up to what is visible.
+    pub(super) fn known_ids(
+        &self,
+        draft: &Draft<'_>,
+        guard: &mut Guard,
+    ) -> Result<Option<Admitted>> {
+        let view = self.segments.view();
+        let segments = view.table.segments.len();
+        let oldest = segments.saturating_sub(self.id_segments as usize);
+        for index in (oldest..segments).rev() {
+            let base = view.table.segments[index].base;
+            for (event, key) in draft.outline.id_keys().iter().enumerate() {
+                let held = find::ask(&view, index, |parts| {
+                    parts
+                        .iter()
+                        .map(|part| part.find(*key))
+                        .collect::<std::result::Result<Vec<_>, _>>()
+                })?;
+                for held in held.into_iter().flatten() {
+                    let position = base.plus(u64::from(held.last));
+                    let stored = self.at(position, 1)?;
+                    let same = stored.first().filter(|s| s.id == draft.outline.id(event));
+                    if let Some(known) = same {
+                        return self.compare(draft, event, known).map(Some);
+                    }
+                }
+            }
+        }
+        guard.seen = match guard.fail_if {
+            Some(_) => guard.seen.min(view.visible_position),
+            None => guard.seen.max(view.visible_position),
+        };
+        Ok(None)
+    }
+}

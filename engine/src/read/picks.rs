@@ -1,0 +1,177 @@
+//! Events found by the index, one by one, with damage reported and stepped over.
+
+use std::ops::Range;
+
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Position, Timestamp};
+use quipu_index::Way;
+
+use super::locate::Target;
+use super::versions::{Verdict, Versions};
+use super::{Found, Locator, Search, Selected};
+use crate::find::segment_of;
+use crate::segments::View;
+use crate::{Damage, Error, ErrorKind, Event, Result};
+
+/// A cursor over the events that a plan finds.
+///
+/// Damage is reported once, with the positions that cannot be served; the next step goes on behind it.
+/// So are events that the index calls lost: nobody knows whether they were asked for.
+pub(crate) struct Picks {
+    view: View,
+    search: Search,
+    selected: Selected,
+    locator: Locator,
+    /// Follows the versions of a stream.
+    versions: Option<Versions>,
+}
+
+/// What came of looking at one event.
+enum Look {
+    Served(Found),
+    Passed,
+    /// Versions of the stream are missing before it, in the direction of reading.
+    Missing(Found, Range<u64>),
+}
+
+impl Picks {
+    pub(crate) fn new(view: View, selected: Selected, search: Search) -> Picks {
+        Picks { view, search, selected, locator: Locator::default(), versions: None }
+    }
+
+    /// The same, of a stream whose versions must follow one another.
+    pub(crate) fn with_versions(mut self, versions: Versions) -> Picks {
+        self.versions = Some(versions);
+        self
+    }
+
+    /// Expects that so many events will be asked for.
+    pub(crate) fn expect(&mut self, events: u64) {
+        self.search.expect(events);
+    }
+
+    /// Goes on to the next event.
+    pub(crate) fn next(&mut self) -> Result<Option<Found>> {
+        while let Some(target) = self.search.nearest(&self.view, &mut self.locator)? {
+            let position = target.position;
+            match self.look(target) {
+                Ok(Look::Served(found)) => {
+                    self.search.pass(position);
+                    return Ok(Some(found));
+                }
+                Ok(Look::Passed) => self.search.pass(position),
+                Ok(Look::Missing(found, versions)) => return Err(self.missing(&found, &versions)),
+                Err(error) => return Err(self.fail(position, error)),
+            }
+        }
+        self.finish().map(|()| None)
+    }
+
+    /// The event that was found.
+    pub(crate) fn event(&mut self, found: &Found) -> Result<Option<Event<'_>>> {
+        self.locator.event(&self.view, found)
+    }
+
+    fn look(&mut self, target: Target) -> Result<Look> {
+        let Picks { view, selected, versions, locator, .. } = self;
+        let position = target.position;
+        let (found, verdict) = locator.locate(view, target, |event| match versions {
+            _ if !selected.has(event) => Verdict::Passed,
+            Some(versions) => versions.judge(event.version()),
+            None => Verdict::Served,
+        })?;
+        match verdict {
+            Verdict::Served => Ok(Look::Served(found)),
+            Verdict::Passed => Ok(Look::Passed),
+            Verdict::Missing(versions) => Ok(Look::Missing(found, versions)),
+            Verdict::Repeated => {
+                let what = format!("the event at position {position} repeats a version");
+                Err(self.damage(&found, position..position.plus(1), what))
+            }
+        }
+    }
+
+    /// Steps over an event that cannot be served because of what it is; one that could not be read
+    /// at this moment is asked for again.
+    fn fail(&mut self, position: Position, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Damaged => return self.gather(position, error),
+            ErrorKind::Unsupported => {
+                self.search.pass(position);
+                self.excuse(1);
+            }
+            _ => {}
+        }
+        error
+    }
+
+    /// Says that so many events may be missing among those of a stream.
+    fn excuse(&mut self, events: u64) {
+        if let Some(versions) = &mut self.versions {
+            versions.excuse(events);
+        }
+    }
+
+    /// Reports all that is lost from here on in one error, as far as it lies in one segment.
+    fn gather(&mut self, first: Position, error: Error) -> Error {
+        let mut last = first;
+        self.search.pass(first);
+        while let Ok(Some(target)) = self.search.nearest(&self.view, &mut self.locator)
+            && target.lost
+            && target.position.0.abs_diff(last.0) == 1
+            && segment_of(&self.view, target.position) == segment_of(&self.view, first)
+            && self.is_damaged(target)
+        {
+            last = target.position;
+            self.search.pass(last);
+        }
+        let positions = first.min(last)..first.max(last).plus(1);
+        self.excuse(positions.end.0 - positions.start.0);
+        match error.damage() {
+            Some(damage) if last != first => {
+                let what = format!(
+                    "the events from position {} up to {} are damaged",
+                    positions.start, positions.end
+                );
+                Error::damaged(Damage { positions, what, ..damage.clone() })
+            }
+            _ => error,
+        }
+    }
+
+    fn is_damaged(&mut self, target: Target) -> bool {
+        let located = self.locator.locate(&self.view, target, |_| ());
+        located.is_err_and(|error| error.kind() == ErrorKind::Damaged)
+    }
+
+    /// Versions of a stream are missing between the last event and the one that was found.
+    fn missing(&self, found: &Found, versions: &Range<u64>) -> Error {
+        let positions = match self.search.way {
+            Way::Forward => self.search.range.start..found.position,
+            Way::Backward => found.position.plus(1)..self.search.range.end,
+        };
+        let what = format!("versions {} up to {} are missing", versions.start, versions.end);
+        self.damage(found, positions, what)
+    }
+
+    /// A stream that was read back to the store's beginning must have come to its version 0.
+    fn finish(&mut self) -> Result<()> {
+        let range = &self.search.range;
+        let Some(versions) = self.versions.as_mut().filter(|_| range.start == Position(0)) else {
+            return Ok(());
+        };
+        let Some(missing) = versions.finish() else { return Ok(()) };
+        let positions = Position(0)..range.end;
+        let what = format!("versions 0 up to {} are missing", missing.end);
+        let range = FIRST_FRAME.0..FIRST_FRAME.0;
+        let found = Found { segment: 0, range, position: positions.end, time: Timestamp(0) };
+        Err(self.damage(&found, positions, what))
+    }
+
+    fn damage(&self, found: &Found, positions: Range<Position>, what: String) -> Error {
+        let segment = self.view.table.segments.get(found.segment);
+        let file = segment.map(|segment| segment.path.clone()).unwrap_or_default();
+        let offset = ByteOffset(found.range.start);
+        Error::damaged(Damage { file, offset, bytes: 0, positions, what })
+    }
+}

@@ -1,0 +1,121 @@
+//! Which events are to be looked at, one after the other.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use quipu_format::Position;
+use quipu_format::record::Check;
+use quipu_index::Way;
+
+use super::Locator;
+use super::locate::Target;
+use crate::Result;
+use crate::find::{Leaf, Plan};
+use crate::keys::lost;
+use crate::segments::View;
+
+/// How many events are found ahead of the one that is read, at most.
+const AHEAD_MAX: usize = 16;
+
+/// A search by a plan, and for the events that the index calls lost, over a range of positions.
+pub(crate) struct Search {
+    plan: Plan,
+    lost: Option<Leaf>,
+    pub(super) way: Way,
+    /// The positions that are still to be read.
+    pub(super) range: Range<Position>,
+    check: Check,
+    /// The next events that were found.
+    ahead: VecDeque<Target>,
+    /// How many are to be found the next time.
+    burst: usize,
+}
+
+impl Search {
+    pub(crate) fn new(
+        view: &View,
+        plan: Plan,
+        way: Way,
+        range: Range<Position>,
+        check: Check,
+    ) -> Search {
+        // Where every event is looked at, those that are lost are met anyway.
+        let keys = &view.store.shelf.keys;
+        let lost = (!matches!(plan, Plan::Every(_))).then(|| Leaf::new(lost(keys), way));
+        let range = range.start..range.end.min(view.visible_position);
+        Search { plan, lost, way, range, check, ahead: VecDeque::new(), burst: 1 }
+    }
+
+    /// Expects that so many events will be asked for.
+    pub(super) fn expect(&mut self, events: u64) {
+        self.burst = usize::try_from(events).unwrap_or(AHEAD_MAX).clamp(1, AHEAD_MAX);
+    }
+
+    /// The next event that may be asked for.
+    pub(super) fn nearest(&mut self, view: &View, locator: &mut Locator) -> Result<Option<Target>> {
+        if self.ahead.is_empty() {
+            self.look_ahead(view)?;
+            locator.prepare(view, self.ahead.make_contiguous());
+        }
+        Ok(self.ahead.front().copied())
+    }
+
+    /// What is before `position`, in the direction of reading, and itself, lies behind.
+    pub(super) fn pass(&mut self, position: Position) {
+        self.range = self.behind(position);
+        if self.ahead.front().is_some_and(|target| target.position == position) {
+            self.ahead.pop_front();
+        }
+    }
+
+    fn behind(&self, position: Position) -> Range<Position> {
+        match self.way {
+            Way::Forward => position.plus(1)..self.range.end,
+            Way::Backward => self.range.start..position,
+        }
+    }
+
+    /// Finds some events. One that fails is met again when those before it have been read.
+    fn look_ahead(&mut self, view: &View) -> Result<()> {
+        let mut range = self.range.clone();
+        for _ in 0..self.burst {
+            match self.seek(view, &range) {
+                Ok(Some(target)) => {
+                    range = self.behind(target.position);
+                    self.ahead.push_back(target);
+                }
+                Ok(None) => break,
+                Err(error) if self.ahead.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        self.burst = (self.burst * 2).min(AHEAD_MAX);
+        Ok(())
+    }
+
+    /// The first event of a range of positions, in the direction of reading.
+    fn seek(&mut self, view: &View, range: &Range<Position>) -> Result<Option<Target>> {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let target = match self.way {
+            Way::Forward => range.start,
+            Way::Backward => Position(range.end.0 - 1),
+        };
+        let planned = self.plan.seek(view, target)?;
+        let lost = match &mut self.lost {
+            Some(lost) => lost.seek(view, target)?,
+            None => None,
+        };
+        let nearest = match (planned, lost, self.way) {
+            (None, position, _) | (position, None, _) => position,
+            (Some(one), Some(other), Way::Forward) => Some(one.min(other)),
+            (Some(one), Some(other), Way::Backward) => Some(one.max(other)),
+        };
+        let nearest = nearest.filter(|position| range.contains(position));
+        Ok(nearest.map(|position| match lost {
+            Some(lost) if lost == position => Target::lost(position),
+            _ => Target::new(position, self.check),
+        }))
+    }
+}

@@ -1,0 +1,123 @@
+//! Where reading a stream begins, and where the stream ends.
+
+use std::ops::Range;
+
+use quipu_format::record::Check;
+use quipu_format::{Position, Version};
+use quipu_index::{Key, Kind, StreamHead, Way};
+
+use super::locate::Target;
+use super::versions::Versions;
+use super::{Locator, Selected};
+use crate::find::{Leaf, position_of};
+use crate::segments::View;
+use crate::{ErrorKind, Result};
+
+/// A stream in what is visible.
+pub(crate) struct Stream<'v> {
+    view: &'v View,
+    name: &'v str,
+    key: Key,
+    locator: Locator,
+}
+
+impl<'v> Stream<'v> {
+    /// The stream of a name that was given by the caller.
+    pub(crate) fn find(view: &'v View, name: &'v str) -> Result<Stream<'v>> {
+        Selected::Stream(name.into()).validate()?;
+        Ok(Stream::new(view, name))
+    }
+
+    pub(crate) fn new(view: &'v View, name: &'v str) -> Stream<'v> {
+        let key = view.store.shelf.keys.key(Kind::Stream, name);
+        Stream { view, name, key, locator: Locator::default() }
+    }
+
+    /// The last event of the stream.
+    pub(crate) fn head(&mut self) -> Result<Option<StreamHead>> {
+        let mut end = self.view.visible_position;
+        while let Some(position) = self.before(end)? {
+            let name = self.name;
+            let (_, version) =
+                self.locator.locate(self.view, Target::new(position, Check::Sum), |event| {
+                    (event.stream() == name).then_some(event.version())
+                })?;
+            if let Some(version) = version {
+                return Ok(Some(StreamHead { version, position }));
+            }
+            end = position;
+        }
+        Ok(None)
+    }
+
+    /// Narrows the positions in `range` down to those where the stream is to be read from a version on,
+    /// and says which versions are expected there.
+    pub(crate) fn begin(
+        &mut self,
+        from: Option<Version>,
+        way: Way,
+        mut range: Range<Position>,
+    ) -> Result<(Range<Position>, Versions)> {
+        let from = match (from, way) {
+            (Some(from), _) => from,
+            (None, Way::Backward) => return Ok((range, Versions::within(way, Version(u64::MAX)))),
+            (None, Way::Forward) => Version(0),
+        };
+        if way == Way::Forward && from == Version(0) && range.start == Position(0) {
+            return Ok((range, Versions::exactly(way, from)));
+        }
+        if let Some(position) = self.position(from)? {
+            let begins = range.contains(&position);
+            match way {
+                Way::Forward => range.start = range.start.max(position),
+                Way::Backward => range.end = range.end.min(position.plus(1)),
+            }
+            if begins {
+                return Ok((range, Versions::exactly(way, from)));
+            }
+        } else if way == Way::Forward
+            && let Some(last) = self.before(self.view.visible_position)?
+            && self.version(last)?.is_some_and(|version| version < from)
+        {
+            // The stream ends before this version; events that are lost may come behind.
+            range.start = range.start.max(last.plus(1));
+        }
+        Ok((range, Versions::within(way, from)))
+    }
+
+    /// The position of a version, if that is beyond doubt.
+    fn position(&mut self, version: Version) -> Result<Option<Position>> {
+        let Some(position) = position_of(self.view, self.key, version)? else { return Ok(None) };
+        let sure = match (self.version(position)?, version.0.checked_sub(1)) {
+            (Some(found), _) => found == version,
+            // It cannot be read, but the one before it can.
+            (None, Some(before)) => match self.before(position)? {
+                Some(position) => self.version(position)? == Some(Version(before)),
+                None => false,
+            },
+            (None, None) => true,
+        };
+        Ok(sure.then_some(position))
+    }
+
+    /// The last position before this one that the index has of the stream.
+    fn before(&self, position: Position) -> Result<Option<Position>> {
+        match position.0.checked_sub(1) {
+            Some(last) => Leaf::new(self.key, Way::Backward).seek(self.view, Position(last)),
+            None => Ok(None),
+        }
+    }
+
+    /// The version of the event at a position, if it can be read and is one of the stream.
+    fn version(&mut self, position: Position) -> Result<Option<Version>> {
+        let name = self.name;
+        let located = self.locator.locate(self.view, Target::new(position, Check::Sum), |event| {
+            (event.stream() == name).then_some(event.version())
+        });
+        match located {
+            Ok((_, version)) => Ok(version),
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A segment that is not sealed, and how much of it need not be scanned.
+//!
+//! A close writes the index of what the active segment holds. The next opening scans only what follows,
+//! if the log itself bears the index out: either the manifest says that the log was closed right there, or
+//! a valid frame stands there, of the position that must follow, and says that all before was durable.
+//! Otherwise the index is put aside and all of the segment is scanned. So an index that lies costs time, and
+//! decides nothing about where the log ends.
+
+use std::sync::Arc;
+
+use quipu_format::frame::LINK_FRAME_BYTES;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Position};
+use quipu_index::Sealed;
+
+use super::scan::{Scan, SegmentFile};
+use crate::Result;
+use crate::frames::{Body, Frame, Frames};
+
+/// A segment that is not sealed, its file open.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsealed {
+    pub(crate) file: SegmentFile,
+    /// The index of its beginning, if the log bears it out.
+    pub(crate) index: Option<Arc<Sealed>>,
+    /// Where scans begin: behind what the index covers.
+    start: Scan,
+}
+
+/// Where the manifest says that the log was closed, and the position that the next event was to get.
+pub(super) type Closed = (ByteOffset, Position);
+
+/// How much is read to learn whether a frame stands at a place.
+const PROBE_BYTES: u64 = 64;
+
+impl Unsealed {
+    /// A segment that has just been made.
+    pub(super) fn new(file: SegmentFile) -> Unsealed {
+        Unsealed { file, index: None, start: Scan::default() }
+    }
+
+    /// Scans a segment to its end: where it was closed, or the first frame that is not valid.
+    pub(super) fn scan(
+        file: SegmentFile,
+        index: Option<Arc<Sealed>>,
+        closed: Option<Closed>,
+    ) -> Result<(Unsealed, Scan)> {
+        let closed = match closed {
+            Some((end, _)) if written_on(&file, end)? => None,
+            closed => closed,
+        };
+        let limit = closed.map_or(file.capacity, |(end, _)| end);
+        if let Some(index) = index
+            && let Some(start) = start(&file, &index, limit)?
+        {
+            let scan = file.scan_on(start.clone(), limit, &mut |_, _| Ok(()))?;
+            let covered = start.end;
+            let at_close = closed == Some((covered, start.next_position));
+            if at_close || scan.durable >= covered {
+                let index = Some(index);
+                return Ok((Unsealed { file, index, start }, scan));
+            }
+            tracing::warn!(index = %file.id, "the log does not bear out the index: scanning all of it");
+        }
+        let start = Scan::default();
+        let scan = file.scan_on(start.clone(), limit, &mut |_, _| Ok(()))?;
+        Ok((Unsealed { file, index: None, start }, scan))
+    }
+
+    /// Scans again, at most to `limit`, and shows each frame that the index does not cover.
+    ///
+    /// # Errors
+    /// As [`SegmentFile::scan`].
+    pub(crate) fn scan_to(
+        &self,
+        limit: ByteOffset,
+        visit: &mut dyn FnMut(&Frame<'_>, &Body<'_>) -> Result<()>,
+    ) -> Result<Scan> {
+        self.file.scan_on(self.start_below(limit), limit, visit)
+    }
+
+    /// Where a scan to `limit` begins.
+    pub(super) fn start_below(&self, limit: ByteOffset) -> Scan {
+        if self.start.end <= limit { self.start.clone() } else { Scan::default() }
+    }
+
+    /// The index, if it covers nothing beyond `end`.
+    pub(crate) fn index_below(&self, end: ByteOffset) -> Option<Arc<Sealed>> {
+        self.index.clone().filter(|index| index.covers().end <= end)
+    }
+}
+
+/// Where a scan stands behind what an index covers; the link comes from the log. None if the two do not go
+/// together.
+fn start(file: &SegmentFile, index: &Sealed, limit: ByteOffset) -> Result<Option<Scan>> {
+    let covers = index.covers();
+    let first = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
+    if covers.end < first || covers.end > limit {
+        return Ok(None);
+    }
+    let scan = file.scan(first, &mut |_, _| Ok(()))?;
+    if scan.link.is_none() || scan.base != covers.base {
+        return Ok(None);
+    }
+    let next_position = covers.base.plus(u64::from(covers.events));
+    let last_time = covers.last_time.max(scan.last_time);
+    Ok(Some(Scan { end: covers.end, next_position, last_time, stop: None, ..scan }))
+}
+
+/// Whether a frame stands where the log is said to be closed: then the manifest is older than the log.
+fn written_on(file: &SegmentFile, closed: ByteOffset) -> Result<bool> {
+    let limit = ByteOffset(file.size.0.min(closed.0.saturating_add(PROBE_BYTES)));
+    let mut frames = Frames::new(&*file.file, file.salt, limit);
+    frames.has_header(closed).map_err(|error| file.io(error))
+}

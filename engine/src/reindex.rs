@@ -1,0 +1,85 @@
+//! An index made anew from the log.
+
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Position, Version};
+use quipu_index::{Active, Key, Kind, Post};
+
+use crate::keys::{keys_of_event, lost};
+use crate::read::Walk;
+use crate::segments::View;
+use crate::{Error, ErrorKind, Result};
+
+/// An index made from a segment's frames.
+pub(crate) struct Rebuilt {
+    pub(crate) active: Active,
+    /// The first damage met on the way: events posted as lost.
+    pub(crate) lost: Option<Error>,
+}
+
+/// The index of a segment's first events, or of all, read from its frames. Events that cannot be read are
+/// posted as lost.
+pub(crate) fn rebuild(view: &View, index: usize, events: u32) -> Result<Rebuilt> {
+    let active = Active::new(0);
+    let lost = replay(view, index, FIRST_FRAME, events, &active)?;
+    Ok(Rebuilt { active, lost })
+}
+
+/// Posts the events of a segment from the frame at `from` on, where the next event to be posted stands, to
+/// the event with the ordinal `until`. Gives the first damage met on the way.
+pub(crate) fn replay(
+    view: &View,
+    index: usize,
+    from: ByteOffset,
+    until: u32,
+    active: &Active,
+) -> Result<Option<Error>> {
+    let base = view.table.segments[index].base;
+    let keys = &view.store.shelf.keys;
+    let lost = [lost(keys)];
+    let mut walk = Walk::within(view.clone(), index, from, base.plus(u64::from(active.end())));
+    let (mut all, mut damage) = (Vec::new(), None);
+    while active.end() < until {
+        let found = match walk.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                post_lost(active, base, until, &lost, &error);
+                damage.get_or_insert(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let offset = ByteOffset(found.range.start);
+        let event = match walk.event(&found) {
+            Ok(Some(event)) => event,
+            Ok(None) => break,
+            // Its sum is right, but it is no event that this version can read.
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) => {
+                let post = Post { offset, version: Version(0), keys: &lost, local: &[] };
+                active.post(std::iter::once(post));
+                damage.get_or_insert(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        keys_of_event(keys, &event, &mut all);
+        if event.version() == Version(0) {
+            active.born(event.stream());
+        }
+        let id = event.id().filter(|_| view.store.shelf.index_ids);
+        let id = id.map(|id| keys.bytes(Kind::EventId, id.as_bytes()));
+        let post = Post { offset, version: event.version(), keys: &all, local: id.as_slice() };
+        active.post(std::iter::once(post));
+    }
+    Ok(damage)
+}
+
+/// Posts the events that are damaged: under one key, so that reads by any key can tell of them.
+fn post_lost(active: &Active, base: Position, until: u32, lost: &[Key], error: &Error) {
+    let Some(damage) = error.damage() else { return };
+    let next = base.plus(u64::from(active.end()));
+    let end = damage.positions.end.min(base.plus(u64::from(until)));
+    let count = end.0.saturating_sub(damage.positions.start.0.max(next.0));
+    let post = Post { offset: damage.offset, version: Version(0), keys: lost, local: &[] };
+    (0..count).for_each(|_| active.post(std::iter::once(post)));
+}

@@ -1,0 +1,153 @@
+//! The segments of a store as readers see them, and how far they may be read.
+
+mod heads;
+mod kept;
+mod segment;
+mod shelf;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use quipu_format::{ByteOffset, Lsn, Position};
+use quipu_index::Layers;
+
+use self::kept::Kept;
+use crate::Result;
+use crate::index_files::Upkeep;
+
+pub(crate) use heads::Heads;
+pub(crate) use segment::{Opened, Segment};
+pub(crate) use shelf::Shelf;
+
+/// The segments of a store in log order, and how far readers may go.
+pub(crate) struct Segments {
+    pub(crate) shelf: Shelf,
+    table: RwLock<Arc<Table>>,
+    visible: AtomicU64,
+    durable: AtomicU64,
+    visible_position: AtomicU64,
+    kept: Kept,
+    /// What is to be done about index files.
+    pub(crate) upkeep: Upkeep,
+}
+
+/// The segments of one moment, and what is known of keys without looking into them.
+#[derive(Clone, Default)]
+pub(crate) struct Table {
+    /// In log order.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// The heads of all keys in the segments before the loose ones.
+    pub(crate) heads: Arc<Heads>,
+    /// Index of the first segment whose keys `heads` does not know: it and all behind it are looked into
+    /// one by one.
+    pub(crate) loose: usize,
+}
+
+/// What a reader holds on to: the segments and the bounds of one moment.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) store: Arc<Segments>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) visible: Lsn,
+    pub(crate) durable: Lsn,
+    /// The position that the next event to become visible will get, or one before it.
+    pub(crate) visible_position: Position,
+}
+
+impl Segments {
+    /// The segments of a store, visible up to `end`.
+    pub(crate) fn new(shelf: Shelf, table: Table, end: Lsn, next_position: Position) -> Segments {
+        Segments {
+            shelf,
+            table: RwLock::new(Arc::new(table)),
+            visible: AtomicU64::new(end.0),
+            durable: AtomicU64::new(end.0),
+            visible_position: AtomicU64::new(next_position.0),
+            kept: Kept::default(),
+            upkeep: Upkeep::default(),
+        }
+    }
+
+    /// Adds the segments that follow what is known so far, and sets how far all of them may be read.
+    pub(crate) fn complete(
+        &self,
+        more: impl IntoIterator<Item = Arc<Segment>>,
+        end: Lsn,
+        next_position: Position,
+    ) {
+        let mut table = self.table.write();
+        let mut longer = Table::clone(&table);
+        longer.segments.extend(more);
+        for bound in [&self.visible, &self.durable] {
+            bound.store(end.0, Ordering::Release);
+        }
+        self.visible_position.store(next_position.0, Ordering::Release);
+        *table = Arc::new(longer);
+    }
+
+    /// Adds the segment that is written from now on; the one before ends at `end`.
+    pub(crate) fn add(&self, segment: Segment, end: ByteOffset) {
+        let mut table = self.table.write();
+        if let Some(last) = table.segments.last() {
+            last.finish(end);
+        }
+        let mut longer = Table::clone(&table);
+        longer.segments.push(Arc::new(segment));
+        *table = Arc::new(longer);
+    }
+
+    /// Changes what is known of keys: `heads` covers all segments before index `loose`.
+    pub(crate) fn set_heads(&self, heads: Layers, loose: usize) {
+        let mut table = self.table.write();
+        let (segments, heads) = (table.segments.clone(), Arc::new(Heads::new(heads)));
+        *table = Arc::new(Table { segments, heads, loose });
+    }
+
+    /// Takes over the segments and bounds of a late recovery. Readers that are under way go on with
+    /// what they hold, which says the same.
+    pub(crate) fn adopt(&self, other: &Segments) {
+        // Under the lock: whoever sees the one table sees the bounds that go with it.
+        let mut table = self.table.write();
+        let view = |bound: &AtomicU64| bound.load(Ordering::Acquire);
+        self.visible.store(view(&other.visible), Ordering::Release);
+        self.durable.store(view(&other.durable), Ordering::Release);
+        self.visible_position.store(view(&other.visible_position), Ordering::Release);
+        *table = Arc::clone(&other.table.read());
+        self.upkeep.adopt(&other.upkeep);
+    }
+
+    /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it.
+    pub(crate) fn publish(&self, visible: Lsn, durable: Lsn, position: Position) {
+        self.durable.fetch_max(durable.0, Ordering::Release);
+        self.visible.fetch_max(visible.0, Ordering::Release);
+        self.visible_position.fetch_max(position.0, Ordering::Release);
+    }
+
+    pub(crate) fn visible_position(&self) -> Position {
+        Position(self.visible_position.load(Ordering::Acquire))
+    }
+
+    /// The segments and bounds of this moment. A segment is added before a bound that lies in it, so the
+    /// table holds every segment below the bounds.
+    pub(crate) fn view(self: &Arc<Segments>) -> View {
+        let table = self.table.read();
+        let visible_position = self.visible_position();
+        let visible = Lsn(self.visible.load(Ordering::Acquire));
+        let durable = Lsn(self.durable.load(Ordering::Acquire));
+        let store = Arc::clone(self);
+        View { store, table: Arc::clone(&table), visible, durable, visible_position }
+    }
+
+    /// Notes that a segment's index is used: it counts as open.
+    pub(crate) fn touch(&self, segment: &Arc<Segment>) {
+        self.kept.touch(segment);
+    }
+
+    /// A segment's file, open; the one used least recently is let go where too many are.
+    pub(crate) fn open(&self, segment: &Arc<Segment>) -> Result<Arc<Opened>> {
+        let opened = segment.open(&*self.shelf.disk, self.shelf.mode)?;
+        self.kept.touch(segment);
+        Ok(opened)
+    }
+}

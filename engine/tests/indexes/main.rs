@@ -1,0 +1,13 @@
+//! Index files: written and used, mended where they fail a check, and never needed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod counting;
+mod forging;
+mod lost;
+mod mending;
+mod opening;
+mod rolling;
+mod room;
+mod store;
+mod upkeep;

@@ -1,0 +1,44 @@
+//! Where the bytes of an index come from, and whose they must be.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::io;
+use std::ops::Range;
+
+use quipu_format::{ByteOffset, Position, Salt, SegmentId, StoreId, Timestamp};
+
+/// The bytes of an index file. A map lends them, a file copies them.
+pub trait Source: Send + Sync + Debug {
+    /// Size of the file in bytes. It never changes.
+    fn size(&self) -> u64;
+
+    /// The bytes of this range of the file, all of them.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the range goes beyond the file.
+    fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>>;
+}
+
+/// Which segment an index must be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The store.
+    pub store: StoreId,
+    /// The segment.
+    pub segment: SegmentId,
+    /// The segment's salt: tells one life of a segment number from another.
+    pub salt: Salt,
+}
+
+/// How much of its segment an index covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covers {
+    /// The position of ordinal 0.
+    pub base: Position,
+    /// Number of events: the ordinals from 0 to here are covered.
+    pub events: u32,
+    /// Where the frames that are covered end in the segment's file.
+    pub end: ByteOffset,
+    /// Recorded time of the last frame that is covered.
+    pub last_time: Timestamp,
+}

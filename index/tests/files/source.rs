@@ -1,0 +1,52 @@
+//! Sources of bytes: one that lends as a map does, one that copies as a file does.
+
+use std::borrow::Cow;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quipu_index::Source;
+
+/// Lends its bytes.
+#[derive(Debug)]
+pub(crate) struct Lent(pub(crate) Vec<u8>);
+
+/// Copies its bytes, and counts them.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) read: Arc<AtomicU64>,
+}
+
+impl Copied {
+    pub(crate) fn new(bytes: Vec<u8>) -> Copied {
+        Copied { bytes, read: Arc::default() }
+    }
+}
+
+fn slice(bytes: &[u8], range: Range<u64>) -> io::Result<&[u8]> {
+    let range = range.start as usize..range.end as usize;
+    bytes.get(range).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+impl Source for Lent {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>> {
+        slice(&self.0, range).map(Cow::Borrowed)
+    }
+}
+
+impl Source for Copied {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>> {
+        self.read.fetch_add(range.end - range.start, Ordering::Relaxed);
+        slice(&self.bytes, range).map(|bytes| Cow::Owned(bytes.to_vec()))
+    }
+}

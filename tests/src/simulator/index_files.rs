@@ -1,0 +1,110 @@
+//! What becomes of index files between two openings: nothing that is done to them may be noticed.
+
+use std::path::{Path, PathBuf};
+
+use quipu_disk::{Disk, FaultDisk};
+use quipu_format::PAGE_BYTES;
+use quipu_format::index::{Contents, Draft, Entry, HeadEntry, IndexHeader, Parts, Span, build};
+
+use super::World;
+
+/// Old index files that are kept, to be put back.
+const KEPT_MAX: usize = 16;
+
+/// Index files as they were once.
+#[derive(Default)]
+pub(super) struct Attic {
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl World {
+    /// Does to index files what crashes, restored backups and bad media do. The store is not open.
+    pub(super) fn meddle(&mut self) {
+        let disk = self.subject.disk().clone();
+        let files: Vec<PathBuf> = disk.files().into_iter().filter(|file| is_index(file)).collect();
+        // Removing a file is an operation, and what is planned must happen to the store.
+        if files.is_empty() || self.subject.faults.is_armed(disk.operations()) {
+            return;
+        }
+        let chosen = self.random.below(files.len());
+        if let Ok(bytes) = disk.contents(&files[chosen]) {
+            if self.attic.files.len() == KEPT_MAX {
+                self.attic.files.remove(0);
+            }
+            self.attic.files.push((files[chosen].clone(), bytes));
+        }
+        if self.forges {
+            files.iter().for_each(|file| forge_file(&disk, file));
+        } else if self.random.percent(40) {
+            for _ in 0..self.random.between(1, 4) {
+                let chosen = self.random.below(files.len());
+                self.harm(&disk, &files[chosen]);
+            }
+        }
+    }
+
+    /// Harms one file. What fails because the file is not there any more harms nothing.
+    fn harm(&mut self, disk: &FaultDisk, file: &Path) {
+        let Ok(bytes) = disk.contents(file) else { return };
+        let place = self.random.below(bytes.len().max(1));
+        let _ = match self.random.below(10) {
+            0..3 => disk.remove(file),
+            3..5 => disk.flip(file, place as u64, 1 << self.random.below(8)),
+            5 => disk.put(file, &bytes[..place.min(bytes.len())]),
+            6 => disk.zero(file, place as u64..bytes.len() as u64),
+            7 => disk.put(file, b""),
+            _ => match self.attic.files.get(self.random.below(self.attic.files.len().max(1))) {
+                // Under its own name it is out of date, under another's it is a stranger.
+                Some((name, old)) if self.random.percent(60) => disk.put(name, old),
+                Some((_, old)) => disk.put(file, old),
+                None => Ok(()),
+            },
+        };
+    }
+}
+
+fn is_index(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "idx" || kind == "run")
+}
+
+/// The bug that must be found: an index that sums up and does not say what the log says.
+fn forge_file(disk: &FaultDisk, file: &Path) {
+    let forged = disk.contents(file).ok().and_then(|bytes| forge(&bytes));
+    if let Some(forged) = forged {
+        let _ = disk.put(file, &forged);
+    }
+}
+
+/// The same index, but of each key it knows one event more.
+fn forge(bytes: &[u8]) -> Option<Vec<u8>> {
+    let header = IndexHeader::decode(bytes.get(..PAGE_BYTES as usize)?, bytes.len() as u64).ok()?;
+    let section = |span: Span| bytes.get(span.start as usize..(span.start + span.bytes) as usize);
+    let sections = header.sections;
+    let mut entries = Vec::new();
+    for entry in section(sections.entries)?.chunks_exact(header.contents.entry_bytes() as usize) {
+        match header.contents {
+            Contents::Segment(_) => {
+                let entry = Entry::decode(entry).ok()?;
+                Entry { before: entry.before + 1, ..entry }.encode(&mut entries);
+            }
+            Contents::Run { .. } => {
+                let entry = HeadEntry::decode(entry).ok()?;
+                HeadEntry { count: entry.count + 1, ..entry }.encode(&mut entries);
+            }
+        }
+    }
+    Some(build(&Draft {
+        features: header.features,
+        store: header.store,
+        contents: header.contents,
+        filter: header.filter,
+        parts: Parts {
+            filter: section(sections.filter)?,
+            directory: section(sections.directory)?,
+            entries: &entries,
+            postings: section(sections.postings)?,
+            offsets: section(sections.offsets)?,
+            names: section(sections.names)?,
+        },
+    }))
+}
