@@ -70,9 +70,9 @@ fn count(mut events: Events) -> u64 {
 fn damaged_under_a_reader() -> (Store, Events) {
     let disk = Arc::new(MemoryDisk::new());
     let store = open(&disk);
-    (0..3).for_each(|_| drop(append(&store, "s", 10)));
+    assert_eq!([0; 3].map(|_| append(&store, "s", 10)).len(), 3);
     let old = store.tag("t").events().unwrap();
-    (0..3).for_each(|_| drop(append(&store, "s", 10)));
+    assert_eq!([0; 3].map(|_| append(&store, "s", 10)).len(), 3);
     let index = seal_one(&disk, &store);
     damage(&disk, &index);
     (store, old)

@@ -29,7 +29,7 @@ pub(crate) fn open_index(
 }
 
 /// The index file of a segment.
-pub(crate) fn try_index(
+fn try_index(
     disk: &dyn Disk,
     directory: &Directory,
     mode: ReadMode,
@@ -37,6 +37,15 @@ pub(crate) fn try_index(
 ) -> std::result::Result<Sealed, IndexError> {
     let path = directory.index(identity.segment);
     Sealed::open(Box::new(Bytes::open(disk, &path, mode)?), identity)
+}
+
+/// The index file of a segment, read into memory as a whole: for who looks at every byte of it.
+pub(crate) fn load_index(
+    disk: &dyn Disk,
+    directory: &Directory,
+    identity: &Identity,
+) -> std::result::Result<Sealed, IndexError> {
+    Sealed::open(Box::new(Bytes::load(disk, &directory.index(identity.segment))?), identity)
 }
 
 /// An index that stands in memory only.

@@ -17,7 +17,7 @@ mod runs;
 mod source;
 mod upkeep;
 
-pub(crate) use file::{held_index, open_index, open_run, try_index, try_run, write};
+pub(crate) use file::{held_index, load_index, open_index, open_run, try_run, write};
 pub(crate) use gather::{Missing, covers, gather, segment, sweep};
 pub(crate) use lineage::{Ancestors, Trouble};
 pub(crate) use mend::{covered, make, mend, open_sealed};

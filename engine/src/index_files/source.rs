@@ -41,6 +41,23 @@ impl Bytes {
     }
 }
 
+/// Largest file that is read into memory as a whole; that of a segment of usual size takes some MiB.
+const LOADED_BYTES_MAX: u64 = 256 << 20;
+
+impl Bytes {
+    /// The bytes of the file at `path`, read into memory unless it is very large.
+    pub(crate) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Bytes> {
+        let file = disk.open(path, Access::Read)?;
+        let size = file.size()?;
+        if size > LOADED_BYTES_MAX {
+            return Ok(Bytes::Read(file, size));
+        }
+        let mut bytes = vec![0; size as usize];
+        read_exact_at(&*file, &mut bytes, 0)?;
+        Ok(Bytes::Held(Arc::from(bytes)))
+    }
+}
+
 impl Source for Bytes {
     fn size(&self) -> u64 {
         match self {

@@ -128,7 +128,7 @@ impl Log {
         drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
         self.use_index(&view, index, sealed);
-        let forgotten = self.pipeline().forget_heads(rolled.segment.id);
+        let forgotten = self.pipeline().forget_heads(seal.next_position);
         // Outside the lock: there may be a million of them.
         drop(forgotten);
         tracing::info!(segment = rolled.segment.id.0, events = seal.events, "sealed a segment");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quipu_format::{Position, SegmentId, Version};
+use quipu_format::{Position, Version};
 use quipu_index::{Key, StreamHead, StreamHeads};
 
 use super::recent::{Sighting, Standing, TooOld};
@@ -85,9 +85,9 @@ impl Pipeline {
         }))
     }
 
-    /// Lets go of tentative heads that the index has from now on.
-    pub(crate) fn forget_heads(&mut self, sealed: SegmentId) -> Vec<StreamHeads> {
-        self.heads.forget(sealed)
+    /// Lets go of tentative heads, if there are many: the index knows all before this position.
+    pub(crate) fn forget_heads(&mut self, indexed: Position) -> Option<StreamHeads> {
+        self.heads.forget(indexed, self.next_position)
     }
 
     /// The head of a stream: tentative, or as it was looked up for this generation.

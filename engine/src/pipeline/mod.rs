@@ -170,7 +170,7 @@ impl Pipeline {
             room: room::Room::new(settings, start),
             settings,
             epoch: start.epoch,
-            heads: Tentative::new(start.tail.segment.id),
+            heads: Tentative::new(start.next_position),
             recent: Recent::new(start.next_position),
             next_position: start.next_position,
             last_time: start.last_time,

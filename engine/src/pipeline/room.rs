@@ -272,7 +272,6 @@ impl Pipeline {
                 Some((Lsn::new(segment.id, end), segment.salt))
             }
         };
-        self.heads.enter(next.id);
         let link = writer::link(predecessor, self.last_time, self.epoch);
         self.tail = Tail { segment: next, end: FIRST_FRAME, link: Some(link) };
     }

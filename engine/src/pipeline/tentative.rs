@@ -1,37 +1,48 @@
 //! Heads of streams as they will be once everything sequenced is on disk.
 
-use std::collections::VecDeque;
+use std::mem;
 
-use quipu_format::SegmentId;
+use quipu_format::Position;
 use quipu_index::{Key, StreamHead, StreamHeads};
 
-/// The heads of all streams that were appended to in a segment that is not sealed yet. Older ones are
-/// looked up in the index, outside the lock.
+/// Heads in one generation after which another one is begun: some 6 MiB.
+const HEADS_MAX: usize = 1 << 17;
+
+/// The heads of all streams that were appended to and that the index does not know yet, and of as many
+/// others as were in use lately. The rest is looked up in the index, outside the lock.
 ///
-/// One table a segment, so that those of a sealed one are let go at once.
+/// Two generations, so that old heads are let go all at once and without a search.
 pub(crate) struct Tentative {
-    /// Oldest first; the last is the active segment's.
-    tables: VecDeque<(SegmentId, StreamHeads)>,
-    /// How often a table was let go: what was looked up before may have been forgotten here since.
+    young: StreamHeads,
+    old: StreamHeads,
+    /// All heads in `old` are before this position.
+    old_end: Position,
+    /// How often heads were let go: what was looked up before may have been forgotten here since.
     generation: u64,
     created: u64,
+    heads_max: usize,
 }
 
 impl Tentative {
-    pub(crate) fn new(active: SegmentId) -> Tentative {
-        let tables = VecDeque::from([(active, StreamHeads::new())]);
-        Tentative { tables, generation: 0, created: 0 }
+    /// No heads, in a log whose next event gets this position.
+    pub(crate) fn new(next_position: Position) -> Tentative {
+        Tentative {
+            young: StreamHeads::new(),
+            old: StreamHeads::new(),
+            old_end: next_position,
+            generation: 0,
+            created: 0,
+            heads_max: HEADS_MAX,
+        }
     }
 
     pub(crate) fn get(&self, stream: Key) -> Option<StreamHead> {
-        self.tables.iter().rev().find_map(|(_, heads)| heads.get(stream))
+        self.young.get(stream).or_else(|| self.old.get(stream))
     }
 
-    /// Notes the last event of a stream in the active segment.
+    /// Notes the last event of a stream.
     pub(crate) fn set(&mut self, stream: Key, head: StreamHead) {
-        if let Some((_, heads)) = self.tables.back_mut() {
-            heads.set(stream, head);
-        }
+        self.young.set(stream, head);
     }
 
     /// Notes that streams came into being.
@@ -44,19 +55,19 @@ impl Tentative {
         self.created
     }
 
-    /// Goes on in another segment.
-    pub(crate) fn enter(&mut self, segment: SegmentId) {
-        self.tables.push_back((segment, StreamHeads::new()));
-    }
-
-    /// Lets go of the tables of segments whose heads the index has from now on.
-    pub(crate) fn forget(&mut self, sealed: SegmentId) -> Vec<StreamHeads> {
-        let mut forgotten = Vec::new();
-        while self.tables.front().is_some_and(|(segment, _)| *segment <= sealed) {
-            forgotten.extend(self.tables.pop_front().map(|(_, heads)| heads));
-            self.generation += 1;
+    /// The index knows all heads before `indexed`; `next_position` is that of the next event. If there are
+    /// many heads, those of the old generation go, unless one of them is not in the index yet.
+    pub(crate) fn forget(
+        &mut self,
+        indexed: Position,
+        next_position: Position,
+    ) -> Option<StreamHeads> {
+        if self.young.len() < self.heads_max || self.old_end > indexed {
+            return None;
         }
-        forgotten
+        self.generation += 1;
+        self.old_end = next_position;
+        Some(mem::replace(&mut self.old, mem::take(&mut self.young)))
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -67,21 +78,28 @@ impl Tentative {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quipu_format::{Position, Version};
+    use quipu_format::Version;
+
+    fn head(position: u64) -> StreamHead {
+        StreamHead { version: Version(position), position: Position(position) }
+    }
 
     #[test]
-    fn the_newest_segment_counts_and_a_sealed_one_is_forgotten() {
-        let head = |version| StreamHead { version: Version(version), position: Position(version) };
-        let mut heads = Tentative::new(SegmentId(1));
+    fn heads_are_let_go_once_they_are_many_and_the_index_has_them() {
+        let mut heads = Tentative::new(Position(0));
+        heads.heads_max = 2;
         heads.set(Key(1), head(0));
-        heads.set(Key(2), head(0));
-        heads.enter(SegmentId(2));
-        heads.set(Key(1), head(1));
-        assert_eq!(heads.get(Key(1)), Some(head(1)));
-        assert_eq!(heads.get(Key(2)), Some(head(0)));
+        assert!(heads.forget(Position(1), Position(1)).is_none(), "one is not many");
+        heads.set(Key(2), head(1));
+        assert_eq!(heads.forget(Position(1), Position(2)).map(|gone| gone.len()), Some(0));
+        heads.set(Key(1), head(2));
+        heads.set(Key(3), head(3));
+        assert!(heads.forget(Position(1), Position(4)).is_none(), "the index lacks the second");
+        assert_eq!((heads.get(Key(1)), heads.get(Key(2))), (Some(head(2)), Some(head(1))));
+
         let before = heads.generation();
-        assert_eq!(heads.forget(SegmentId(1)).len(), 1);
-        assert_eq!((heads.get(Key(1)), heads.get(Key(2))), (Some(head(1)), None));
+        assert_eq!(heads.forget(Position(2), Position(4)).map(|gone| gone.len()), Some(2));
+        assert_eq!((heads.get(Key(1)), heads.get(Key(2))), (Some(head(2)), None));
         assert_ne!(heads.generation(), before, "whoever looked heads up before looks again");
     }
 }

@@ -1,6 +1,6 @@
 //! Verification of index files: each by itself, and against what the log says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use quipu_index::{
 use super::{Severity, Verifier};
 use crate::ReadMode;
 use crate::directory::Directory;
-use crate::index_files::{IndexNames, try_index, try_run};
+use crate::index_files::{IndexNames, load_index, try_run};
 use crate::keys::keys_of;
 use crate::recovery::Part;
 
@@ -34,8 +34,8 @@ pub(super) struct Expected {
 struct Content {
     base: Position,
     /// Of each key the ordinals of its events.
-    keys: BTreeMap<Key, Vec<u32>>,
-    ids: BTreeMap<Key, Vec<u32>>,
+    keys: HashMap<Key, Vec<u32>>,
+    ids: HashMap<Key, Vec<u32>>,
     offsets: Vec<ByteOffset>,
     /// Streams that begin here, each with the ordinal of its first event.
     names: Vec<(String, u32)>,
@@ -222,7 +222,7 @@ impl Verifier<'_> {
         part: &Part,
         whole: bool,
     ) -> std::result::Result<Option<&'static str>, IndexError> {
-        let file = try_index(place.disk, place.directory, ReadMode::Pread, identity)?;
+        let file = load_index(place.disk, place.directory, identity)?;
         file.verify()?;
         if part.sealed().is_some() && file.covers().end != part.end {
             return Ok(Some("it does not cover all of a sealed segment"));

@@ -168,14 +168,16 @@ impl Subject {
             let explained = match error.kind() {
                 // What a commit is judged by may have to be read.
                 ErrorKind::Io => self.faults.has_failed(self.disk.operations()) || self.is_off(),
-                ErrorKind::Poisoned => {
+                // Unknown is what a retry is told whose first attempt was under way.
+                ErrorKind::Poisoned | ErrorKind::Unknown => {
                     self.faults.has_failed(self.disk.operations()) || self.is_off()
                 }
                 ErrorKind::Full => self.faults.was_full(),
                 _ => false,
             };
             ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
-            self.faults.is_poisoned |= error.kind() == ErrorKind::Poisoned;
+            self.faults.is_poisoned |=
+                matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Unknown);
             return Ok(Attempt::Refused(error.kind()));
         };
         ensure(!self.faults.is_poisoned, Rule::Poison, || "it judges a commit".to_owned())?;
