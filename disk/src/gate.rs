@@ -5,7 +5,7 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use crate::{Disk, RealDisk};
+use crate::bed::{Bed, now};
 
 /// Looks at the level before a waiter goes to sleep: about a microsecond, less than the two system
 /// calls of sleeping and waking, and short enough not to starve the thread that is waited for.
@@ -111,72 +111,5 @@ impl Gate {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("level", &self.level()).finish_non_exhaustive()
-    }
-}
-
-fn now() -> Duration {
-    RealDisk::new().elapsed()
-}
-
-#[cfg(not(miri))]
-use futex::Bed;
-
-#[cfg(not(miri))]
-mod futex {
-    use super::{AtomicU32, Duration};
-    use rustix::thread::futex::{self, Flags, Timespec};
-
-    /// The kernel's queue for the address of the word.
-    #[derive(Default)]
-    pub(super) struct Bed;
-
-    impl Bed {
-        /// Sleeps unless the word has changed from `seen`. May return early for any reason, such as
-        /// a signal: the caller looks again.
-        pub(super) fn sleep(&self, word: &AtomicU32, seen: u32, left: Option<Duration>) {
-            let left = left.and_then(|left| Timespec::try_from(left).ok());
-            // Changed, interrupted and timed out all mean the same: look again.
-            let _ = futex::wait(word, Flags::PRIVATE, seen, left.as_ref());
-        }
-
-        pub(super) fn wake_all(&self, word: &AtomicU32) {
-            // Waking cannot fail on an aligned word of this process.
-            let _ = futex::wake(word, Flags::PRIVATE, i32::MAX.cast_unsigned());
-        }
-    }
-}
-
-#[cfg(miri)]
-use condition::Bed;
-
-/// The same with the means that Miri knows.
-#[cfg(miri)]
-mod condition {
-    use super::{AtomicU32, Duration, SeqCst};
-    use parking_lot::{Condvar, Mutex};
-
-    #[derive(Default)]
-    pub(super) struct Bed {
-        door: Mutex<()>,
-        bell: Condvar,
-    }
-
-    impl Bed {
-        pub(super) fn sleep(&self, word: &AtomicU32, seen: u32, left: Option<Duration>) {
-            let mut door = self.door.lock();
-            if word.load(SeqCst) != seen {
-                return;
-            }
-            match left {
-                Some(left) => drop(self.bell.wait_for(&mut door, left)),
-                None => self.bell.wait(&mut door),
-            }
-        }
-
-        pub(super) fn wake_all(&self, _word: &AtomicU32) {
-            // Whoever compared the word before it changed is asleep once the door is free.
-            drop(self.door.lock());
-            self.bell.notify_all();
-        }
     }
 }

@@ -17,6 +17,8 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
 compile_error!("Quipu supports 64-bit little-endian Linux (x86-64 and aarch64)");
 
+mod bed;
+mod bell;
 mod fault;
 mod gate;
 mod map;
@@ -29,6 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bell::Bell;
 pub use fault::{Fault, FaultDisk, FaultKind, Lie, PowerCut};
 pub use gate::Gate;
 pub use map::Map;

@@ -69,12 +69,12 @@ pub enum ErrorKind {
     /// Written by a newer version of Quipu. Use that version, or a newer one.
     Unsupported,
     /// An earlier write or sync failed, so the store refuses writes until it is opened anew.
-    /// This write was *not written*.
+    /// This write was *not written*. A subscription says so once it has delivered all that is visible.
     Poisoned,
     /// A write or sync failed under this very commit: whether it is on disk is *unknown* until the
     /// store is opened anew. Reopen and look for the event ids.
     Unknown,
-    /// The store has been closed. Nothing was written.
+    /// The store has been closed. Nothing was written, and a subscription delivers no more.
     Closed,
     /// The operating system refused something else; its own words are the [source](std::error::Error::source).
     Io,

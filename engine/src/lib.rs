@@ -3,7 +3,8 @@
 //! [`Store::open`] opens or creates a store; [`Store::append`] appends with an [`ExpectedVersion`] and
 //! returns once the commit is durable; [`Store::commit`] spans several streams. [`Store::stream`],
 //! [`Store::category`], [`Store::query`] and their like read what is asked for, [`Store::all`] everything, both
-//! ways, and lend each [`Event`] from the log without a copy. [`verify`] looks at every byte.
+//! ways, and lend each [`Event`] from the log without a copy. [`Selection::subscribe`] goes on with what comes
+//! after, in the same order, without a gap. [`verify`] looks at every byte.
 //!
 //! ```
 //! use quipu::{ExpectedVersion, NewEvent, Store};
@@ -14,10 +15,29 @@
 //! # Ok::<(), quipu::Error>(())
 //! ```
 //!
+//! A [`Subscription`] can be moved into a thread of its own, and ends when the store is closed:
+//!
+//! ```
+//! # use quipu::{ExpectedVersion, NewEvent, Store};
+//! # let store = Store::builder("orders.quipu").in_memory().open()?;
+//! let orders = store.category("order").subscribe()?;
+//! let printer = std::thread::spawn(move || {
+//!     for event in orders {
+//!         let event = event?;
+//!         println!("{} {}", event.stream, event.event_type);
+//!     }
+//!     Ok::<(), quipu::Error>(())
+//! });
+//! store.append("order-42", ExpectedVersion::NoStream, [NewEvent::new("Placed", b"".as_slice())])?;
+//! store.close()?;
+//! printer.join().expect("it does not panic")?;
+//! # Ok::<(), quipu::Error>(())
+//! ```
+//!
 //! Every [`Error`] has a [kind](ErrorKind) that says what to do next, and a stable [code](Error::code).
 //!
 //! What is absent: this crate opens no file and reads no clock but through `quipu-disk`, and knows no async
-//! runtime; a [`Ticket`] is a plain future.
+//! runtime; a [`Ticket`] is a plain future, and a subscription can be polled.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
@@ -34,6 +54,7 @@ mod error;
 mod event;
 mod expected;
 mod find;
+mod follow;
 mod frames;
 mod ids;
 mod index_files;
@@ -56,12 +77,14 @@ mod store;
 mod threads;
 mod ticket;
 mod verify;
+mod wakers;
 mod writer;
 
 pub use commit::Commit;
 pub use error::{Conflict, Damage, Error, ErrorKind, Result};
 pub use event::{Event, NewEvent, OwnedEvent, Verify};
 pub use expected::ExpectedVersion;
+pub use follow::{Delivery, OwnedEvents, Subscription};
 pub use options::{Durability, Mode, Options, ReadMode};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use quipu_format::record::{Codec, Tags};

@@ -56,6 +56,11 @@ impl Outline {
         &self.keys[start as usize..self.lines[event].keys_end as usize]
     }
 
+    /// The keys of all events.
+    pub(crate) fn all_keys(&self) -> &[Key] {
+        &self.keys
+    }
+
     /// Number of events.
     pub(crate) fn len(&self) -> usize {
         self.lines.len()

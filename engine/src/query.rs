@@ -134,6 +134,19 @@ impl Compiled {
         Compiled { items: items.collect() }
     }
 
+    /// Keys of which each event that is asked for has at least one; nothing where it may have none of them.
+    pub(crate) fn needed(&self) -> Option<Vec<Key>> {
+        let mut needed = Vec::new();
+        for CompiledItem { types, tags } in &self.items {
+            match (tags.first(), &types[..]) {
+                (Some(&tag), _) => needed.push(tag),
+                (None, []) => return None,
+                (None, types) => needed.extend(types),
+            }
+        }
+        Some(needed)
+    }
+
     /// Whether an event with these keys is asked for.
     pub(crate) fn matches(&self, event: &[Key]) -> bool {
         let is_any = |types: &[Key]| event.iter().any(|key| types.binary_search(key).is_ok());

@@ -14,6 +14,7 @@ use quipu_index::StreamHead;
 
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
+use crate::follow::Ending;
 use crate::ids::EventIds;
 use crate::log::{Admitted, Log, Placed};
 use crate::open::{lock_directory, make_ready, segments_of};
@@ -269,6 +270,8 @@ impl Stepper {
     /// As [`Store::close`](crate::Store::close).
     pub fn close(&self) -> Result<()> {
         self.log.close();
-        self.log.finish()
+        let finished = self.log.finish();
+        self.segments.end(Ending::Closed);
+        finished
     }
 }

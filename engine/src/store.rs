@@ -10,6 +10,7 @@ use quipu_disk::{Disk, Lock};
 use crate::commit::Commit;
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
+use crate::follow::Ending;
 use crate::open::{Builder, Writer, make_ready, segments_of};
 use crate::recovery::Opening;
 use crate::segments::Segments;
@@ -236,9 +237,15 @@ impl Store {
     }
 
     fn shut(&mut self) -> Result<()> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        writer.running.stop();
-        writer.running.log().finish()
+        let finished = match self.writer.take() {
+            Some(mut writer) => {
+                writer.running.stop();
+                writer.running.log().finish()
+            }
+            None => Ok(()),
+        };
+        self.segments.end(Ending::Closed);
+        finished
     }
 }
 

@@ -8,6 +8,9 @@ pub type Stream = u16;
 /// The number of a submitted commit, given out from 0 on.
 pub type Commit = u32;
 
+/// The number of a follower, given out from 0 on.
+pub type Follower = u32;
+
 /// An event of a submitted commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -232,6 +235,34 @@ pub enum Entry {
         visible: u64,
         /// What it got.
         events: Vec<Seen>,
+    },
+    /// Somebody follows the store from here on, as long as it is open.
+    Follows {
+        /// Its number.
+        follower: Follower,
+        /// Which events it is to get.
+        selection: Selection,
+        /// The position, or of a stream the version, at which it begins; nothing is behind all that is
+        /// visible.
+        from: Option<u64>,
+        /// The bound of readers.
+        visible: u64,
+    },
+    /// A follower got its next event.
+    Delivered {
+        /// The follower.
+        follower: Follower,
+        /// The bound of readers.
+        visible: u64,
+        /// The event.
+        event: Seen,
+    },
+    /// A follower got no event, because there is no more for it.
+    CaughtUp {
+        /// The follower.
+        follower: Follower,
+        /// The bound of readers.
+        visible: u64,
     },
     /// The store was closed in order.
     Closed,

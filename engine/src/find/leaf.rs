@@ -63,6 +63,13 @@ impl Leaf {
         }
     }
 
+    /// Begins anew, in a later view.
+    pub(crate) fn restart(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        *self = Leaf { batch, ..Leaf::new(self.key, self.way) };
+    }
+
     /// The first position at or behind `target`, in the direction of reading, that is visible. Targets
     /// never go against that direction from one call to the next.
     pub(crate) fn seek(&mut self, view: &View, target: Position) -> Result<Option<Position>> {

@@ -46,6 +46,15 @@ impl Plan {
         if plans.len() == 1 { plans.remove(0) } else { Plan::AnyOf(plans, way) }
     }
 
+    /// Begins anew, in a later view.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Plan::Every(_) => {}
+            Plan::Key(leaf) => leaf.restart(),
+            Plan::AllOf(plans) | Plan::AnyOf(plans, _) => plans.iter_mut().for_each(Plan::restart),
+        }
+    }
+
     /// The first position at or behind `target`, in the direction of reading, that is visible. Targets
     /// never go against that direction from one call to the next.
     pub(crate) fn seek(&mut self, view: &View, target: Position) -> Result<Option<Position>> {

@@ -7,7 +7,7 @@ use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{Hash, Lsn, Salt};
 
-use super::{Log, tell};
+use super::Log;
 use crate::manifest::draw;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::recovery::{self, SegmentFile};
@@ -48,9 +48,9 @@ impl Log {
         result: Result<T>,
         settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
     ) {
-        let wakes = {
+        let (wakes, tidings) = {
             let mut pipeline = self.pipeline();
-            match result {
+            let wakes = match result {
                 Err(error) if error.kind() != ErrorKind::Full => pipeline.fail(error),
                 result => {
                     if let Err(error) = &result {
@@ -59,10 +59,11 @@ impl Log {
                     settle(&mut pipeline, result);
                     Wakes::new()
                 }
-            }
+            };
+            (wakes, self.publish(&pipeline))
         };
         self.room.notify_all();
-        tell(&wakes);
+        self.tell(&wakes, tidings);
     }
 
     /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it

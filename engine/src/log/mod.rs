@@ -8,6 +8,7 @@ mod admit;
 mod chores;
 mod indexing;
 mod retry;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +31,7 @@ use crate::manifest::Manifest;
 use crate::outline::Posted;
 use crate::pipeline::{
     Guard, Job, Mark, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped,
-    Until, Wakes, WriteJob,
+    Until, WriteJob,
 };
 use crate::recovery::{self, Ready};
 use crate::segments::{Segment, Segments};
@@ -241,22 +242,17 @@ impl Log {
                 self.writer(sync.segment).and_then(|file| file.sync_data())
             }
         };
-        let (wakes, more) = {
+        let (wakes, tidings, more) = {
             let mut pipeline = self.pipeline();
             let wakes = pipeline.finish(job, result);
-            let progressed = pipeline.progressed();
-            self.segments.publish(
-                progressed.visible,
-                progressed.durable,
-                progressed.visible_position,
-            );
+            let tidings = self.publish(&pipeline);
             if pipeline.chore_ready() {
                 self.chores.notify_one();
             }
-            (wakes, pipeline.has_work())
+            (wakes, tidings, pipeline.has_work())
         };
         self.room.notify_all();
-        tell(&wakes);
+        self.tell(&wakes, tidings);
         more
     }
 
@@ -378,12 +374,6 @@ impl Placed {
         slot.fill(|frame| draft.settle(frame, place, &posted.first_versions));
         ticket
     }
-}
-
-/// Tells everyone: first whoever waits in a thread, then tasks, whose wakers are code of others.
-fn tell(wakes: &Wakes) {
-    wakes.iter().for_each(|(group, progress)| group.advance(progress));
-    wakes.iter().for_each(|(group, _)| group.wake());
 }
 
 fn count(counter: &AtomicU64, more: u64) {

@@ -1,12 +1,13 @@
 //! The commits that one write and one sync make durable together, as seen by those who wait.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use quipu_disk::Gate;
 
+use crate::outline::Posted;
+use crate::wakers::wake_all;
 use crate::{Durability, Error, Result};
 
 /// Levels of a group's gate: each includes the ones before it.
@@ -33,6 +34,8 @@ pub(crate) struct Group {
     failure: OnceLock<Error>,
     /// Tasks to be woken at the next step.
     wakers: Mutex<Vec<Waker>>,
+    /// Its commits, from when they are written until those who follow them are told.
+    posts: Mutex<Vec<Arc<Posted>>>,
 }
 
 impl Group {
@@ -54,16 +57,20 @@ impl Group {
         self.gate.raise(level);
     }
 
-    /// Wakes all tasks that wait. A waker is code of somebody else: what it does to itself must not keep
-    /// the others waiting.
+    /// Keeps the commits for those who follow them.
+    pub(crate) fn keep(&self, posts: Vec<Arc<Posted>>) {
+        *self.posts.lock() = posts;
+    }
+
+    /// The commits that were kept.
+    pub(crate) fn take_posts(&self) -> Vec<Arc<Posted>> {
+        std::mem::take(&mut *self.posts.lock())
+    }
+
+    /// Wakes all tasks that wait.
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut *self.wakers.lock());
-        for waker in wakers {
-            let woken = std::panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
-            if woken.is_err() {
-                tracing::error!("a task's waker panicked");
-            }
-        }
+        wake_all(wakers);
     }
 
     /// Whether the group has come as far as this durability asks; the error if it failed.

@@ -194,6 +194,11 @@ impl Pipeline {
         waiting && !settling.busy && !matches!(self.life, Life::Poisoned(_))
     }
 
+    /// The failure after which nothing becomes visible any more, once that is so.
+    pub(crate) fn standstill(&self) -> Option<&Error> {
+        self.poison().filter(|_| !self.settling.busy)
+    }
+
     /// Whether something is written that is not durable.
     pub(crate) fn is_unsynced(&self) -> bool {
         !self.settling.unsynced.is_empty()
@@ -240,6 +245,7 @@ impl Pipeline {
             settling.progressed.visible = write.unsynced.end;
             settling.progressed.visible_position = write.unsynced.next_position;
         }
+        write.unsynced.group.keep(write.posts);
         let wakes = vec![(Arc::clone(&write.unsynced.group), Progress::Written)];
         settling.unsynced.push_back(write.unsynced);
         self.room.give_back(write.buffer.reopen(), self.settings.buffer_bytes);

@@ -1,8 +1,10 @@
 //! The cursor over events.
 
-use quipu_format::{Position, Timestamp};
+use quipu_format::Position;
 
 use super::{Found, Picks, Walk};
+use crate::follow::Wanted;
+use crate::segments::View;
 use crate::{Event, Result};
 
 /// A cursor over events. It lends each event until the next is asked for.
@@ -11,11 +13,11 @@ use crate::{Event, Result};
 pub struct Events {
     source: Source,
     left: u64,
-    occurred: Option<(Timestamp, Timestamp)>,
+    wanted: Wanted,
 }
 
 /// Where the events come from.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The log, read in order up to a position.
     Walk(Box<Walk>, Position),
     /// The index.
@@ -23,12 +25,8 @@ pub(super) enum Source {
 }
 
 impl Events {
-    pub(super) fn new(
-        source: Source,
-        left: u64,
-        occurred: Option<(Timestamp, Timestamp)>,
-    ) -> Events {
-        Events { source, left, occurred }
+    pub(super) fn new(source: Source, left: u64, wanted: Wanted) -> Events {
+        Events { source, left, wanted }
     }
 
     /// The next event; `None` at the end of what was visible when the cursor was opened.
@@ -59,7 +57,7 @@ impl Events {
         }
         let found = loop {
             let Some(found) = self.source.next()? else { return Ok(None) };
-            if self.is_wanted(&found)? {
+            if self.wanted.admits(&mut self.source, &found)? {
                 break found;
             }
         };
@@ -67,27 +65,58 @@ impl Events {
         self.left -= 1;
         Ok(event)
     }
-
-    fn is_wanted(&mut self, found: &Found) -> Result<bool> {
-        let Some((first, last)) = self.occurred else { return Ok(true) };
-        let occurred = self.source.event(found)?.and_then(|event| event.occurred());
-        Ok(occurred.is_some_and(|at| (first..=last).contains(&at)))
-    }
 }
 
 impl Source {
-    fn next(&mut self) -> Result<Option<Found>> {
+    /// Goes on to the next event.
+    pub(crate) fn next(&mut self) -> Result<Option<Found>> {
         match self {
-            Source::Walk(walk, end) if walk.place().1 >= *end => Ok(None),
+            Source::Walk(walk, end) if walk.reached() >= *end => Ok(None),
             Source::Walk(walk, end) => Ok(walk.next()?.filter(|found| found.position < *end)),
             Source::Picks(picks) => picks.next(),
         }
     }
 
-    fn event(&mut self, found: &Found) -> Result<Option<Event<'_>>> {
+    /// The event that was found.
+    pub(crate) fn event(&mut self, found: &Found) -> Result<Option<Event<'_>>> {
         match self {
             Source::Walk(walk, _) => walk.event(found),
             Source::Picks(picks) => picks.event(found),
+        }
+    }
+
+    /// Reading forward: all before this position lies behind.
+    pub(crate) fn reached(&self) -> Position {
+        match self {
+            Source::Walk(walk, _) => walk.reached(),
+            Source::Picks(picks) => picks.reached(),
+        }
+    }
+
+    /// Reading forward: nothing at or behind this position is looked at.
+    pub(crate) fn end(&self) -> Position {
+        match self {
+            Source::Walk(_, end) => *end,
+            Source::Picks(picks) => picks.end(),
+        }
+    }
+
+    /// Reading forward: has read all it sees, and goes on to the end of a later view.
+    pub(crate) fn renew(&mut self, view: View) {
+        match self {
+            Source::Walk(walk, end) => {
+                *end = view.visible_position;
+                walk.renew(view);
+            }
+            Source::Picks(picks) => picks.renew(view),
+        }
+    }
+
+    /// Whether there is no going on.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Source::Walk(walk, _) => walk.is_over(),
+            Source::Picks(_) => false,
         }
     }
 }

@@ -106,6 +106,36 @@ impl Locator {
         }
     }
 
+    /// The frame that holds a visible position: the index of its segment, where it stands there, and the
+    /// position of its first event. None where it is not where the index says.
+    pub(crate) fn frame_of(
+        &mut self,
+        view: &View,
+        position: Position,
+    ) -> Result<Option<(usize, ByteOffset, Position)>> {
+        let spot = self.spot(view, position)?;
+        let segment = &view.table.segments[spot.index];
+        let range = spot.offset.0..spot.offset.0.saturating_add(RECORD_HEADER);
+        if spot.offset < FIRST_FRAME || range.end > segment.end(view.visible).0 {
+            return Ok(None);
+        }
+        let bytes = self.lender.lend(view, segment, range)?;
+        let Ok(extent) = Record::extent(bytes) else { return Ok(None) };
+        let header = self.frame(view, spot, extent.frame_back)?;
+        let holds = |header: &FrameHeader| {
+            (header.first_position..header.next_position()).contains(&position)
+        };
+        Ok(header.ok().filter(holds).and_then(|header| {
+            let at = ByteOffset(spot.offset.0.checked_sub(extent.frame_back)?);
+            Some((spot.index, at, header.first_position))
+        }))
+    }
+
+    /// Forgets where it was: what is asked for next may stand in another view.
+    pub(crate) fn leave(&mut self) {
+        (self.here, self.frame) = (None, None);
+    }
+
     /// The event that was located.
     pub(crate) fn event(&mut self, view: &View, found: &Found) -> Result<Option<Event<'_>>> {
         found.event(view, &mut self.lender)

@@ -20,6 +20,7 @@ pub use events::Events;
 pub use names::Streams;
 pub use selection::Selection;
 
+pub(crate) use events::Source;
 pub(crate) use found::Found;
 pub(crate) use locate::Locator;
 pub(crate) use picks::Picks;

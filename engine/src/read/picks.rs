@@ -67,6 +67,23 @@ impl Picks {
         self.finish().map(|()| None)
     }
 
+    /// Reading forward: all before this position lies behind.
+    pub(crate) fn reached(&self) -> Position {
+        self.search.range.start
+    }
+
+    /// The position behind the last one that is looked at.
+    pub(crate) fn end(&self) -> Position {
+        self.search.range.end
+    }
+
+    /// Reading forward: has read all it sees, and goes on to the end of a later view.
+    pub(crate) fn renew(&mut self, view: View) {
+        self.search.renew(&view);
+        self.locator.leave();
+        self.view = view;
+    }
+
     /// The event that was found.
     pub(crate) fn event(&mut self, found: &Found) -> Result<Option<Event<'_>>> {
         self.locator.event(&self.view, found)

@@ -51,6 +51,16 @@ impl Search {
         self.burst = usize::try_from(events).unwrap_or(AHEAD_MAX).clamp(1, AHEAD_MAX);
     }
 
+    /// Reading forward: has found all there was, and goes on to the end of a later view.
+    pub(super) fn renew(&mut self, view: &View) {
+        self.range = self.range.start.max(self.range.end)..view.visible_position;
+        self.plan.restart();
+        if let Some(lost) = &mut self.lost {
+            lost.restart();
+        }
+        self.ahead.clear();
+    }
+
     /// The next event that may be asked for.
     pub(super) fn nearest(&mut self, view: &View, locator: &mut Locator) -> Result<Option<Target>> {
         if self.ahead.is_empty() {

@@ -1,7 +1,7 @@
 //! What is asked for.
 
 use quipu_format::limits::{STREAM_BYTES_MAX, TAG_BYTES_MAX, TYPE_BYTES_MAX};
-use quipu_index::{Keys, Kind, Way};
+use quipu_index::{Key, Keys, Kind, Way};
 
 use crate::find::Plan;
 use crate::keys::category;
@@ -61,6 +61,19 @@ impl Selected {
             Selected::EventType(name) => Plan::key(keys.key(Kind::EventType, name), way),
             Selected::Tag(name) => Plan::key(keys.key(Kind::Tag, name), way),
             Selected::Query(query) => Plan::query(&Compiled::new(query, keys), way),
+        }
+    }
+
+    /// Keys of which each of these events has at least one; nothing where it may have none of them.
+    pub(crate) fn keys(&self, keys: &Keys) -> Option<Vec<Key>> {
+        let one = |kind, name: &str| Some(vec![keys.key(kind, name)]);
+        match self {
+            Selected::All => None,
+            Selected::Stream(name) => one(Kind::Stream, name),
+            Selected::Category(name) => one(Kind::Category, name),
+            Selected::EventType(name) => one(Kind::EventType, name),
+            Selected::Tag(name) => one(Kind::Tag, name),
+            Selected::Query(query) => Compiled::new(query, keys).needed(),
         }
     }
 

@@ -10,9 +10,11 @@ use quipu_index::Way;
 
 use super::events::Source;
 use super::times::{end_until, first_since};
+use super::versions::Versions;
 use super::{Events, Picks, Search, Selected, Stream, Walk};
+use crate::follow::{Feed, Next, Wanted};
 use crate::segments::{Segments, View};
-use crate::{Result, Verify};
+use crate::{Error, Result, Subscription, Verify};
 
 /// Some events of a store, to be narrowed down and read: all of them, or those of a stream, a category, a
 /// type, a tag or a query.
@@ -36,11 +38,11 @@ use crate::{Result, Verify};
 /// # Ok::<(), quipu::Error>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "nothing is read before `events` is called"]
+#[must_use = "nothing is read before `events` or `subscribe` is called"]
 pub struct Selection<'s, From = Position> {
     segments: &'s Arc<Segments>,
     selected: Selected,
-    from: Option<u64>,
+    start: Start,
     way: Way,
     limit: u64,
     verify: Verify,
@@ -49,12 +51,31 @@ pub struct Selection<'s, From = Position> {
     counted: PhantomData<From>,
 }
 
+/// Where reading begins.
+#[derive(Clone, Copy)]
+enum Start {
+    /// At the first event, or reading backward at the last.
+    First,
+    /// At this position or version.
+    At(u64),
+    /// Behind everything.
+    End,
+}
+
+/// Where reading a stream begins: the positions to be read, and the versions to be met there.
+struct Opening {
+    range: Range<Position>,
+    versions: Versions,
+    /// The first version that is asked for.
+    from: Version,
+}
+
 impl<'s, From> Selection<'s, From> {
     pub(crate) fn new(segments: &'s Arc<Segments>, selected: Selected) -> Selection<'s, From> {
         Selection {
             segments,
             selected,
-            from: None,
+            start: Start::First,
             way: Way::Forward,
             limit: u64::MAX,
             verify: Verify::Always,
@@ -83,6 +104,25 @@ impl<'s, From> Selection<'s, From> {
     /// Ends after so many events.
     pub fn limit(mut self, events: u64) -> Self {
         self.limit = events;
+        self
+    }
+
+    /// Begins behind everything that is visible when reading begins: a subscription delivers only what comes
+    /// after. Takes the place of a position or version to begin at.
+    ///
+    /// ```
+    /// use quipu::{Delivery, ExpectedVersion, NewEvent, Store};
+    /// # let store = Store::builder("s").in_memory().open()?;
+    /// let event = |kind: &'static str| NewEvent::new(kind, b"".as_slice());
+    /// store.append("a", ExpectedVersion::Any, [event("Old")])?;
+    /// let mut news = store.all().from_end().subscribe()?;
+    /// assert!(matches!(news.next()?, Some(Delivery::CaughtUp)));
+    /// store.append("a", ExpectedVersion::Any, [event("New")])?;
+    /// assert!(matches!(news.next()?, Some(Delivery::Event(event)) if event.event_type() == "New"));
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
+    pub fn from_end(mut self) -> Self {
+        self.start = Start::End;
         self
     }
 
@@ -139,12 +179,65 @@ impl<'s, From> Selection<'s, From> {
         self.selected.validate()?;
         let view = self.segments.view();
         let range = self.times(&view)?;
-        let (limit, occurred) = (self.limit, self.occurred);
+        let limit = self.limit;
+        let wanted = Wanted { since: None, occurred: self.occurred };
         let source = match &self.selected {
-            Selected::Stream(_) => self.by_version(view, range)?,
+            Selected::Stream(name) => {
+                let opening = self.begin(&view, name, range)?;
+                self.by_version(view, opening)
+            }
             _ => self.by_position(view, range),
         };
-        Ok(Events::new(source, limit, occurred))
+        Ok(Events::new(source, limit, wanted))
+    }
+
+    /// Delivers these events and, from then on, all that are appended, in the same order; none is skipped,
+    /// none comes twice. Where to begin is said as for reading; by default it is the first event.
+    ///
+    /// ```no_run
+    /// use quipu::Store;
+    ///
+    /// let store = Store::open("orders.quipu")?;
+    /// for event in store.category("order").subscribe()? {
+    ///     let event = event?;
+    ///     println!("{} {}", event.stream, event.event_type);
+    /// }
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name or query that no event can match, and for
+    /// [`backward`](Selection::backward), [`limit`](Selection::limit) and [`until`](Selection::until), which
+    /// have no meaning here; [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) where a stream is followed
+    /// [from its end](Selection::from_end) and its last event cannot be read; what the system refuses.
+    pub fn subscribe(self) -> Result<Subscription<From>> {
+        self.selected.validate()?;
+        let refused = match (self.way, self.recorded.1, self.limit) {
+            (Way::Backward, ..) => Some("a subscription goes forward"),
+            (_, Some(_), _) => Some("a subscription has no end in time"),
+            (.., u64::MAX) => None,
+            _ => Some("a subscription has no limit"),
+        };
+        if let Some(refused) = refused {
+            return Err(Error::invalid(refused));
+        }
+        let segments = Arc::clone(self.segments);
+        let keys = self.selected.keys(&segments.shelf.keys);
+        let view = segments.view();
+        let range = self.times(&view)?;
+        let wanted = Wanted { since: self.recorded.0, occurred: self.occurred };
+        let mut version = Version(0);
+        let source = match &self.selected {
+            Selected::Stream(name) => {
+                let opening = self.begin(&view, name, range)?;
+                version = opening.from;
+                self.by_version(view, opening)
+            }
+            _ => self.by_position(view, range),
+        };
+        let next = Next { position: source.reached(), version };
+        let ear = segments.news().join(keys);
+        Ok(Subscription::new(Feed::new(segments, source, wanted, next), ear))
     }
 
     /// The positions that were recorded in the time that is asked for.
@@ -161,10 +254,11 @@ impl<'s, From> Selection<'s, From> {
     }
 
     fn by_position(self, view: View, mut range: Range<Position>) -> Source {
-        match (self.from, self.way) {
-            (Some(from), Way::Forward) => range.start = range.start.max(Position(from)),
-            (Some(from), Way::Backward) => range.end = range.end.min(Position(from).plus(1)),
-            (None, _) => {}
+        match (self.start, self.way) {
+            (Start::At(from), Way::Forward) => range.start = range.start.max(Position(from)),
+            (Start::At(from), Way::Backward) => range.end = range.end.min(Position(from).plus(1)),
+            (Start::End, Way::Forward) => range.start = view.visible_position,
+            (Start::First, _) | (Start::End, Way::Backward) => {}
         }
         if self.way == Way::Forward && self.selected.is_everything() {
             let walk = Walk::new(view, range.start, self.verify.check());
@@ -173,13 +267,25 @@ impl<'s, From> Selection<'s, From> {
         Source::Picks(Box::new(self.pick(view, range)))
     }
 
-    fn by_version(self, view: View, range: Range<Position>) -> Result<Source> {
-        let Selected::Stream(name) = &self.selected else {
-            return Ok(self.by_position(view, range));
+    fn by_version(self, view: View, opening: Opening) -> Source {
+        let Opening { range, versions, .. } = opening;
+        Source::Picks(Box::new(self.pick(view, range).with_versions(versions)))
+    }
+
+    /// Where reading a stream begins.
+    fn begin(&self, view: &View, name: &str, range: Range<Position>) -> Result<Opening> {
+        let mut stream = Stream::new(view, name);
+        let from = match (self.start, self.way) {
+            (Start::At(from), _) => Some(Version(from)),
+            (Start::First, _) | (Start::End, Way::Backward) => None,
+            (Start::End, Way::Forward) => {
+                let from = stream.head()?.map_or(Version(0), |head| head.version.plus(1));
+                let versions = Versions::exactly(self.way, from);
+                return Ok(Opening { range: view.visible_position..range.end, versions, from });
+            }
         };
-        let from = self.from.map(Version);
-        let (range, versions) = Stream::new(&view, name).begin(from, self.way, range)?;
-        Ok(Source::Picks(Box::new(self.pick(view, range).with_versions(versions))))
+        let (range, versions) = stream.begin(from, self.way, range)?;
+        Ok(Opening { range, versions, from: from.unwrap_or(Version(0)) })
     }
 
     fn pick(self, view: View, range: Range<Position>) -> Picks {
@@ -194,7 +300,7 @@ impl<'s, From> Selection<'s, From> {
 impl Selection<'_, Position> {
     /// Begins at this position; reading backward it is the newest that is read.
     pub fn from(mut self, position: impl Into<Position>) -> Self {
-        self.from = Some(position.into().0);
+        self.start = Start::At(position.into().0);
         self
     }
 }
@@ -202,7 +308,7 @@ impl Selection<'_, Position> {
 impl Selection<'_, Version> {
     /// Begins at this version; reading backward it is the newest that is read.
     pub fn from(mut self, version: impl Into<Version>) -> Self {
-        self.from = Some(version.into().0);
+        self.start = Start::At(version.into().0);
         self
     }
 }

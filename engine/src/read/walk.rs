@@ -1,5 +1,7 @@
 //! The log read in order, frame by frame, with damage reported and stepped over.
 
+mod onward;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,7 +53,8 @@ impl Walk {
         let index = after.saturating_sub(1);
         let start = segments.get(index).map_or(from, |segment| segment.base);
         let until = segments.len();
-        let cursor = Cursor { index, at: FIRST_FRAME, frame: None, next: start.min(from) };
+        let mut cursor = Cursor { index, at: FIRST_FRAME, frame: None, next: start.min(from) };
+        cursor.leap(&view, from);
         let lender = Lender::default();
         Walk { view, cursor, from, until, check, lender, over: false }
     }
@@ -107,11 +110,6 @@ impl Walk {
     /// An event that was found.
     pub(crate) fn event(&mut self, found: &Found) -> Result<Option<Event<'_>>> {
         found.event(&self.view, &mut self.lender)
-    }
-
-    /// Where the next frame would stand, and the position of its first event.
-    pub(crate) fn place(&self) -> (ByteOffset, Position) {
-        (self.cursor.at, self.cursor.next)
     }
 
     fn advance(&mut self) -> Result<Option<Found>> {

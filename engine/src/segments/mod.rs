@@ -14,6 +14,7 @@ use quipu_index::Layers;
 
 use self::kept::Kept;
 use crate::Result;
+use crate::follow::{Ending, News};
 use crate::index_files::Upkeep;
 
 pub(crate) use heads::Heads;
@@ -28,6 +29,8 @@ pub(crate) struct Segments {
     durable: AtomicU64,
     visible_position: AtomicU64,
     kept: Kept,
+    /// Told once more is visible.
+    news: News,
     /// What is to be done about index files.
     pub(crate) upkeep: Upkeep,
 }
@@ -65,6 +68,7 @@ impl Segments {
             durable: AtomicU64::new(end.0),
             visible_position: AtomicU64::new(next_position.0),
             kept: Kept::default(),
+            news: News::default(),
             upkeep: Upkeep::default(),
         }
     }
@@ -115,13 +119,34 @@ impl Segments {
         self.visible_position.store(view(&other.visible_position), Ordering::Release);
         *table = Arc::clone(&other.table.read());
         self.upkeep.adopt(&other.upkeep);
+        drop(table);
+        self.tell_everybody();
     }
 
-    /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it.
-    pub(crate) fn publish(&self, visible: Lsn, durable: Lsn, position: Position) {
+    /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it. True if
+    /// more events are visible: those who follow them are to be told.
+    pub(crate) fn publish(&self, visible: Lsn, durable: Lsn, position: Position) -> bool {
         self.durable.fetch_max(durable.0, Ordering::Release);
         self.visible.fetch_max(visible.0, Ordering::Release);
-        self.visible_position.fetch_max(position.0, Ordering::Release);
+        let before = self.visible_position.fetch_max(position.0, Ordering::Release);
+        before < position.0
+    }
+
+    /// Tells followers that nothing more will become visible.
+    pub(crate) fn end(&self, ending: Ending) {
+        self.news.end(ending);
+        self.tell_everybody();
+    }
+
+    fn tell_everybody(&self) {
+        let everybody = self.news.everybody();
+        everybody.ring();
+        everybody.wake();
+    }
+
+    /// Where followers wait.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
     }
 
     pub(crate) fn visible_position(&self) -> Position {

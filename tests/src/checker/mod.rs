@@ -5,6 +5,7 @@
 //! those that nobody was ever told of. A crash may take away an end of that order, never more than
 //! what was not promised yet. Time and memory are linear in the history.
 
+mod following;
 mod log;
 mod selection;
 #[cfg(test)]
@@ -15,7 +16,8 @@ use std::collections::HashMap;
 
 use quipu::{Durability, ExpectedVersion, Version};
 
-use crate::history::{Commit, Crash, Entry, Outcome, Part, Receipt, Seen, Stream};
+use crate::history::{Commit, Crash, Entry, Follower, Outcome, Part, Receipt, Seen, Stream};
+use following::Following;
 use log::Log;
 pub(crate) use violation::ensure;
 pub use violation::{Rule, Violation};
@@ -46,6 +48,8 @@ pub struct Checker {
     written: u64,
     /// The bound of readers, as last seen in this life.
     visible: u64,
+    /// Whoever follows the store in this life.
+    followers: HashMap<Follower, Following>,
     /// The store is open.
     is_open: bool,
     /// It was open before.
@@ -72,6 +76,7 @@ impl Checker {
             durable: 0,
             written: 0,
             visible: 0,
+            followers: HashMap::new(),
             is_open: false,
             exists: false,
         }
@@ -129,6 +134,13 @@ impl Checker {
             Entry::Told { commit, visible } => self.told(*commit, *visible),
             Entry::Looked { visible } => self.looked(*visible),
             Entry::Read { from, visible, events } => self.read(*from, *visible, events),
+            Entry::Follows { follower, selection, from, visible } => {
+                self.follows(*follower, selection, *from, *visible)
+            }
+            Entry::Delivered { follower, visible, event } => {
+                self.delivered(*follower, *visible, event)
+            }
+            Entry::CaughtUp { follower, visible } => self.caught_up(*follower, *visible),
             Entry::Closed => self.closed(),
             Entry::Crashed(crash) => {
                 self.crashed(*crash);
@@ -289,6 +301,7 @@ impl Checker {
         let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
         ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
         self.conflicts.clear();
+        self.followers.clear();
         (self.durable, self.written, self.visible) = (found, found, found);
         (self.is_open, self.exists) = (true, true);
         Ok(())

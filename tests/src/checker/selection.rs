@@ -111,7 +111,7 @@ impl Checker {
     }
 }
 
-fn matches(selection: &Selection, event: &Event) -> bool {
+pub(super) fn matches(selection: &Selection, event: &Event) -> bool {
     match selection {
         Selection::All => true,
         Selection::Stream(stream) => event.stream == *stream,

@@ -39,6 +39,8 @@ pub enum Rule {
     Conflict,
     /// A read by what events are about gives others than it should.
     Selection,
+    /// P5: a follower is not delivered the next event that it asked for.
+    Following,
     /// A commit was taken although its condition forbids it.
     Condition,
     /// A retry was answered otherwise than the commit that it repeats.

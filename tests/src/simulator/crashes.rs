@@ -64,7 +64,9 @@ impl World {
 
     pub(super) fn close(&mut self) -> Checked {
         self.forget();
-        if self.subject.close()? || !self.subject.is_off() {
+        self.subject.close()?;
+        // The power may go off later than that: while followers read the rest.
+        if !self.subject.is_off() {
             if self.subject.faults.is_stuck(self.subject.disk().operations()) {
                 let end = self.end();
                 self.subject.crash(end)?;

@@ -2,6 +2,7 @@
 //! the seed decides.
 
 mod crashes;
+mod following;
 mod index_files;
 mod profile;
 mod questions;

@@ -20,7 +20,7 @@ impl World {
         (0..QUESTIONS_AFTER_OPENING).try_for_each(|_| self.ask())
     }
 
-    fn question(&mut self) -> Question {
+    pub(super) fn question(&mut self) -> Question {
         let stream = self.random.below(self.profile.streams);
         let selection = match self.random.below(10) {
             0..4 => Selection::Stream(Stream::try_from(stream).unwrap_or_default()),

@@ -36,8 +36,9 @@ impl World {
             64..80 => self.finish_job(),
             80..86 => self.subject.chore().map(drop),
             86..90 => self.subject.settle(),
-            90..93 => self.read(),
-            93..96 => self.ask(),
+            90..92 => self.read(),
+            92..94 => self.ask(),
+            94..96 => self.follow(),
             96..98 => self.subject.idle(),
             98 => self.look_around(),
             _ => {
@@ -191,6 +192,7 @@ impl World {
         if self.subject.is_off() || self.subject.faults.is_poisoned() {
             return Ok(());
         }
+        self.subject.deliver_all()?;
         self.subject.read_from(0)
     }
 

@@ -4,6 +4,7 @@ use quipu::stepping::{Answer, Copy, Part as StoreParts, Step, Waiting};
 use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
 
 use super::Subject;
+use super::following::Follower;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::content::{self, STREAMS};
 use crate::history::{Commit, Condition, Entry, Outcome, Part, Receipt, Stream};
@@ -68,8 +69,10 @@ pub(super) struct InFlight {
     answers: Vec<(Commit, Answer)>,
     placed: u64,
     /// A job was taken when so many commits had their place.
-    job: Option<u64>,
+    pub(super) job: Option<u64>,
     pub(super) segments: usize,
+    /// Whoever follows the store.
+    pub(super) followers: Vec<Follower>,
 }
 
 impl InFlight {

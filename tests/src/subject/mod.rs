@@ -2,6 +2,7 @@
 
 mod appends;
 mod faults;
+mod following;
 mod past;
 mod questions;
 mod reads;
@@ -67,6 +68,8 @@ pub struct Counts {
     pub reads: u64,
     /// Reads by stream, category, type or tags.
     pub selections: u64,
+    /// Events that followers were delivered.
+    pub deliveries: u64,
 }
 
 /// Numbers that were given out.
@@ -74,9 +77,15 @@ pub struct Counts {
 struct Ids {
     commits: u32,
     events: u64,
+    followers: u32,
 }
 
 impl Ids {
+    fn follower(&mut self) -> u32 {
+        self.followers += 1;
+        self.followers
+    }
+
     fn commit(&mut self) -> u32 {
         self.commits += 1;
         self.commits
@@ -249,6 +258,7 @@ impl Subject {
             self.settle()?;
         }
         self.stepper = None;
+        self.in_flight.followers.clear();
         self.counts.crashes += 1;
         self.crash_into(end, was_open)
     }
@@ -294,6 +304,7 @@ impl Subject {
         let closed = self.stepper()?.close();
         self.settle()?;
         ensure(self.in_flight.is_settled(), Rule::Stuck, || format!("closing: {closed:?}"))?;
+        self.let_followers_go()?;
         self.stepper = None;
         let operations = self.disk.operations();
         let explained = match &closed {

@@ -1,0 +1,79 @@
+//! Following a store whose log is damaged: told once, and everything else is delivered.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use quipu::{Durability, Error, ErrorKind, ReadMode};
+use quipu_disk::{Access, Disk, File, MemoryDisk, read_exact_at, write_all_at};
+
+use crate::follower::{ABOUT, PATH, open_with, options, write};
+use crate::random::Random;
+
+fn flip(file: &dyn File, offset: u64) {
+    let mut byte = [0];
+    read_exact_at(file, &mut byte, offset).unwrap();
+    write_all_at(file, &[byte[0] ^ 4], offset).unwrap();
+}
+
+fn segments(disk: &MemoryDisk) -> Vec<PathBuf> {
+    let names = disk.list(Path::new(PATH)).unwrap();
+    let paths = names.iter().map(|name| Path::new(PATH).join(name));
+    paths.filter(|path| path.extension().is_some_and(|kind| kind == "seg")).collect()
+}
+
+fn lost(errors: &[Error]) -> Vec<Range<u64>> {
+    let lost = errors.iter().map(|error| {
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        let positions = &error.damage().unwrap().positions;
+        positions.start.0..positions.end.0
+    });
+    lost.collect()
+}
+
+/// Damages the log again and again while it is followed, each time in what was not delivered yet.
+fn follow(seed: u64, read_mode: ReadMode) -> usize {
+    let disk = MemoryDisk::new();
+    let store = open_with(&disk, options(read_mode, Durability::Sync));
+    let mut random = Random(seed);
+    let mut followers: Vec<_> = ABOUT
+        .iter()
+        .map(|about| (*about, about.follow(&store, 0), Vec::new(), Vec::new()))
+        .collect();
+    let (mut sound, mut told) = (Vec::new(), 0);
+    for _ in 0..40 {
+        (0..1 + random.below(8)).for_each(|_| write(&store, &mut random));
+        // What a cursor reads of it before it is damaged.
+        sound.clear();
+        sound.extend(ABOUT.iter().map(|about| about.read_sound(&store)));
+        let paths = segments(&disk);
+        let path = random.pick(&paths.iter().collect::<Vec<_>>()).clone();
+        let file = disk.open(&path, Access::Write).unwrap();
+        let offsets: Vec<u64> = (0..3).map(|_| 4096 + random.below(3500)).collect();
+        offsets.iter().for_each(|&offset| flip(&*file, offset));
+        for (_, follower, events, errors) in &mut followers {
+            errors.extend(follower.catch_up(events));
+        }
+        offsets.iter().rev().for_each(|&offset| flip(&*file, offset));
+    }
+    for ((about, _, events, errors), sound) in followers.iter().zip(&sound) {
+        let lost = lost(errors);
+        told += lost.len();
+        let is_lost = |position: u64| lost.iter().any(|range| range.contains(&position));
+        let left: Vec<u64> = sound.iter().copied().filter(|&position| !is_lost(position)).collect();
+        let got: Vec<u64> = events.iter().map(|event| event.position.0).collect();
+        assert_eq!(got, left, "{about:?}: lost {lost:?}");
+        for (n, range) in lost.iter().enumerate() {
+            let overlaps = |other: &Range<u64>| other.start < range.end && range.start < other.end;
+            assert!(!lost[n + 1..].iter().any(overlaps), "{about:?}: told twice: {lost:?}");
+        }
+    }
+    told
+}
+
+#[test]
+fn damage_is_told_once_and_all_else_is_delivered() {
+    let told: usize = (0..6)
+        .map(|seed| follow(seed, if seed % 2 == 0 { ReadMode::Map } else { ReadMode::Pread }))
+        .sum();
+    assert!(told > 50, "damage was met only {told} times");
+}

@@ -1,0 +1,98 @@
+//! Followers that get too little, too much, or something else.
+
+use super::{Entry, Rule, Seen, broken, opened, seen};
+use crate::history::{Crash, Selection};
+
+fn follows(selection: Selection, from: Option<u64>) -> Entry {
+    Entry::Follows { follower: 1, selection, from, visible: 3 }
+}
+
+fn delivered(event: Seen) -> Entry {
+    Entry::Delivered { follower: 1, visible: 3, event }
+}
+
+fn caught_up(visible: u64) -> Entry {
+    Entry::CaughtUp { follower: 1, visible }
+}
+
+/// What a follower from `from` is delivered, and whether it is told then that there is no more.
+fn follow(
+    selection: Selection,
+    from: Option<u64>,
+    positions: &[u64],
+    end: Option<u64>,
+) -> Option<Rule> {
+    let events = positions.iter().map(|&position| delivered(seen(position)));
+    let entries = std::iter::once(follows(selection, from)).chain(events);
+    broken(entries.chain(end.map(caught_up)))
+}
+
+#[test]
+fn a_follower_that_gets_everything_in_order_breaks_nothing() {
+    assert_eq!(follow(Selection::All, Some(0), &[0, 1, 2], Some(3)), None);
+    assert_eq!(follow(Selection::All, Some(0), &[0, 1], None), None, "the rest may still come");
+    assert_eq!(follow(Selection::All, Some(2), &[2], Some(3)), None);
+    assert_eq!(follow(Selection::All, None, &[], Some(3)), None, "from the end");
+    assert_eq!(follow(Selection::Stream(0), Some(1), &[1], Some(3)), None);
+    assert_eq!(follow(Selection::Stream(1), Some(0), &[2], Some(3)), None);
+    assert_eq!(follow(Selection::Category("none"), Some(0), &[], Some(3)), None);
+}
+
+#[test]
+fn an_event_that_is_skipped_is_missed() {
+    let broken = Some(Rule::Following);
+    assert_eq!(follow(Selection::All, Some(0), &[0, 2], None), broken);
+    assert_eq!(follow(Selection::All, Some(0), &[1], None), broken);
+    assert_eq!(follow(Selection::Stream(0), Some(0), &[1], None), broken);
+    assert_eq!(follow(Selection::All, Some(0), &[0, 1], Some(3)), broken, "told it is all");
+    assert_eq!(follow(Selection::Stream(1), Some(0), &[], Some(3)), broken);
+}
+
+#[test]
+fn an_event_that_comes_again_or_too_late_is_noticed() {
+    let broken = Some(Rule::Following);
+    assert_eq!(follow(Selection::All, Some(0), &[0, 0], None), broken);
+    assert_eq!(follow(Selection::All, Some(0), &[0, 1, 2, 1], None), broken);
+    assert_eq!(follow(Selection::All, Some(0), &[1, 0], None), broken);
+    assert_eq!(follow(Selection::Stream(0), Some(0), &[0, 1, 0], None), broken);
+}
+
+#[test]
+fn an_event_that_was_not_asked_for_is_noticed() {
+    let broken = Some(Rule::Following);
+    assert_eq!(follow(Selection::Stream(0), Some(0), &[0, 1, 2], None), broken);
+    assert_eq!(follow(Selection::All, Some(2), &[1], None), broken);
+    assert_eq!(follow(Selection::All, None, &[2], None), broken, "it was there before");
+}
+
+#[test]
+fn what_is_not_visible_is_not_delivered() {
+    assert_eq!(follow(Selection::All, Some(0), &[0, 1, 2, 3], None), Some(Rule::Following));
+    assert_eq!(follow(Selection::All, None, &[3], None), Some(Rule::Following));
+}
+
+#[test]
+fn what_is_delivered_is_what_was_written() {
+    let other = Seen { digest: 0, ..seen(0) };
+    let entries = [follows(Selection::All, Some(0)), delivered(other)];
+    assert_eq!(broken(entries), Some(Rule::Bytes));
+}
+
+#[test]
+fn later_events_are_owed_too() {
+    let start = follows(Selection::All, None);
+    assert_eq!(broken([start.clone(), caught_up(3), caught_up(4)]), Some(Rule::Following));
+    let event = Entry::Delivered { follower: 1, visible: 4, event: seen(3) };
+    assert_eq!(broken([start, caught_up(3), event, caught_up(4)]), None);
+}
+
+#[test]
+fn nobody_follows_beyond_the_life_of_the_store() {
+    let lives = [
+        follows(Selection::All, Some(0)),
+        Entry::Crashed(Crash::Killed),
+        opened(3),
+        delivered(seen(0)),
+    ];
+    assert_eq!(broken(lives), Some(Rule::Nonsense));
+}

@@ -1,0 +1,201 @@
+//! Following the store under test.
+
+use quipu::stepping::Stepper;
+use quipu::{Delivery, Error, ErrorKind, Position, Result, Subscription, Version};
+
+use super::Subject;
+use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::content::{self, STREAMS};
+use crate::history::{self, Entry, Seen, Selection};
+
+/// A subscription, and what it is to.
+pub(super) struct Follower {
+    number: history::Follower,
+    selection: Selection,
+    subscription: Counted,
+    /// It was told that there will be no more.
+    is_over: bool,
+}
+
+enum Counted {
+    ByPosition(Box<Subscription<Position>>),
+    ByVersion(Box<Subscription<Version>>),
+}
+
+/// What a follower was delivered.
+enum Got {
+    Event(Seen),
+    CaughtUp,
+    Nothing,
+}
+
+impl Counted {
+    fn new(stepper: &Stepper, selection: &Selection, from: Option<u64>) -> Result<Counted> {
+        macro_rules! subscribe {
+            ($read:expr, $number:expr) => {
+                match from {
+                    Some(from) => $read.from($number(from)).subscribe(),
+                    None => $read.from_end().subscribe(),
+                }
+                .map(Box::new)
+            };
+        }
+        Ok(match selection {
+            Selection::All => Counted::ByPosition(subscribe!(stepper.all(), Position)?),
+            Selection::Stream(stream) => {
+                let name = STREAMS[usize::from(*stream) % STREAMS.len()];
+                Counted::ByVersion(subscribe!(stepper.stream(name), Version)?)
+            }
+            Selection::Category(category) => {
+                Counted::ByPosition(subscribe!(stepper.category(category), Position)?)
+            }
+            Selection::Query(items) => {
+                Counted::ByPosition(subscribe!(stepper.query(content::query(items)), Position)?)
+            }
+        })
+    }
+
+    fn try_next(&mut self) -> Result<Got> {
+        let delivery = match self {
+            Counted::ByPosition(subscription) => subscription.try_next()?,
+            Counted::ByVersion(subscription) => subscription.try_next()?,
+        };
+        Ok(match delivery {
+            Some(Delivery::Event(event)) => Got::Event(content::seen(&event)),
+            Some(Delivery::CaughtUp) => Got::CaughtUp,
+            None => Got::Nothing,
+        })
+    }
+
+    fn checkpoint(&self) -> u64 {
+        match self {
+            Counted::ByPosition(subscription) => subscription.position().0,
+            Counted::ByVersion(subscription) => subscription.version().0,
+        }
+    }
+}
+
+impl Subject {
+    /// Number of followers.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.in_flight.followers.len()
+    }
+
+    /// Follows the store from now on. Not if a planned fault is in the way.
+    ///
+    /// # Errors
+    /// What that breaks.
+    pub fn follow(&mut self, selection: Selection, from: Option<u64>) -> Checked {
+        let before = self.disk.operations();
+        let visible = self.visible()?;
+        let subscription = match Counted::new(self.stepper()?, &selection, from) {
+            Ok(subscription) => subscription,
+            Err(error) => return self.explain_read(before, &error),
+        };
+        let number = self.ids.follower();
+        let is_over = false;
+        self.in_flight.followers.push(Follower {
+            number,
+            selection: selection.clone(),
+            subscription,
+            is_over,
+        });
+        self.record(Entry::Follows { follower: number, selection, from, visible })
+    }
+
+    /// Has a follower go on with another subscription, from where it was.
+    ///
+    /// # Errors
+    /// What that breaks.
+    pub fn follow_anew(&mut self, index: usize) -> Checked {
+        let before = self.disk.operations();
+        let follower = &self.in_flight.followers[index];
+        let from = Some(follower.subscription.checkpoint());
+        match Counted::new(self.stepper()?, &follower.selection, from) {
+            Ok(subscription) => {
+                self.in_flight.followers[index].subscription = subscription;
+                self.in_flight.followers[index].is_over = false;
+                Ok(())
+            }
+            Err(error) => self.explain_read(before, &error),
+        }
+    }
+
+    /// Delivers up to `count` events to a follower.
+    ///
+    /// # Errors
+    /// What it gets and should not, or the other way round.
+    pub fn deliver(&mut self, index: usize, count: usize) -> Checked {
+        for _ in 0..count {
+            let before = self.disk.operations();
+            let visible = self.visible()?;
+            let Follower { number: follower, subscription, is_over, .. } =
+                &mut self.in_flight.followers[index];
+            let follower = *follower;
+            match subscription.try_next() {
+                Ok(_) if *is_over => {
+                    let detail = format!("follower {follower} goes on behind the end");
+                    return Err(Violation::new(Rule::Following, detail));
+                }
+                Ok(Got::Event(event)) => {
+                    self.counts.deliveries += 1;
+                    self.record(Entry::Delivered { follower, visible, event })?;
+                }
+                Ok(Got::CaughtUp) => self.record(Entry::CaughtUp { follower, visible })?,
+                Ok(Got::Nothing) => {
+                    self.record(Entry::CaughtUp { follower, visible })?;
+                    return self.expect_an_end(follower);
+                }
+                Err(error) if error.kind() == ErrorKind::Closed => {
+                    *is_over = true;
+                    return self.record(Entry::CaughtUp { follower, visible });
+                }
+                Err(error) => return self.follower_failed(index, before, &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers everything that is visible to all followers.
+    ///
+    /// # Errors
+    /// As [`Subject::deliver`].
+    pub fn deliver_all(&mut self) -> Checked {
+        (0..self.in_flight.followers.len()).try_for_each(|index| self.deliver(index, usize::MAX))
+    }
+
+    /// Whoever follows a store that was closed gets what became visible, and then learns that this is all.
+    pub(super) fn let_followers_go(&mut self) -> Checked {
+        for index in 0..self.in_flight.followers.len() {
+            // What it cannot read because of a planned fault it does not get.
+            self.deliver(index, usize::MAX)?;
+            let &Follower { number, is_over, .. } = &self.in_flight.followers[index];
+            let failed = self.is_off() || self.faults.has_failed(self.disk.operations());
+            ensure(is_over || failed, Rule::Stuck, || {
+                format!("follower {number} of a closed store")
+            })?;
+        }
+        self.in_flight.followers.clear();
+        Ok(())
+    }
+
+    /// Nobody follows a poisoned store for ever without being told.
+    fn expect_an_end(&self, follower: history::Follower) -> Checked {
+        let is_due = self.faults.is_poisoned && self.in_flight.job.is_none() && !self.is_off();
+        ensure(!is_due, Rule::Stuck, || format!("follower {follower} of a poisoned store"))
+    }
+
+    fn follower_failed(&mut self, index: usize, before: u64, error: &Error) -> Checked {
+        if error.kind() != ErrorKind::Poisoned {
+            return self.explain_read(before, error);
+        }
+        let visible = self.visible()?;
+        let Follower { number: follower, is_over, .. } = &mut self.in_flight.followers[index];
+        let (follower, told) = (*follower, std::mem::replace(is_over, true));
+        ensure(!told, Rule::Following, || format!("follower {follower} was told before"))?;
+        let explained = self.is_off() || self.faults.has_failed(self.disk.operations());
+        ensure(explained, Rule::Error, || format!("following: {error:?}"))?;
+        self.record(Entry::CaughtUp { follower, visible })
+    }
+}
