@@ -38,8 +38,9 @@ const SPINS: u32 = 64;
 ///
 /// let (bell, events) = (Bell::new(), AtomicU64::new(0));
 /// std::thread::scope(|scope| {
-///     let some = || Some(events.load(Ordering::Acquire)).filter(|&events| events > 0);
-///     let waiter = scope.spawn(|| bell.wait(None, some));
+///     let waiter = scope.spawn(|| {
+///         bell.wait(None, || Some(events.load(Ordering::Acquire)).filter(|&events| events > 0))
+///     });
 ///     events.store(3, Ordering::Release);
 ///     bell.ring();
 ///     assert_eq!(waiter.join().expect("the waiter does not panic"), Some(3));

@@ -10,7 +10,7 @@
 //! | [`FaultDisk`] | the simulator: power cuts, lost and torn writes, failing calls, its own clock |
 //!
 //! The trait is small on purpose and has no optional methods. One conformance suite
-//! (`disk/tests/conformance.rs`) runs against every implementation.
+//! (`disk/tests/conformance`) runs against every implementation.
 //!
 //! What is absent: this crate knows nothing of events, segments or checksums.
 
@@ -23,6 +23,7 @@ mod fault;
 mod gate;
 mod map;
 mod memory;
+mod page;
 mod real;
 
 use std::fmt::Debug;
@@ -36,6 +37,7 @@ pub use fault::{Fault, FaultDisk, FaultKind, Lie, PowerCut};
 pub use gate::Gate;
 pub use map::Map;
 pub use memory::MemoryDisk;
+pub use page::{PAGE_FILE_BYTES, PAGE_WORDS, Page};
 pub use real::RealDisk;
 
 /// How a file is opened.
@@ -78,6 +80,11 @@ pub trait Disk: Send + Sync + Debug {
     /// Takes the exclusive lock that the file at `path` stands for, creating the file if need be.
     /// `None` when somebody else holds it, in this process or another.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+
+    /// Opens the page that the file at `path` carries, to be read, or with [`Access::Write`] to be stored too.
+    /// The file exists and has at least [`PAGE_FILE_BYTES`] bytes; one of zeros carries a page of zeros. What
+    /// is stored is seen by all pages of the file, and need not be seen by whoever reads the file.
+    fn page(&self, path: &Path, access: Access) -> io::Result<Page>;
 
     /// Whether somebody holds the lock that the file at `path` stands for. Needs only to read the file; one
     /// that does not exist is locked by nobody. Taking the lock may fail at the very moment of asking.

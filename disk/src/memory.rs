@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
-use crate::{Access, Disk, File, Lock, Map, RealDisk};
+use crate::{Access, Disk, File, Lock, Map, Page, RealDisk};
 
 pub(crate) use content::Content;
 pub(crate) use locks::Locks;
@@ -96,6 +96,10 @@ impl Disk for MemoryDisk {
             found => drop(found?),
         }
         Ok(self.locks.take(path))
+    }
+
+    fn page(&self, path: &Path, access: Access) -> io::Result<Page> {
+        self.tree.lock().file(path)?.page(access)
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {

@@ -14,11 +14,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memmap2::MmapOptions;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, OFlags, flock, fstatfs};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::{Access, Disk, File, Lock, Map};
+use crate::page::{PAGE_FILE_BYTES, Store};
+use crate::{Access, Disk, File, Lock, Map, Page};
 
 /// The machine's own file system, clock and randomness.
 ///
@@ -134,6 +135,29 @@ impl Disk for RealDisk {
         }
     }
 
+    fn page(&self, path: &Path, access: Access) -> io::Result<Page> {
+        let file = OpenOptions::new().read(true).write(access != Access::Read).open(path)?;
+        if file.metadata()?.len() < PAGE_FILE_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut options = MmapOptions::new();
+        let options = options.len(PAGE_FILE_BYTES as usize);
+        let in_place = access != Access::Read && is_written_in_place(&file)?;
+        let mapping =
+            if in_place { options.map_raw(&file)? } else { options.map_raw_read_only(&file)? };
+        let cells = NonNull::new(mapping.as_mut_ptr()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let store = match access {
+            Access::Read => Store::Never,
+            _ if in_place => Store::Cells,
+            _ => Store::Call(Box::new(move |bytes| file.write_all_at(bytes, 0))),
+        };
+        // SAFETY: a mapping is aligned to a page of the system and this one has 4,096 bytes, which are
+        // writable if they are stored to, until `mapping`, its owner, is dropped. This process reaches them
+        // through pages only.
+        #[allow(unsafe_code, reason = "the owner keeps the mapping alive")]
+        Ok(unsafe { Page::new(cells.cast(), Arc::new(mapping), store) })
+    }
+
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         let file = match OpenOptions::new().read(true).open(path) {
             Ok(file) => file,
@@ -203,6 +227,16 @@ impl File for RealFile {
         #[allow(unsafe_code, reason = "the owner keeps the mapping alive")]
         Ok(unsafe { Map::new(start, size, mapping) })
     }
+}
+
+/// Whether a store into a map of this file, whose blocks have been written, needs no room on the disk. Elsewhere
+/// it may need some, and want of it would kill the process: file systems that copy on write, and those that
+/// are not known here.
+fn is_written_in_place(file: &fs::File) -> io::Result<bool> {
+    const EXT4: i64 = 0xEF53;
+    const TMPFS: i64 = 0x0102_1994;
+    let kind = fstatfs(file)?.f_type;
+    Ok(kind == EXT4 || kind == TMPFS)
 }
 
 /// Open flags in the type that the standard library takes.

@@ -11,11 +11,12 @@ const SEGMENT: &str = ".seg";
 const INDEX: &str = ".idx";
 const RUN: &str = ".run";
 const BALLAST: &str = "ballast";
+const LIVE: &str = "live";
 
 /// What a file of a store is for, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The lock or the manifest.
+    /// The lock, the manifest, or what the writer tells readers in other processes.
     Fixed,
     /// Room set aside.
     Ballast,
@@ -69,6 +70,10 @@ impl Directory {
         self.path.join(BALLAST)
     }
 
+    pub(crate) fn live(&self) -> PathBuf {
+        self.path.join(LIVE)
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -83,7 +88,7 @@ impl Directory {
     /// What a name stands for.
     pub(crate) fn role(name: &str) -> Role {
         match name {
-            "lock" | "manifest" => return Role::Fixed,
+            "lock" | "manifest" | LIVE => return Role::Fixed,
             BALLAST => return Role::Ballast,
             _ if name.ends_with(TEMPORARY) => return Role::Temporary,
             _ => {}
@@ -118,7 +123,7 @@ mod tests {
         assert_eq!(Directory::role(&name(directory.segment(twelve))), Role::Segment(twelve));
         assert_eq!(Directory::role(&name(directory.index(twelve))), Role::Index(twelve));
         assert_eq!(Directory::role(&name(directory.run(&(one..=twelve)))), Role::Run(one..=twelve));
-        for fixed in [directory.lock(), directory.manifest()] {
+        for fixed in [directory.lock(), directory.manifest(), directory.live()] {
             assert_eq!(Directory::role(&name(fixed)), Role::Fixed);
         }
         assert_eq!(Directory::role(&name(directory.ballast())), Role::Ballast);

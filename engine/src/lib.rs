@@ -59,6 +59,8 @@ mod frames;
 mod ids;
 mod index_files;
 mod keys;
+mod layout;
+mod live;
 mod log;
 mod manifest;
 mod open;
@@ -85,6 +87,9 @@ pub use error::{Conflict, Damage, Error, ErrorKind, Result};
 pub use event::{Event, NewEvent, OwnedEvent, Verify};
 pub use expected::ExpectedVersion;
 pub use follow::{Delivery, OwnedEvents, Subscription};
+pub use layout::{
+    Depth, FileBytes, Layout, LayoutProgress, RecordBytes, Standing, layout, layout_on,
+};
 pub use options::{Durability, Mode, Options, ReadMode};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use quipu_format::record::{Codec, Tags};

@@ -15,7 +15,8 @@ use quipu_format::checksum::Place;
 use quipu_format::features::Use;
 use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
 use quipu_format::{
-    ByteOffset, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES, align_up,
+    ByteOffset, Epoch, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES,
+    align_up,
 };
 
 use crate::ballast::sparing;
@@ -58,6 +59,8 @@ pub(crate) struct Listing {
     pub(crate) retired: Vec<SegmentId>,
     /// Where the log ended when the store was last closed, unless it was opened for writing since.
     pub(crate) closed: Option<(Lsn, Position)>,
+    /// The opening for writing that is under way, or has ended without a close.
+    pub(crate) opened: Option<Epoch>,
     /// The highest segment number ever listed.
     pub(crate) highest: SegmentId,
 }
@@ -65,8 +68,10 @@ pub(crate) struct Listing {
 impl Listing {
     fn apply(&mut self, edit: &Edit) {
         match *edit {
-            Edit::Opened { .. } => self.closed = None,
-            Edit::Closed { end, next_position } => self.closed = Some((end, next_position)),
+            Edit::Opened { epoch } => (self.closed, self.opened) = (None, Some(epoch)),
+            Edit::Closed { end, next_position } => {
+                (self.closed, self.opened) = (Some((end, next_position)), None);
+            }
             Edit::Segment { segment, salt, capacity, origin } => {
                 self.highest = self.highest.max(segment);
                 self.segments.insert(segment, Listed { salt, capacity, origin, sealed: None });
@@ -99,6 +104,7 @@ impl Listing {
         if !self.segments.contains_key(&self.highest) && self.highest.0 > 0 {
             edits.push(Edit::Retired { segment: self.highest });
         }
+        edits.extend(self.opened.map(|epoch| Edit::Opened { epoch }));
         edits.extend(self.closed.map(|(end, next_position)| Edit::Closed { end, next_position }));
         edits
     }

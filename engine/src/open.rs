@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu_disk::{Disk, Gate, Lock, MemoryDisk, RealDisk};
+use quipu_format::Lsn;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{Lsn, Position};
 use quipu_index::{Active, Part as IndexPart};
 
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
-use crate::index_files::{Missing, gather, segment, sweep};
+use crate::index_files::{segment, sweep};
+use crate::live::{Follower, assemble, bounds_found, look};
 use crate::log::Log;
 use crate::pipeline::Tail;
-use crate::recovery::{self, Opening, Part, Ready, State, Survey, Tip};
+use crate::recovery::{self, Opening, Part, Ready, Survey};
 use crate::reindex::replay;
-use crate::segments::{Segments, Shelf};
+use crate::segments::{Bounds, Segments};
 use crate::threads::Running;
 use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
 
@@ -96,36 +97,11 @@ impl Builder {
     }
 
     fn open_to_read(self) -> Result<Store> {
-        let directory = self.directory();
-        let path = directory.lock();
-        let has_writer =
-            self.disk.is_locked(&path).map_err(|error| Error::io("reading", &path, error))?;
-        let mode = self.options.read_mode;
-        let mut survey = Survey::take_beside_writer(&*self.disk, &directory, mode)?;
-        let mut end = survey.end().unwrap_or_default();
-        let mut next_position = survey.next_position;
-        if let (true, Tip::Unclean { durable, .. }, Some(last)) =
-            (has_writer, &survey.tip, survey.parts.last_mut())
-            && let State::Unsealed(unsealed) = &last.state
-        {
-            // The writer has not said yet that what follows is durable.
-            last.end = *durable;
-            end = Lsn::new(last.segment.id, last.end);
-            next_position = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?.next_position;
-            next_position = next_position.max(last.base);
-        }
-        let segments = self.left(&survey, end, next_position)?;
-        let opening = Opening { strangers: survey.strangers, ..Opening::default() };
+        let mut look = look(&self.disk, &self.directory(), &self.options)?;
+        let strangers = std::mem::take(&mut look.strangers);
+        let segments = Follower::start(look, self.options.clone());
+        let opening = Opening { strangers, ..Opening::default() };
         Ok(Store::assemble(self, segments, opening, None))
-    }
-
-    /// The segments of a store that is only read.
-    fn left(&self, survey: &Survey, end: Lsn, next_position: Position) -> Result<Arc<Segments>> {
-        let header = survey.manifest.as_ref().map(|manifest| &manifest.header);
-        let shelf = Shelf::new(&self.disk, &survey.directory, header, &self.options);
-        let segments = gather(shelf, &survey.parts, &survey.index, Missing::Left)?;
-        complete(&segments, &survey.parts, end, next_position)?;
-        Ok(segments)
     }
 
     fn open_to_write(self) -> Result<Store> {
@@ -151,8 +127,7 @@ impl Builder {
         let survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
             .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
-        let end = survey.end().unwrap_or_default();
-        let segments = self.left(&survey, end, survey.next_position)?;
+        let segments = assemble(&self.disk, &survey, &self.options, bounds_found(&survey))?;
         let opening = Opening {
             strangers: survey.strangers,
             postponed: Some(full.to_string()),
@@ -240,8 +215,9 @@ pub(crate) fn segments_of(
 ) -> Result<Arc<Segments>> {
     let Tail { segment, end, .. } = ready.start.tail;
     let segments = Arc::clone(&ready.segments);
-    let end = Lsn::new(segment.id, end);
-    let lost = complete(&segments, &ready.parts, end, ready.start.next_position)?;
+    let (end, next_position) = (Lsn::new(segment.id, end), ready.start.next_position);
+    let bounds = Bounds { visible: end, durable: end, next_position };
+    let lost = complete(&segments, &ready.parts, bounds)?;
     lost.into_iter().for_each(|error| segments.upkeep.note_lost(error));
     sweep(&segments, &ready.index);
     if !ready.index.ballast {
@@ -252,17 +228,16 @@ pub(crate) fn segments_of(
 
 /// Adds the segments that are not sealed to those that are, each with its index: as much as a file covers from
 /// there, the rest from the log. Gives the first damage met in that rest.
-fn complete(
+pub(crate) fn complete(
     segments: &Arc<Segments>,
     parts: &[Part],
-    end: Lsn,
-    next_position: Position,
+    bounds: Bounds,
 ) -> Result<Option<Error>> {
     let known = segments.view().table.segments.len();
     let mut rest = Vec::new();
     let more = parts.iter().enumerate().skip(known).map(|(index, part)| {
         let segment = segment(&segments.shelf, part);
-        if part.segment.id != end.segment() {
+        if part.segment.id != bounds.visible.segment() {
             segment.finish(part.end);
         }
         if let Some(unsealed) = part.unsealed() {
@@ -277,7 +252,7 @@ fn complete(
         Arc::new(segment)
     });
     let more: Vec<_> = more.collect();
-    segments.complete(more, end, next_position);
+    segments.complete(more, bounds);
     let view = segments.view();
     let mut lost = None;
     for (index, from, active) in rest {

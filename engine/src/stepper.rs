@@ -271,6 +271,7 @@ impl Stepper {
     pub fn close(&self) -> Result<()> {
         self.log.close();
         let finished = self.log.finish();
+        self.log.fall_silent();
         self.segments.end(Ending::Closed);
         finished
     }

@@ -240,7 +240,9 @@ impl Store {
         let finished = match self.writer.take() {
             Some(mut writer) => {
                 writer.running.stop();
-                writer.running.log().finish()
+                let finished = writer.running.log().finish();
+                writer.running.log().fall_silent();
+                finished
             }
             None => Ok(()),
         };

@@ -25,6 +25,7 @@ pub mod frame;
 mod ids;
 pub mod index;
 pub mod limits;
+mod live;
 pub mod manifest;
 pub mod record;
 mod seal;
@@ -35,6 +36,7 @@ pub use ids::{
     ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, StoreId, Timestamp, UNIT_BYTES,
     Version, align_up,
 };
+pub use live::{LIVE_BYTES, Live};
 pub use seal::{Hash, SEAL_BODY_BYTES, Seal};
 
 /// The number of the format that this crate writes, shown by `quipu --version`.

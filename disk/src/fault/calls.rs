@@ -11,7 +11,7 @@ use super::plan::{FaultKind, Lie};
 use super::trace::{Call, Kind};
 use super::{CLOCK_START_US, FaultDisk, POWER_IS_OFF};
 use crate::memory::writable;
-use crate::{Access, Disk, File, Lock, Map};
+use crate::{Access, Disk, File, Lock, Map, Page};
 
 impl Disk for FaultDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
@@ -69,6 +69,12 @@ impl Disk for FaultDisk {
             let lock = self.shared.locks.take(path);
             state.trace.note(lock.is_some());
             Ok(lock)
+        })
+    }
+
+    fn page(&self, path: &Path, access: Access) -> io::Result<Page> {
+        self.run_whole(&Call::of(Kind::Map, path), |state| {
+            state.names.seen().file(path)?.content.page(access)
         })
     }
 

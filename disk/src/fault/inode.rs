@@ -63,6 +63,7 @@ impl Inode {
     pub(super) fn copy(&self) -> io::Result<Inode> {
         let copy = Inode::new(self.id);
         copy.content.write_at(&self.content.copy(), 0)?;
+        self.content.pass_page_to(&copy.content, |word| word);
         {
             let (from, mut to) = (self.medium.lock(), copy.medium.lock());
             to.durable = Arc::clone(&from.durable);
@@ -120,6 +121,18 @@ impl Inode {
             harm(common(&mut write.bytes, write.offset, &range));
         }
         Ok(())
+    }
+
+    /// Gives the file that is found after a power cut what it carries as a page then: its words may be there,
+    /// gone, or some of them gone.
+    pub(super) fn pass_page_to(&self, survivor: &Inode, how: PowerCut, random: &mut Random) {
+        let kept = match how {
+            PowerCut::LoseAll => 0,
+            PowerCut::KeepAll => 4,
+            PowerCut::Random => random.between(0, 4),
+        };
+        let fate = |word| if random.quarters(kept) { word } else { 0 };
+        self.content.pass_page_to(&survivor.content, fate);
     }
 
     /// The bytes found after a power cut.

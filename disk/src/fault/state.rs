@@ -120,7 +120,9 @@ impl State {
                 let half = image.len() / 2;
                 Arc::make_mut(&mut image).truncate(half);
             }
-            survivors.insert(path, copied(Inode::durable(inode.id, image)));
+            let survivor = copied(Inode::durable(inode.id, image));
+            inode.pass_page_to(&survivor, how, &mut self.random);
+            survivors.insert(path, survivor);
         }
         let names = self.names.settled(survivors);
         self.successor(names)

@@ -6,11 +6,12 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
 use std::io;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
-use crate::Map;
+use crate::page::{Cells, PAGE_FILE_BYTES};
+use crate::{Access, Map, Page};
 
 /// Regions are aligned as a mapping of the operating system is, and are no smaller than that.
 const PAGE_BYTES: usize = 4096;
@@ -21,6 +22,8 @@ const PAGE_BYTES: usize = 4096;
 /// because they read settled bytes only, and those nobody writes: see [`Map::settle`].
 pub(crate) struct Content {
     bytes: RwLock<Bytes>,
+    /// What the file carries as a page, once somebody has opened it as one.
+    cells: OnceLock<Arc<Cells>>,
 }
 
 struct Bytes {
@@ -33,7 +36,8 @@ struct Bytes {
 impl Content {
     /// An empty file.
     pub(crate) fn new() -> Content {
-        Content { bytes: RwLock::new(Bytes { region: Arc::new(Region::empty()), size: 0 }) }
+        let bytes = RwLock::new(Bytes { region: Arc::new(Region::empty()), size: 0 });
+        Content { bytes, cells: OnceLock::new() }
     }
 
     /// Bytes in the file.
@@ -79,6 +83,21 @@ impl Content {
         // SAFETY: the region is readable for its capacity, which is at least `size`, for as long as
         // its owner lives.
         unsafe { Map::new(bytes.region.start, bytes.size as u64, owner) }
+    }
+
+    /// The page that the file carries.
+    pub(crate) fn page(&self, access: Access) -> io::Result<Page> {
+        if (self.size() as u64) < PAGE_FILE_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Cells::page(self.cells.get_or_init(Arc::default), access == Access::Write))
+    }
+
+    /// Gives another file, which carries no page yet, a page in which `fate` has come over each word.
+    pub(crate) fn pass_page_to(&self, other: &Content, fate: impl FnMut(u64) -> u64) {
+        if let Some(cells) = self.cells.get() {
+            let _ = other.cells.set(Arc::new(cells.copy(fate)));
+        }
     }
 
     /// A copy of all bytes.

@@ -15,8 +15,7 @@ pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
     if let Some(parts) = segment.known_parts() {
         return Ok(parts);
     }
-    // What is opened or made is for everybody: also for those who see more than an old view does.
-    let view = &view.store.view();
+    let view = &view.widened(index);
     let part = match open_sealed(view, index) {
         Some(sealed) => Part::File(Arc::new(sealed)),
         None if index < view.table.loose => return mend(view, index, &"there is none"),

@@ -123,14 +123,15 @@ impl Feed {
     }
 
     /// Goes on to a view that shows more, if there is one. Costs next to nothing if there is not.
-    pub(crate) fn renew(&mut self) -> bool {
+    pub(crate) fn renew(&mut self) -> Result<bool> {
+        self.segments.refresh()?;
         let seen = self.next.position.max(self.source.end());
         if self.segments.visible_position() <= seen {
-            return false;
+            return Ok(false);
         }
         self.source.renew(self.segments.view());
         self.exhausted = false;
-        true
+        Ok(true)
     }
 
     /// Whether there is no going on: what a newer version of Quipu wrote stands in the way.

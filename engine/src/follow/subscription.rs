@@ -163,6 +163,10 @@ impl<From> Subscription<From> {
 
     fn wait(&mut self, most: Option<Duration>) -> Result<Step> {
         let Subscription { feed, pace, ear, .. } = self;
+        match pace.advance(feed)? {
+            Step::Nothing => feed.segments().watch()?,
+            step => return Ok(step),
+        }
         let step = ear.wait(most, || match pace.advance(feed) {
             Ok(Step::Nothing) => None,
             step => Some(step),
@@ -173,6 +177,7 @@ impl<From> Subscription<From> {
     pub(super) fn poll_step(&mut self, context: &Context<'_>) -> Poll<Result<Step>> {
         let mut step = self.pace.advance(&mut self.feed);
         if let Ok(Step::Nothing) = step {
+            self.feed.segments().watch()?;
             self.ear.register(context.waker());
             // There may be news since it looked.
             step = self.pace.advance(&mut self.feed);
@@ -208,7 +213,7 @@ impl Pace {
                 *self = Pace::Over;
                 return Ok(Step::Over);
             }
-            if feed.renew() {
+            if feed.renew()? {
                 continue;
             }
             if *self == Pace::Behind {

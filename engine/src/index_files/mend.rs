@@ -45,8 +45,7 @@ pub(crate) fn open_sealed(view: &View, index: usize) -> Option<Sealed> {
 /// # Errors
 /// What the system refuses while the log is read. Damage there is no error: its events are posted as lost.
 pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[Part]>> {
-    // What is made is for everybody: also for those who see more than an old view does.
-    let view = &view.store.view();
+    let view = &view.widened(index);
     let Some(segment) = view.table.segments.get(index) else {
         return Err(Error::new(ErrorKind::Io, format!("there is no segment at {index}: {why}")));
     };

@@ -48,7 +48,7 @@ impl Log {
         result: Result<T>,
         settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
     ) {
-        let (wakes, tidings) = {
+        let (wakes, published) = {
             let mut pipeline = self.pipeline();
             let wakes = match result {
                 Err(error) if error.kind() != ErrorKind::Full => pipeline.fail(error),
@@ -63,7 +63,7 @@ impl Log {
             (wakes, self.publish(&pipeline))
         };
         self.room.notify_all();
-        self.tell(&wakes, tidings);
+        self.tell(&wakes, &published);
     }
 
     /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it
@@ -129,6 +129,7 @@ impl Log {
         drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
         self.use_index(&view, index, sealed);
+        self.teller.tell_sealed();
         let forgotten = self.pipeline().forget_heads(seal.next_position);
         // Outside the lock: there may be a million of them.
         drop(forgotten);

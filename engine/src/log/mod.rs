@@ -27,6 +27,7 @@ use quipu_index::{Active, Part, StreamHead};
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::find;
+use crate::live::Teller;
 use crate::manifest::Manifest;
 use crate::outline::Posted;
 use crate::pipeline::{
@@ -68,6 +69,8 @@ pub(crate) struct Log {
     writers: Mutex<BTreeMap<SegmentId, Arc<dyn File>>>,
     pub(crate) segments: Arc<Segments>,
     pub(crate) counters: Counters,
+    /// Tells readers in other processes.
+    teller: Teller,
     /// How many of the last segments are searched for ids.
     id_segments: u32,
 }
@@ -112,10 +115,12 @@ impl Log {
             segment_sizes: options.segment_sizes(),
             segment_keys_max: options.segment_keys_max,
         };
+        let pipeline = Pipeline::new(&ready.start, settings);
+        let teller = Teller::start(&disk, &directory, ready.start.epoch, pipeline.progressed());
         Ok(Log {
             disk,
             directory,
-            pipeline: Mutex::new(Pipeline::new(&ready.start, settings)),
+            pipeline: Mutex::new(pipeline),
             room: Condvar::new(),
             work: Condvar::new(),
             chores: Condvar::new(),
@@ -123,6 +128,7 @@ impl Log {
             writers: Mutex::new(BTreeMap::from([(active, writer)])),
             segments,
             counters: Counters::default(),
+            teller,
             id_segments: options.id_segments,
         })
     }
@@ -242,17 +248,17 @@ impl Log {
                 self.writer(sync.segment).and_then(|file| file.sync_data())
             }
         };
-        let (wakes, tidings, more) = {
+        let (wakes, published, more) = {
             let mut pipeline = self.pipeline();
             let wakes = pipeline.finish(job, result);
-            let tidings = self.publish(&pipeline);
+            let published = self.publish(&pipeline);
             if pipeline.chore_ready() {
                 self.chores.notify_one();
             }
-            (wakes, tidings, pipeline.has_work())
+            (wakes, published, pipeline.has_work())
         };
         self.room.notify_all();
-        self.tell(&wakes, tidings);
+        self.tell(&wakes, &published);
         more
     }
 
@@ -339,6 +345,11 @@ impl Log {
         edits.push(Edit::Closed { end, next_position });
         self.manifest.lock().add(&edits)?;
         recovery::remove_segments(&*self.disk, &self.directory, &unused)
+    }
+
+    /// Tells readers in other processes nothing any more: the store is closed.
+    pub(crate) fn fall_silent(&self) {
+        self.teller.stop();
     }
 
     /// Waits until the committer may have something to do, or for this long.

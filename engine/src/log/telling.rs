@@ -4,9 +4,15 @@ use super::Log;
 use crate::follow::Ending;
 use crate::pipeline::{Pipeline, Progressed, Wakes};
 
+/// What is to be told, without any lock held.
+pub(super) struct Published {
+    progressed: Progressed,
+    tidings: Tidings,
+}
+
 /// What followers are to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tidings {
+enum Tidings {
     Nothing,
     /// The groups that have come further are visible now.
     More,
@@ -16,25 +22,28 @@ pub(super) enum Tidings {
 
 impl Log {
     /// Lets readers see how far the log has come.
-    pub(super) fn publish(&self, pipeline: &Pipeline) -> Tidings {
-        let Progressed { visible, durable, visible_position, .. } = pipeline.progressed();
+    pub(super) fn publish(&self, pipeline: &Pipeline) -> Published {
+        let progressed = pipeline.progressed();
+        let Progressed { visible, durable, visible_position, .. } = progressed;
         let more = self.segments.publish(visible, durable, visible_position);
-        match pipeline.standstill() {
+        let tidings = match pipeline.standstill() {
             Some(error) => {
                 self.segments.news().end(Ending::Poisoned(error.clone()));
                 Tidings::Over
             }
             None if more => Tidings::More,
             None => Tidings::Nothing,
-        }
+        };
+        Published { progressed, tidings }
     }
 
-    /// Tells everyone, without any lock held: first whoever waits in a thread, then tasks, whose wakers are
-    /// code of others.
-    pub(super) fn tell(&self, wakes: &Wakes, tidings: Tidings) {
+    /// Tells everyone, without any lock held: first other processes, so that whoever is told here can be read
+    /// there; then whoever waits in a thread, then tasks, whose wakers are code of others.
+    pub(super) fn tell(&self, wakes: &Wakes, published: &Published) {
+        self.teller.tell(&published.progressed);
         wakes.iter().for_each(|(group, progress)| group.advance(progress));
         let news = self.segments.news();
-        let audience = match tidings {
+        let audience = match published.tidings {
             Tidings::Nothing => None,
             Tidings::Over => Some(news.everybody()),
             Tidings::More => {

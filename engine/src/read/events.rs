@@ -120,3 +120,9 @@ impl Source {
         }
     }
 }
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("left", &self.left).finish_non_exhaustive()
+    }
+}

@@ -104,3 +104,9 @@ impl Iterator for Streams {
         self.advance().transpose()
     }
 }
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streams").field("last", &self.last).finish_non_exhaustive()
+    }
+}

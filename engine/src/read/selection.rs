@@ -177,7 +177,7 @@ impl<'s, From> Selection<'s, From> {
     /// the system refuses.
     pub fn events(self) -> Result<Events> {
         self.selected.validate()?;
-        let view = self.segments.view();
+        let view = self.segments.latest()?;
         let range = self.times(&view)?;
         let limit = self.limit;
         let wanted = Wanted { since: None, occurred: self.occurred };
@@ -223,7 +223,7 @@ impl<'s, From> Selection<'s, From> {
         }
         let segments = Arc::clone(self.segments);
         let keys = self.selected.keys(&segments.shelf.keys);
-        let view = segments.view();
+        let view = segments.latest()?;
         let range = self.times(&view)?;
         let wanted = Wanted { since: self.recorded.0, occurred: self.occurred };
         let mut version = Version(0);

@@ -118,7 +118,7 @@ impl Store {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name that no stream can have; what the
     /// system refuses.
     pub fn head(&self, stream: &str) -> Result<Option<StreamHead>> {
-        Stream::find(&self.segments().view(), stream)?.head()
+        Stream::find(&self.segments().latest()?, stream)?.head()
     }
 
     /// The names of all streams that begin so, in the order of their bytes. An empty prefix asks for all.
@@ -137,12 +137,14 @@ impl Store {
     /// # Errors
     /// What the system refuses.
     pub fn streams(&self, prefix: &str) -> Result<Streams> {
-        Streams::new(self.segments().view(), prefix)
+        Streams::new(self.segments().latest()?, prefix)
     }
 
     /// The position that the next event to become visible will get: the number of events.
     #[must_use]
     pub fn next_position(&self) -> Position {
+        // What cannot be looked at now is no news; reading says why.
+        let _ = self.segments().refresh();
         self.segments().visible_position()
     }
 }

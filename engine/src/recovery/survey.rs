@@ -103,6 +103,9 @@ pub(crate) struct Survey {
     pub(crate) damage: Vec<Error>,
 }
 
+/// A survey that has looked into no segment yet, what the manifest lists, and the segments that have a file.
+type Lists = (Survey, BTreeMap<SegmentId, Listed>, Vec<SegmentId>);
+
 /// A segment that is not sealed, as scanned.
 pub(super) struct Candidate {
     pub(super) unsealed: Unsealed,
@@ -116,6 +119,15 @@ impl Survey {
     /// [`ErrorKind::NoStore`] where there is none; [`ErrorKind::Unsupported`]; errors of the system.
     /// Damage is no error here but part of what is found.
     pub(crate) fn take(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Survey> {
+        let (mut survey, listed, found) = Survey::list(disk, directory, mode)?;
+        let candidates = survey.scan_unsealed(disk, &listed, &found)?;
+        chain::connect(&mut survey, &candidates)?;
+        Ok(survey)
+    }
+
+    /// What the manifest and the directory list, without looking into any segment: the parts are those that
+    /// are sealed.
+    fn list(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Lists> {
         let mut survey = Survey::start(disk, directory, mode)?;
         let listed = survey.listed();
         let names = disk
@@ -123,9 +135,23 @@ impl Survey {
             .map_err(|error| Error::io("listing", directory.path(), error))?;
         let found = survey.sort_names(names);
         survey.add_sealed(&listed, &found);
-        let candidates = survey.scan_unsealed(disk, &listed, &found)?;
-        chain::connect(&mut survey, &candidates)?;
-        Ok(survey)
+        Ok((survey, listed, found))
+    }
+
+    /// As [`Survey::list`], beside a writer that may be at work: damage is believed only if it is there a
+    /// second time.
+    ///
+    /// # Errors
+    /// As [`Survey::take`].
+    pub(crate) fn list_beside_writer(
+        disk: &dyn Disk,
+        directory: &Directory,
+        mode: ReadMode,
+    ) -> Result<Survey> {
+        match Survey::list(disk, directory, mode) {
+            Ok((survey, ..)) if survey.damage.is_empty() => Ok(survey),
+            _ => Survey::list(disk, directory, mode).map(|(survey, ..)| survey),
+        }
     }
 
     /// As [`Survey::take`], beside a writer that may be at work: files read at two moments may seem to
@@ -196,7 +222,7 @@ impl Survey {
         Ok(())
     }
 
-    pub(super) fn listed(&self) -> BTreeMap<SegmentId, Listed> {
+    pub(crate) fn listed(&self) -> BTreeMap<SegmentId, Listed> {
         self.manifest.as_ref().map(|m| m.listing.segments.clone()).unwrap_or_default()
     }
 

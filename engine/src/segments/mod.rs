@@ -5,8 +5,8 @@ mod kept;
 mod segment;
 mod shelf;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use quipu_format::{ByteOffset, Lsn, Position};
@@ -16,6 +16,7 @@ use self::kept::Kept;
 use crate::Result;
 use crate::follow::{Ending, News};
 use crate::index_files::Upkeep;
+use crate::live::Follower;
 
 pub(crate) use heads::Heads;
 pub(crate) use segment::{Opened, Segment};
@@ -33,6 +34,8 @@ pub(crate) struct Segments {
     news: News,
     /// What is to be done about index files.
     pub(crate) upkeep: Upkeep,
+    /// Keeps up with a writer in another process; missing beside a writer of this one.
+    follower: OnceLock<Follower>,
 }
 
 /// The segments of one moment, and what is known of keys without looking into them.
@@ -47,6 +50,15 @@ pub(crate) struct Table {
     pub(crate) loose: usize,
 }
 
+/// How far a store may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) visible: Lsn,
+    pub(crate) durable: Lsn,
+    /// The position that the next event to become visible will get.
+    pub(crate) next_position: Position,
+}
+
 /// What a reader holds on to: the segments and the bounds of one moment.
 #[derive(Clone)]
 pub(crate) struct View {
@@ -56,6 +68,18 @@ pub(crate) struct View {
     pub(crate) durable: Lsn,
     /// The position that the next event to become visible will get, or one before it.
     pub(crate) visible_position: Position,
+}
+
+impl View {
+    /// What is visible now, if the segment at this index is still the same there: what is opened or made of it
+    /// is for everybody, also for those who see more than this view does.
+    pub(crate) fn widened(&self, index: usize) -> View {
+        let (now, segments) = (self.store.view(), &self.table.segments);
+        match (segments.get(index), now.table.segments.get(index)) {
+            (Some(here), Some(there)) if Arc::ptr_eq(here, there) => now,
+            _ => self.clone(),
+        }
+    }
 }
 
 impl Segments {
@@ -70,24 +94,51 @@ impl Segments {
             kept: Kept::default(),
             news: News::default(),
             upkeep: Upkeep::default(),
+            follower: OnceLock::new(),
         }
     }
 
+    /// Keeps up with whoever writes to the store from now on.
+    pub(crate) fn follow(&self, follower: Follower) {
+        let _ = self.follower.set(follower);
+    }
+
+    /// Takes over what another process has made visible meanwhile. Does nothing beside a writer of this one.
+    pub(crate) fn refresh(self: &Arc<Segments>) -> Result<()> {
+        match self.follower.get() {
+            Some(follower) => follower.refresh(self),
+            None => Ok(()),
+        }
+    }
+
+    /// Sees to it that followers who wait are told of what other processes make visible.
+    pub(crate) fn watch(self: &Arc<Segments>) -> Result<()> {
+        match self.follower.get() {
+            Some(follower) => follower.watch(self),
+            None => Ok(()),
+        }
+    }
+
+    /// The segments and bounds of this moment, also beside a writer in another process.
+    pub(crate) fn latest(self: &Arc<Segments>) -> Result<View> {
+        self.refresh()?;
+        Ok(self.view())
+    }
+
     /// Adds the segments that follow what is known so far, and sets how far all of them may be read.
-    pub(crate) fn complete(
-        &self,
-        more: impl IntoIterator<Item = Arc<Segment>>,
-        end: Lsn,
-        next_position: Position,
-    ) {
+    pub(crate) fn complete(&self, more: impl IntoIterator<Item = Arc<Segment>>, bounds: Bounds) {
         let mut table = self.table.write();
         let mut longer = Table::clone(&table);
         longer.segments.extend(more);
-        for bound in [&self.visible, &self.durable] {
-            bound.store(end.0, Ordering::Release);
-        }
-        self.visible_position.store(next_position.0, Ordering::Release);
+        self.visible.store(bounds.visible.0, Ordering::Release);
+        self.durable.store(bounds.durable.0, Ordering::Release);
+        self.visible_position.store(bounds.next_position.0, Ordering::Release);
         *table = Arc::new(longer);
+    }
+
+    /// Replaces the table by one that holds all segments below the bounds too.
+    pub(crate) fn replace(&self, table: Table) {
+        *self.table.write() = Arc::new(table);
     }
 
     /// Adds the segment that is written from now on; the one before ends at `end`.
@@ -136,9 +187,12 @@ impl Segments {
     pub(crate) fn end(&self, ending: Ending) {
         self.news.end(ending);
         self.tell_everybody();
+        if let Some(follower) = self.follower.get() {
+            follower.stop();
+        }
     }
 
-    fn tell_everybody(&self) {
+    pub(crate) fn tell_everybody(&self) {
         let everybody = self.news.everybody();
         everybody.ring();
         everybody.wake();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::panic, reason = "a waker that panics is what one test is about")]
 
+mod beside;
 mod bounds;
 mod crowd;
 mod damaged;

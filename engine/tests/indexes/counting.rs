@@ -66,6 +66,10 @@ impl Disk for Counting {
         self.disk.lock(path)
     }
 
+    fn page(&self, path: &Path, access: Access) -> io::Result<quipu_disk::Page> {
+        self.disk.page(path, access)
+    }
+
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         self.disk.is_locked(path)
     }

@@ -156,6 +156,12 @@ impl<'a> Record<'a> {
         align_up(u64::from(self.raw.len.get()), UNIT_BYTES)
     }
 
+    /// Bytes of the optional fields: times, ids, and what this version has no name for.
+    #[must_use]
+    pub fn optional_len(&self) -> usize {
+        optional_bytes(self.raw.flags.get())
+    }
+
     /// Name of the stream.
     #[must_use]
     pub fn stream(&self) -> &'a str {

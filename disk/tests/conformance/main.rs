@@ -6,6 +6,9 @@
 )]
 #![allow(unsafe_code, reason = "the tests vouch that what they settle is not written any more")]
 
+mod maps;
+mod pages;
+
 use std::io::ErrorKind::{
     AlreadyExists, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof,
 };
@@ -13,8 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu_disk::{
-    Access, Disk, FaultDisk, File, Map, MemoryDisk, RealDisk, read_exact_at, write_all_at,
+    Access, Disk, FaultDisk, File, MemoryDisk, RealDisk, read_exact_at, write_all_at,
 };
+
+use maps::*;
+use pages::*;
 
 /// Runs every case on every disk, each in an empty directory of its own.
 macro_rules! conformance {
@@ -57,6 +63,11 @@ conformance! {
     a_map_lends_what_has_settled_only
     a_map_outlives_its_file
     an_empty_file_has_an_empty_map
+    a_page_shows_what_was_stored_last
+    a_page_is_stored_by_those_who_may_write
+    a_page_needs_a_file_that_is_large_enough
+    a_page_outlives_its_name
+    words_of_a_page_are_stored_together
     syncs_succeed
     clocks_are_plausible
     randomness_differs
@@ -259,59 +270,6 @@ fn a_lock_makes_a_file_in_a_directory_that_exists(disk: &dyn Disk, directory: &P
     assert_eq!(disk.lock(directory).unwrap_err().kind(), IsADirectory);
 }
 
-fn a_map_shows_later_writes_through_any_descriptor(disk: &dyn Disk, directory: &Path) {
-    let path = directory.join("log");
-    let file = create(disk, &path, &[0; 12_000]);
-    let map = file.map().unwrap();
-    let early = disk.open(&path, Access::Read).unwrap().map().unwrap();
-    write_all_at(&*file, b"same", 100).unwrap();
-    write_all_at(&*disk.open(&path, Access::Write).unwrap(), b"other", 9000).unwrap();
-    for map in [&map, &early, &file.map().unwrap()] {
-        settle(map, 12_000);
-        assert_eq!(map.slice(98..106).unwrap(), b"\0\0same\0\0");
-        assert_eq!(map.slice(9000..9005).unwrap(), b"other");
-    }
-}
-
-fn a_map_lends_what_has_settled_only(disk: &dyn Disk, directory: &Path) {
-    let file = create(disk, &directory.join("log"), &[0; 8192]);
-    let map = file.map().unwrap();
-    assert_eq!((map.size(), map.settled()), (8192, 0));
-    assert_eq!(map.slice(0..1), None);
-    assert_eq!(map.slice(0..0), Some(&[][..]));
-    write_all_at(&*file, b"settled", 0).unwrap();
-    settle(&map, 7);
-    let lent = map.slice(0..7).unwrap();
-    write_all_at(&*file, b"in flight", 7).unwrap();
-    assert_eq!(lent, b"settled");
-    assert_eq!(map.slice(0..8), None);
-    assert_eq!(map.slice(7..8), None);
-    settle(&map, 3);
-    assert_eq!(map.settled(), 7, "what has settled stays so");
-    settle(&map, u64::MAX);
-    assert_eq!(map.settled(), 8192);
-    assert_eq!(map.slice(0..16).unwrap(), b"settledin flight");
-    assert_eq!(map.slice(8192..8193), None);
-    assert_eq!(map.slice(u64::MAX..u64::MAX), None);
-}
-
-fn a_map_outlives_its_file(disk: &dyn Disk, directory: &Path) {
-    let path = directory.join("log");
-    let map = create(disk, &path, b"knot").map().unwrap();
-    disk.remove(&path).unwrap();
-    settle(&map, 4);
-    assert_eq!(map.slice(0..4).unwrap(), b"knot");
-}
-
-fn an_empty_file_has_an_empty_map(disk: &dyn Disk, directory: &Path) {
-    let file = disk.open(&directory.join("log"), Access::Create).unwrap();
-    let map = file.map().unwrap();
-    settle(&map, 100);
-    assert_eq!((map.size(), map.settled()), (0, 0));
-    assert_eq!(map.slice(0..0), Some(&[][..]));
-    assert_eq!(map.slice(0..1), None);
-}
-
 fn syncs_succeed(disk: &dyn Disk, directory: &Path) {
     let file = create(disk, &directory.join("log"), b"knot");
     file.sync_data().unwrap();
@@ -366,11 +324,6 @@ fn contents(disk: &dyn Disk, path: &Path) -> Vec<u8> {
 
 fn open_error(disk: &dyn Disk, path: &Path, access: Access) -> std::io::ErrorKind {
     disk.open(path, access).unwrap_err().kind()
-}
-
-fn settle(map: &Map, bound: u64) {
-    // SAFETY: the tests write nothing below what they settle, and no file ever shrinks.
-    unsafe { map.settle(bound) };
 }
 
 fn simulated(disk: &dyn Disk, case: fn(&dyn Disk, &Path)) {

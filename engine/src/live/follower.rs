@@ -1,0 +1,209 @@
+//! Keeping up with a writer in another process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quipu_disk::Page;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Live, Position, SegmentId};
+
+use super::look::{Author, Look, author, load, look};
+use super::watch::Watch;
+use crate::follow::Ending;
+use crate::read::Walk;
+use crate::reindex::replay;
+use crate::segments::{Segments, View};
+use crate::{Error, ErrorKind, Options, Result, Verify};
+
+/// How long it is taken for granted that the writer who told nothing new is still there.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Takes over what another process makes visible.
+///
+/// Looking costs a few loads from shared memory while nothing has happened.
+pub(crate) struct Follower {
+    options: Options,
+    state: Mutex<State>,
+    watch: Watch,
+}
+
+/// What is known of the writer.
+pub(super) struct State {
+    pub(super) author: Author,
+    page: Option<Page>,
+    /// What it told last that was taken over.
+    told: Option<Live>,
+    /// When it was last seen to be there.
+    seen: Duration,
+    /// The segments whose index is made here, each with the frame up to which it has come.
+    pub(super) posted: BTreeMap<SegmentId, ByteOffset>,
+    /// Why there is no going on.
+    over: Option<Error>,
+}
+
+impl Follower {
+    /// The segments of a store as they were found, which keep up from now on.
+    pub(crate) fn start(look: Look, options: Options) -> Arc<Segments> {
+        let segments = Arc::clone(&look.segments);
+        let mut state = State {
+            author: Author::Nobody,
+            page: None,
+            told: None,
+            seen: segments.shelf.disk.elapsed(),
+            posted: BTreeMap::new(),
+            over: None,
+        };
+        state.settle(look);
+        segments.follow(Follower { options, state: Mutex::new(state), watch: Watch::default() });
+        segments
+    }
+
+    /// Takes over what has become visible since the last time.
+    ///
+    /// # Errors
+    /// What the system refuses: the next call tries again. [`ErrorKind::Poisoned`] where the writer has lost
+    /// what was seen here: there is no going on.
+    pub(crate) fn refresh(&self, segments: &Arc<Segments>) -> Result<()> {
+        let before = segments.visible_position();
+        let refreshed = {
+            let mut state = self.state.lock();
+            match &state.over {
+                Some(over) => return Err(over.clone()),
+                None => self.catch_up(&mut state, segments),
+            }
+        };
+        // Without the lock: wakers are code of others.
+        if let Err(error) = &refreshed
+            && error.kind() == ErrorKind::Poisoned
+        {
+            segments.news().end(Ending::Poisoned(error.clone()));
+            segments.tell_everybody();
+        } else if segments.visible_position() > before {
+            segments.tell_everybody();
+        }
+        refreshed
+    }
+
+    /// Sees to it that those who wait are told.
+    pub(crate) fn watch(&self, segments: &Arc<Segments>) -> Result<()> {
+        self.watch.start(segments)
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn stop(&self) {
+        self.watch.stop();
+    }
+
+    fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
+        let live = state.page.as_ref().and_then(load);
+        let Some(live) = live.filter(|live| state.author == Author::Telling(live.epoch)) else {
+            return self.look_around(state, segments);
+        };
+        if state.told != Some(live) {
+            return state.take_over(segments, &live);
+        }
+        self.look_around(state, segments)
+    }
+
+    /// Looks whether the writer is still there, or another has come: not at every call.
+    fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
+        let shelf = &segments.shelf;
+        let now = shelf.disk.elapsed();
+        let fell_silent = matches!(state.author, Author::Telling(_))
+            && state.page.as_ref().and_then(load).is_none();
+        if !fell_silent && now.saturating_sub(state.seen) < PATIENCE {
+            return Ok(());
+        }
+        state.seen = now;
+        if author(&*shelf.disk, &shelf.directory)? == state.author {
+            return Ok(());
+        }
+        let found = look(&shelf.disk, &shelf.directory, &self.options)?;
+        let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
+        if theirs < ours && found.author == Author::Silent {
+            // It has not recovered yet, or does not tell: what it will show is not known.
+            return Ok(());
+        }
+        if theirs < ours || !same_event(segments, &found.segments, ours)? {
+            let error = lost(ours.min(theirs));
+            state.over = Some(error.clone());
+            return Err(error);
+        }
+        segments.adopt(&found.segments);
+        state.settle(found);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Goes on from what was found.
+    fn settle(&mut self, look: Look) {
+        self.author = look.author;
+        self.page = look.page;
+        self.told = look.told;
+        self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
+    }
+
+    /// Takes over what the writer tells: first the segments, then the index of what is new, then the bounds.
+    fn take_over(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<()> {
+        let sealed = self.told.map(|told| told.sealed);
+        let last = segments.view().table.segments.last().map(|segment| segment.id);
+        let rolled = last.is_none_or(|last| last < live.visible.segment());
+        if (rolled || sealed != Some(live.sealed)) && !self.follow_rolls(segments, live)? {
+            return Ok(());
+        }
+        let view = View {
+            visible: live.visible,
+            durable: live.durable.min(live.visible),
+            visible_position: live.next_position,
+            ..segments.view()
+        };
+        self.post(&view)?;
+        segments.publish(view.visible, view.durable, view.visible_position);
+        self.told = Some(*live);
+        Ok(())
+    }
+
+    /// Posts what is new to the indexes in memory.
+    fn post(&mut self, view: &View) -> Result<()> {
+        for (index, segment) in view.table.segments.iter().enumerate() {
+            let Some(posted) = self.posted.get_mut(&segment.id) else { continue };
+            let end = segment.end(view.visible);
+            if let (true, Some(active)) = (*posted < end, segment.active()) {
+                if let Some(damage) = replay(view, index, *posted, u32::MAX, &active)? {
+                    tracing::warn!(%damage, "the index of the active segment does not know all events");
+                }
+                *posted = end;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the last event before a position is the same in both: it is not where the writer has lost it and
+/// another has its place.
+fn same_event(ours: &Arc<Segments>, theirs: &Arc<Segments>, before: Position) -> Result<bool> {
+    let Some(last) = before.0.checked_sub(1).map(Position) else { return Ok(true) };
+    let event = |segments: &Arc<Segments>| -> Result<_> {
+        let mut walk = Walk::new(segments.view(), last, Verify::Always.check());
+        let Some(found) = walk.next()? else { return Ok(None) };
+        Ok(walk.event(&found)?.map(|event| event.to_owned()))
+    };
+    match (event(ours), event(theirs)) {
+        (Ok(ours), Ok(theirs)) => Ok(ours == theirs),
+        // It was lost where it stood, and another stands elsewhere.
+        (Err(error), Ok(_)) if error.kind() == ErrorKind::Damaged => Ok(false),
+        // Damage there is met when it is read.
+        (_, Err(error)) if error.kind() == ErrorKind::Damaged => Ok(true),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+fn lost(from: Position) -> Error {
+    let detail = format!(
+        "events from position {from} on were lost before they were synced, and may have been given anew"
+    );
+    Error::new(ErrorKind::Poisoned, detail)
+}

@@ -1,0 +1,145 @@
+//! Finding out where a store stands, for reading it.
+
+use std::sync::Arc;
+
+use quipu_disk::{Access, Disk, Page};
+use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId};
+
+use crate::directory::Directory;
+use crate::index_files::{Missing, gather};
+use crate::open::complete;
+use crate::recovery::{State, Survey, Tip};
+use crate::segments::{Bounds, Segments, Shelf};
+use crate::{Error, Options, Result};
+
+/// Who is at work on a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// Nobody: what recovery would find is what there is.
+    Nobody,
+    /// Somebody who does not tell, or cannot be believed yet.
+    Silent,
+    /// The opening of this epoch, which tells how far it has come.
+    Telling(Epoch),
+}
+
+/// A store as it was found.
+pub(crate) struct Look {
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) author: Author,
+    /// Where the author tells.
+    pub(crate) page: Option<Page>,
+    /// What it told by then, if all of that was found.
+    pub(crate) told: Option<Live>,
+    /// Segments that are not sealed.
+    pub(crate) unsealed: Vec<SegmentId>,
+    pub(crate) strangers: Vec<String>,
+}
+
+/// Finds out what can be read of a store, beside a writer or without one.
+///
+/// # Errors
+/// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore), [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported),
+/// and what the system refuses. Damage is met when it is read.
+pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Look> {
+    let locked = is_locked(&**disk, directory)?;
+    let mut survey = Survey::take_beside_writer(&**disk, directory, options.read_mode)?;
+    // After the survey: what is told by now is at least what the survey has met of it.
+    let page = if locked { open_page(&**disk, directory) } else { None };
+    let opened = survey.manifest.as_ref().and_then(|manifest| manifest.listing.opened);
+    let told = page.as_ref().and_then(load).filter(|live| Some(live.epoch) == opened);
+    let bounds = match told {
+        Some(live) => bounds_told(&survey, &live),
+        None if locked => bounds_proven(&mut survey)?,
+        None => bounds_found(&survey),
+    };
+    let author = match told {
+        Some(live) => Author::Telling(live.epoch),
+        None if locked => Author::Silent,
+        None => Author::Nobody,
+    };
+    survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
+    let segments = assemble(disk, &survey, options, bounds)?;
+    let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
+    Ok(Look {
+        segments,
+        author,
+        page: page.filter(|_| told.is_some()),
+        told: told.filter(|live| live.visible == bounds.visible),
+        unsealed: unsealed.map(|part| part.segment.id).collect(),
+        strangers: survey.strangers,
+    })
+}
+
+/// The segments that a survey has found, readable up to these bounds.
+pub(crate) fn assemble(
+    disk: &Arc<dyn Disk>,
+    survey: &Survey,
+    options: &Options,
+    bounds: Bounds,
+) -> Result<Arc<Segments>> {
+    let header = survey.manifest.as_ref().map(|manifest| &manifest.header);
+    let shelf = Shelf::new(disk, &survey.directory, header, options);
+    let segments = gather(shelf, &survey.parts, &survey.index, Missing::Left)?;
+    complete(&segments, &survey.parts, bounds)?;
+    Ok(segments)
+}
+
+/// As far as the log has been found.
+pub(crate) fn bounds_found(survey: &Survey) -> Bounds {
+    let end = survey.end().unwrap_or_default();
+    Bounds { visible: end, durable: end, next_position: survey.next_position }
+}
+
+/// As far as later frames call the log durable: the writer does not say what else is.
+fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
+    let mut bounds = bounds_found(survey);
+    if let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last_mut())
+        && let State::Unsealed(unsealed) = &last.state
+    {
+        last.end = *durable;
+        let found = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?.next_position;
+        let end = Lsn::new(last.segment.id, last.end);
+        bounds = Bounds { visible: end, durable: end, next_position: found.max(last.base) };
+    }
+    Ok(bounds)
+}
+
+/// As far as the writer tells, if the log bears it out; else as far as the log has been found, since more
+/// was told only after that.
+fn bounds_told(survey: &Survey, live: &Live) -> Bounds {
+    let found = bounds_found(survey);
+    let durable = live.durable.min(live.visible);
+    if live.visible <= found.visible {
+        return Bounds { visible: live.visible, durable, next_position: live.next_position };
+    }
+    Bounds { durable: durable.min(found.visible), ..found }
+}
+
+/// Who is at work on a store, as far as can be seen from its lock and its page.
+pub(super) fn author(disk: &dyn Disk, directory: &Directory) -> Result<Author> {
+    if !is_locked(disk, directory)? {
+        return Ok(Author::Nobody);
+    }
+    let told = open_page(disk, directory).as_ref().and_then(load);
+    Ok(told.map_or(Author::Silent, |live| Author::Telling(live.epoch)))
+}
+
+/// What a page tells.
+pub(super) fn load(page: &Page) -> Option<Live> {
+    let mut bytes = [0; LIVE_BYTES];
+    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(page.load()?) {
+        *place = word.to_le_bytes();
+    }
+    Live::decode(&bytes)
+}
+
+fn is_locked(disk: &dyn Disk, directory: &Directory) -> Result<bool> {
+    let path = directory.lock();
+    disk.is_locked(&path).map_err(|error| Error::io("reading", &path, error))
+}
+
+/// The page, if there is one: without it less is known, and nothing is wrong.
+fn open_page(disk: &dyn Disk, directory: &Directory) -> Option<Page> {
+    disk.page(&directory.live(), Access::Read).ok()
+}

@@ -1,0 +1,67 @@
+//! The segments that a writer in another process has begun and sealed meanwhile.
+
+use std::sync::Arc;
+
+use quipu_format::frame::LINK_FRAME_BYTES;
+use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Live, SegmentId};
+use quipu_index::{Active, Part};
+
+use super::follower::State;
+use crate::Result;
+use crate::index_files::{Missing, gather};
+use crate::pipeline::SegmentRef;
+use crate::recovery::{SegmentFile, Survey};
+use crate::segments::{Segment, Segments, Table};
+
+impl State {
+    /// Brings the table up to what is told: segments that are sealed by now with their index files, the rest as
+    /// they are, and behind them those that are new. False if the log does not show as much yet.
+    pub(super) fn follow_rolls(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<bool> {
+        let shelf = &segments.shelf;
+        let mut survey = Survey::list_beside_writer(&*shelf.disk, &shelf.directory, shelf.mode)?;
+        let current = live.visible.segment();
+        // The manifest may be newer than what was told.
+        survey.parts.retain(|part| part.segment.id < current);
+        let gathered = gather(shelf.clone(), &survey.parts, &survey.index, Missing::Left)?.view();
+        let mut table = Table::clone(&gathered.table);
+        let sealed = table.segments.last().map(|segment| segment.id);
+        let known = segments.view().table;
+        let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
+        table.segments.extend(rest.cloned());
+        let last = table.segments.last().map(|segment| segment.id);
+        for (id, listed) in survey.listed() {
+            if Some(id) <= last || id > current {
+                continue;
+            }
+            let reference = SegmentRef { id, salt: listed.salt, capacity: listed.capacity };
+            let file = SegmentFile::open(&*shelf.disk, &shelf.directory, reference)?;
+            // One that was prepared and never used has no link.
+            table.segments.extend(begun(&file, &table.segments)?);
+        }
+        if table.segments.last().map(|segment| segment.id) != Some(current) {
+            return Ok(false);
+        }
+        let unsealed =
+            table.segments.iter().map(|segment| segment.id).filter(|&id| Some(id) > sealed);
+        let posted = |id: SegmentId| (id, self.posted.get(&id).copied().unwrap_or(FIRST_FRAME));
+        self.posted = unsealed.map(posted).collect();
+        segments.replace(table);
+        Ok(true)
+    }
+}
+
+/// A segment that has its link, which says where the one before ends.
+fn begun(file: &SegmentFile, before: &[Arc<Segment>]) -> Result<Option<Arc<Segment>>> {
+    let scan =
+        file.scan(ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64), &mut |_, _| Ok(()))?;
+    let Some(link) = scan.link else { return Ok(None) };
+    if let Some((end, _)) = link.predecessor
+        && let Some(predecessor) = before.iter().find(|segment| segment.id == end.segment())
+    {
+        predecessor.finish(end.offset());
+    }
+    let segment = Segment::new(file.id, file.salt, file.path.clone(), scan.base);
+    segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
+    Ok(Some(Arc::new(segment)))
+}

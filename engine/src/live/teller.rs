@@ -1,0 +1,105 @@
+//! The writer's side of the page `live`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quipu_disk::{Access, Disk, PAGE_FILE_BYTES, PAGE_WORDS, Page, write_all_at};
+use quipu_format::{Epoch, Live};
+
+use crate::directory::Directory;
+use crate::pipeline::Progressed;
+
+/// Tells readers in other processes how far the log has come.
+///
+/// Where it cannot, for want of room say, the store goes on without: readers in other processes then see
+/// what later frames call durable, as they would see it of a store whose writer was killed.
+pub(crate) struct Teller {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    /// Nothing where telling is not possible, or is over.
+    page: Option<Page>,
+    live: Live,
+}
+
+impl Teller {
+    /// Makes a new page. One that a killed writer has left is removed with what it says.
+    ///
+    /// Nothing of it is ever synced: after a power cut the page may be there or not, with any content.
+    pub(crate) fn start(
+        disk: &Arc<dyn Disk>,
+        directory: &Directory,
+        epoch: Epoch,
+        start: Progressed,
+    ) -> Teller {
+        let path = directory.live();
+        let page = make(&**disk, &path).inspect_err(|error| {
+            tracing::warn!(%error, "readers in other processes will lag behind");
+        });
+        let Progressed { durable, visible, visible_position, .. } = start;
+        let live = Live { epoch, durable, visible, next_position: visible_position, sealed: 0 };
+        let mut told = Told { page: page.ok(), live };
+        told.store();
+        Teller { disk: Arc::clone(disk), path, told: Mutex::new(told) }
+    }
+
+    /// Tells how far the log has come. Somebody else may have told of more meanwhile.
+    pub(crate) fn tell(&self, progressed: &Progressed) {
+        let mut told = self.told.lock();
+        let before = told.live;
+        if progressed.visible > before.visible {
+            told.live.visible = progressed.visible;
+            told.live.next_position = progressed.visible_position;
+        }
+        told.live.durable = before.durable.max(progressed.durable);
+        if told.live != before {
+            told.store();
+        }
+    }
+
+    /// Tells that another segment is sealed, as the manifest says.
+    pub(crate) fn tell_sealed(&self) {
+        let mut told = self.told.lock();
+        told.live.sealed += 1;
+        told.store();
+    }
+
+    /// The store is closed: nothing is told any more.
+    pub(crate) fn stop(&self) {
+        let Some(page) = self.told.lock().page.take() else { return };
+        // Whoever follows need not wait until it looks for the lock.
+        let silent = page.store(&[0; PAGE_WORDS]).and_then(|()| self.disk.remove(&self.path));
+        if let Err(error) = silent {
+            tracing::warn!(%error, "the page for readers in other processes stays");
+        }
+    }
+}
+
+impl Told {
+    fn store(&mut self) {
+        let Some(page) = &self.page else { return };
+        let mut words = [0; PAGE_WORDS];
+        for (word, bytes) in words.iter_mut().zip(self.live.encode().as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        if let Err(error) = page.store(&words) {
+            tracing::warn!(%error, "readers in other processes lag behind from now on");
+            self.page = None;
+        }
+    }
+}
+
+fn make(disk: &dyn Disk, path: &std::path::Path) -> io::Result<Page> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.open(path, Access::Create)?;
+    write_all_at(&*file, &[0; PAGE_FILE_BYTES as usize], 0)?;
+    disk.page(path, Access::Write)
+}

@@ -1,0 +1,92 @@
+//! The thread that looks for news from another process, so that whoever follows can sleep.
+
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quipu_disk::Gate;
+
+use crate::follow::Ending;
+use crate::segments::Segments;
+use crate::{Error, ErrorKind, Result};
+
+/// How long it sleeps after there was something, and at most.
+const PAUSE_MIN: Duration = Duration::from_micros(50);
+const PAUSE_MAX: Duration = Duration::from_millis(5);
+
+/// Starts with the first follower that waits, and ends with the store.
+#[derive(Default)]
+pub(super) struct Watch {
+    over: Arc<Gate>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Watch {
+    pub(super) fn start(&self, segments: &Arc<Segments>) -> Result<()> {
+        let mut thread = self.thread.lock();
+        if thread.is_some() || self.over.level() > 0 {
+            return Ok(());
+        }
+        let (segments, over) = (Arc::downgrade(segments), Arc::clone(&self.over));
+        let started =
+            Builder::new().name("quipu-watch".into()).spawn(move || watch(&segments, &over));
+        let failed =
+            |error| Error::because(ErrorKind::Io, "starting the thread quipu-watch".into(), error);
+        *thread = Some(started.map_err(failed)?);
+        Ok(())
+    }
+
+    pub(super) fn stop(&self) {
+        self.over.raise(1);
+        let thread = mem::take(&mut *self.thread.lock());
+        // A store may be dropped by a task that this very thread has woken.
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic there has been reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Looks, and sleeps for longer and longer while there is nothing.
+fn watch(segments: &Weak<Segments>, over: &Gate) {
+    let mut pause = PAUSE_MIN;
+    let mut complained = false;
+    loop {
+        let Some(segments) = segments.upgrade() else { return };
+        let before = segments.visible_position();
+        match segments.refresh() {
+            Ok(()) => complained = false,
+            // Followers have been told that there is no going on.
+            Err(error) if error.kind() == ErrorKind::Poisoned => return,
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                segments.news().end(Ending::Poisoned(error));
+                segments.tell_everybody();
+                return;
+            }
+            Err(error) => {
+                if !mem::replace(&mut complained, true) {
+                    tracing::warn!(%error, "cannot look for news; trying again");
+                }
+            }
+        }
+        pause = if segments.visible_position() > before {
+            PAUSE_MIN
+        } else {
+            (pause * 2).min(PAUSE_MAX)
+        };
+        drop(segments);
+        if over.wait(1, Some(pause)) {
+            return;
+        }
+    }
+}
