@@ -1,5 +1,7 @@
 //! The command line: what can be asked, with an example for each.
 
+mod looking;
+
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use quipu::{ExpectedVersion, Position, Timestamp, Uuid};
 
+pub(crate) use self::looking::{ChoiceArgs, ReadArgs, StatArgs, StreamsArgs, TailArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::time;
@@ -18,30 +21,35 @@ use crate::time;
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} (format {})", env!("CARGO_PKG_VERSION"), quipu::FORMAT_VERSION));
 
+/// Above the options that every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 const EXAMPLES: &str = "\
 Examples:
   quipu demo
   quipu --store flights.quipu import flights.jsonl.zst
+  quipu --store flights.quipu streams --prefix aircraft-N1
+  quipu --store flights.quipu read aircraft-N14228 --limit 5
   quipu --store flights.quipu export --tag carrier:UA --limit 10
   quipu --store flights.quipu verify
 
 Exit codes: 0 all is well; 1 damage or a conflict was found; 2 wrong use, or a failure.";
 
-/// An embedded event store: append, import, export and verify.
+/// An embedded event store: put events into one, look at what it holds, and check every byte of it.
 #[derive(Debug, Parser)]
 #[command(name = "quipu", version = VERSION.as_str(), after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The store: a directory.
-    #[arg(long, global = true, value_name = "DIR", env = "QUIPU_STORE")]
+    #[arg(long, global = true, value_name = "DIR", env = "QUIPU_STORE", help_heading = EVERYWHERE)]
     store: Option<OsString>,
 
     /// Report in JSON, one object a line: for scripts.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
     /// Say on standard error what the engine does; -vv and -vvv say more. The variable QUIPU_LOG
     /// filters instead, as in QUIPU_LOG=quipu=debug.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = EVERYWHERE)]
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
@@ -71,7 +79,12 @@ pub(crate) enum Command {
     Import(ImportArgs),
     Export(ExportArgs),
     Append(AppendArgs),
+    Read(ReadArgs),
+    Tail(TailArgs),
+    Streams(StreamsArgs),
+    Stat(StatArgs),
     Verify(VerifyArgs),
+    RebuildIndex(RebuildIndexArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -141,28 +154,15 @@ Examples:
 ///
 /// Writes what `import` reads. `time` is when the event occurred, else when it was recorded, in UTC.
 /// A payload or metadata that is no JSON is written as {"base64": "…"}. An event has to pass every
-/// kind of filter that is given; the store is read from end to end.
+/// kind of filter that is given; stream, category, types and tags are found by the index.
 ///
-/// Damaged events are left out and reported on standard error with file, offset and positions; the
+/// Damaged events that may be meant are reported on standard error with file, offset and positions; the
 /// others are written all the same, and the exit code is 1.
 #[derive(Args, Debug)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(crate) struct ExportArgs {
-    /// Only events of this stream.
-    #[arg(long, value_name = "STREAM")]
-    pub(crate) stream: Option<String>,
-
-    /// Only events of streams whose name begins with this and a `-`.
-    #[arg(long, value_name = "CATEGORY")]
-    pub(crate) category: Option<String>,
-
-    /// Only events of this type; given again, of any of these.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) types: Vec<String>,
-
-    /// Only events with this tag; given again, with all of them.
-    #[arg(long = "tag", value_name = "TAG")]
-    pub(crate) tags: Vec<String>,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
 
     /// Begin with this position.
     #[arg(long, value_name = "POSITION", default_value = "0", value_parser = position)]
@@ -233,6 +233,17 @@ pub(crate) struct AppendArgs {
 #[command(after_help = "Examples:\n  quipu --store flights.quipu verify\n  \
     quipu --store flights.quipu verify --json")]
 pub(crate) struct VerifyArgs {}
+
+/// Make all index files anew from the log.
+///
+/// Nobody has to: an index that is missing or damaged is made anew when it is needed. The store must not
+/// be open for writing. Where the log itself has lost events, the command ends at the first segment with
+/// such a loss and leaves its index as it is, because it may know more than the log; the exit code is 1
+/// then.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  quipu --store flights.quipu rebuild-index\n  \
+    quipu --store flights.quipu rebuild-index --json")]
+pub(crate) struct RebuildIndexArgs {}
 
 /// Print completions for a shell.
 #[derive(Args, Debug)]

@@ -98,7 +98,7 @@ impl Failure {
 
 impl From<quipu::Error> for Failure {
     fn from(error: quipu::Error) -> Failure {
-        let mut failure = Failure::new(error.code(), error.to_string(), error.advice());
+        let mut failure = Failure::new(error.code(), error.to_string(), advice(&error));
         if let Some(conflict) = error.conflict() {
             failure.exit = Exit::Found;
             failure = failure
@@ -118,4 +118,32 @@ impl From<quipu::Error> for Failure {
         }
         failure
     }
+}
+
+/// What to do next at a command line: the engine speaks to programs.
+fn advice(error: &quipu::Error) -> &'static str {
+    match error.kind() {
+        quipu::ErrorKind::InUse => {
+            "close the program that writes to it; what only reads works beside it: `read`, `export`, \
+             `tail`, `streams`, `stat`, `verify`"
+        }
+        quipu::ErrorKind::ReadOnly => {
+            "write to it with the version of Quipu that it comes from, or a newer one; reading works"
+        }
+        quipu::ErrorKind::Io => match cause(error) {
+            // What stands in the way of a directory is no directory.
+            Some(io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) => {
+                "check the path; a store is a directory"
+            }
+            Some(io::ErrorKind::PermissionDenied) => "check the permissions of the store's files",
+            _ => "see the system's message; the command can be repeated",
+        },
+        _ => error.advice(),
+    }
+}
+
+/// What the system said.
+fn cause(error: &quipu::Error) -> Option<io::ErrorKind> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
+    Some(cause.kind())
 }

@@ -7,13 +7,21 @@
 #![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's own files")]
 
 mod append;
+mod choice;
 mod cli;
+mod damages;
 mod demo;
 mod export;
 mod failure;
 mod import;
 mod output;
+mod print;
+mod read;
+mod rebuild;
 mod shell;
+mod stat;
+mod streams;
+mod tail;
 mod time;
 mod verify;
 
@@ -49,7 +57,12 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(cli.store()?, args, output),
         Command::Export(args) => export::run(cli.store()?, args, output),
         Command::Append(args) => append::run(cli.store()?, args, output),
+        Command::Read(args) => read::run(cli.store()?, args, output),
+        Command::Tail(args) => tail::run(cli.store()?, args, output),
+        Command::Streams(args) => streams::run(cli.store()?, args, output),
+        Command::Stat(args) => stat::run(cli.store()?, args, output),
         Command::Verify(_) => verify::run(cli.store()?, output),
+        Command::RebuildIndex(_) => rebuild::run(cli.store()?, output),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::print::{Page, Style};
 
 /// For whom a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,33 @@ impl Output {
     pub(crate) fn object(&self, value: &Value) {
         if self.report == Report::Scripts {
             put(&format!("{value}\n"));
+        }
+    }
+
+    /// A word on what was reported, for people at a terminal: no part of the report.
+    pub(crate) fn note(&self, text: impl Display) {
+        if io::stderr().is_terminal() {
+            self.remark(text);
+        }
+    }
+
+    /// A word on why the report ends, for people, on standard error.
+    pub(crate) fn remark(&self, text: impl Display) {
+        if self.report == Report::People {
+            complain(&format!("{text}\n"));
+        }
+    }
+
+    /// For whom is reported.
+    pub(crate) fn report(&self) -> Report {
+        self.report
+    }
+
+    /// How events are written: laid out for people, with all fields for scripts.
+    pub(crate) fn style(&self, page: Page) -> Style {
+        match self.report {
+            Report::People => Style::Page(page),
+            Report::Scripts => Style::Complete,
         }
     }
 

@@ -12,9 +12,23 @@ mod append;
 mod bench;
 #[path = "cli/damage.rs"]
 mod damage;
+#[path = "cli/examples.rs"]
+mod examples;
 #[path = "cli/export.rs"]
 mod export;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/read.rs"]
+mod read;
+#[path = "cli/rebuild.rs"]
+mod rebuild;
+#[path = "cli/refusals.rs"]
+mod refusals;
+#[path = "cli/stat.rs"]
+mod stat;
+#[path = "cli/streams.rs"]
+mod streams;
+#[path = "cli/tail.rs"]
+mod tail;
 #[path = "cli/usage.rs"]
 mod usage;

@@ -19,6 +19,9 @@ pub(super) struct Figures {
     line_bytes: u64,
     /// Bytes written to the log for them.
     log_bytes: u64,
+    /// How long it took to find events by their tags, and by reading all.
+    pub(super) queried: Duration,
+    pub(super) scanned: Duration,
     /// How long it took to open a store that was closed properly.
     pub(super) reopened: Duration,
     /// How long it took to open a store whose writer was killed.
@@ -35,11 +38,12 @@ impl Figures {
     }
 
     /// The closing table.
-    pub(super) fn rows(&self) -> [(&'static str, String); 5] {
+    pub(super) fn rows(&self) -> [(&'static str, String); 6] {
         [
             ("imported and synced", format!("{} events/s", count(self.rate))),
             ("a line of input", format!("{} bytes", self.each(self.line_bytes))),
             ("the same event in the log", format!("{} bytes", self.each(self.log_bytes))),
+            ("events of two tags, by the index", millis(self.queried)),
             ("reopening a store that was closed", millis(self.reopened)),
             ("reopening a store whose writer was killed", millis(self.recovered)),
         ]
@@ -51,6 +55,8 @@ impl Figures {
             "events_per_second": self.rate,
             "line_bytes_per_event": self.each(self.line_bytes),
             "log_bytes_per_event": self.each(self.log_bytes),
+            "query_seconds": self.queried.as_secs_f64(),
+            "scan_seconds": self.scanned.as_secs_f64(),
             "reopen_seconds": self.reopened.as_secs_f64(),
             "recover_seconds": self.recovered.as_secs_f64(),
         })

@@ -10,11 +10,12 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use quipu::{ExpectedVersion, Mode, NewEvent, Store};
+use quipu::{ExpectedVersion, Mode, NewEvent, Store, Version};
 use serde_json::json;
 
 use self::figures::Figures;
 use self::folder::Folder;
+use self::history::Route;
 use crate::cli::DemoArgs;
 use crate::failure::{Exit, Failure};
 use crate::import::{self, Input, Overlap, Summary};
@@ -26,6 +27,9 @@ const SAMPLE: &[u8] = include_bytes!("../../data/flights-sample.jsonl.zst");
 const BATCH: u32 = 1_000;
 /// The aircraft that made the first flight of the sample.
 const AIRCRAFT: &str = "aircraft-N14228";
+
+/// What is looked for by its tags.
+const ROUTE: Route = Route { carrier: "UA", airport: "SFO" };
 
 /// The demo as it goes on.
 struct Demo<'o> {
@@ -87,12 +91,39 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// Opens the store again, reads a history, and is refused.
+    /// Opens the store again, reads, and is refused.
     fn reopen(&mut self, path: &Path, figures: &mut Figures) -> Result<(), Failure> {
         let (store, took) = open(path)?;
         figures.reopened = took;
         self.title("Read", "the history of one aircraft");
         let last = history::show(&store, AIRCRAFT, self.output)?;
+        self.query(&store, figures)?;
+        self.conflict(&store, last)?;
+        Ok(store.close()?)
+    }
+
+    fn query(&mut self, store: &Store, figures: &mut Figures) -> Result<(), Failure> {
+        let Route { carrier, airport } = ROUTE;
+        self.title("Query", &format!("the departures of {carrier} to {airport}, the newest first"));
+        ROUTE.show(store, self.output)?;
+        let (found, scanned) = (ROUTE.find(store)?, ROUTE.scan(store)?);
+        (figures.queried, figures.scanned) = (found.took, scanned.took);
+        self.fact(
+            "by the index",
+            format_args!(
+                "{} in {}; reading all {} took {}",
+                plural(found.events, "event"),
+                figures::millis(found.took),
+                count(figures.events),
+                figures::millis(scanned.took)
+            ),
+        );
+        let same = found.events == scanned.events && found.events > 0;
+        self.hold(same, "the index finds what reading everything finds");
+        Ok(())
+    }
+
+    fn conflict(&mut self, store: &Store, last: Option<Version>) -> Result<(), Failure> {
         self.title("Conflict", "a writer that has seen version 0 only");
         let before = store.next_position();
         let late = NewEvent::new("FlightDiverted", b"{}".as_slice());
@@ -105,7 +136,7 @@ impl Demo<'_> {
             }
         }
         self.hold(store.next_position() == before, "a refused commit writes nothing");
-        Ok(store.close()?)
+        Ok(())
     }
 
     /// Kills a process that imports, opens its store again, and goes on. Gives the store's path.

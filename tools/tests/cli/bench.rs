@@ -69,9 +69,16 @@ impl Bench {
 
     /// The first file of the store's log.
     pub(crate) fn segment(&self) -> PathBuf {
-        let is_segment = |path: &PathBuf| path.extension().is_some_and(|name| name == "seg");
-        let files = fs::read_dir(self.store()).unwrap().map(|entry| entry.unwrap().path());
-        files.filter(is_segment).min().unwrap()
+        self.files("seg").remove(0)
+    }
+
+    /// The files of the store whose names end so, sorted.
+    pub(crate) fn files(&self, extension: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.store()).unwrap().map(|entry| entry.unwrap().path());
+        let is_meant = |path: &PathBuf| path.extension().is_some_and(|name| name == extension);
+        let mut files: Vec<PathBuf> = entries.filter(is_meant).collect();
+        files.sort();
+        files
     }
 }
 

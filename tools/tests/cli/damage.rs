@@ -3,16 +3,21 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, flip, lines};
+use crate::bench::{Bench, Said, flip, lines};
 
 /// A store whose event 40 has a changed byte; gives the offset of that.
 fn damaged() -> (Bench, u64) {
+    damaged_at("knot:40")
+}
+
+/// A store with a changed byte at the first place that holds these words.
+fn damaged_at(words: &str) -> (Bench, u64) {
     let bench = Bench::new();
     let file = bench.write("in.jsonl", lines(100));
     bench.ok(&["import", &file, "--batch", "10"]);
     let bytes = fs::read(bench.segment()).unwrap();
-    let needle = b"knot:40";
-    let offset = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
+    let found = bytes.windows(words.len()).position(|window| window == words.as_bytes());
+    let offset = found.unwrap();
     flip(&bench.segment(), offset);
     (bench, offset as u64)
 }
@@ -74,4 +79,83 @@ fn no_import_goes_into_a_store_whose_first_events_are_damaged() {
     let file = bench.write("in.jsonl", lines(100));
     let said = bench.run(&["import", &file, "--resume", "--json"]);
     assert_eq!((said.code, said.error()["error"].as_str()), (Some(1), Some("damaged")));
+}
+
+/// The positions that the errors name.
+fn named(said: &Said) -> BTreeSet<u64> {
+    let errors = said.errors();
+    let ranges = errors.iter().map(|error| {
+        assert_eq!(error["error"], "damaged", "{error}");
+        assert!(error["file"].as_str().unwrap().ends_with(".seg"), "{error}");
+        assert!(error["offset"].as_u64().unwrap() > 0, "{error}");
+        error["positions"][0].as_u64().unwrap()..error["positions"][1].as_u64().unwrap()
+    });
+    ranges.flatten().collect()
+}
+
+#[test]
+fn whoever_asks_for_a_damaged_event_learns_of_it_and_gets_the_rest() {
+    for index in [Index::Kept, Index::Removed] {
+        let (bench, _) = damaged();
+        index.apply(&bench);
+        for (arguments, good) in [
+            (&["read", "cord-5"][..], 3),
+            (&["read", "cord-5", "--backwards"], 3),
+            (&["tail", "-n", "100"], 99),
+            (&["tail", "-n", "100", "--stream", "cord-5"], 3),
+            (&["tail", "-n", "100", "--tag", "a\"b"], 24),
+            (&["export", "--stream", "cord-5"], 3),
+            (&["export", "--category", "cord", "--type", "Tied"], 24),
+            (&["export", "--type", "Tied", "--tag", "a\"b"], 24),
+        ] {
+            let said = bench.run(&[arguments, &["--json"]].concat());
+            assert_eq!(said.code, Some(1), "{index:?} {arguments:?}: {said:?}");
+            assert_eq!(named(&said), BTreeSet::from([40]), "{index:?} {arguments:?}");
+            assert_eq!(said.objects().len(), good, "{index:?} {arguments:?}");
+        }
+        let said = bench.run(&["tail", "-n", "3", "--json"]);
+        assert_eq!((said.code, said.objects().len()), (Some(0), 3), "no damage is near: {said:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_be_counted_or_named_is_not_passed_over() {
+    let (bench, _) = damaged_at("knot:96");
+    let said = bench.run(&["streams"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("     damaged  cord-5\n"), "the last event is lost: {said:?}");
+    let said = bench.run(&["streams", "--prefix", "cord-5", "--json"]);
+    assert_eq!((said.code, named(&said)), (Some(1), BTreeSet::from([96])));
+    assert_eq!(said.objects()[0]["events"], Value::Null);
+
+    let (bench, _) = damaged_at("knot:12");
+    assert_eq!(bench.ok(&["streams", "--prefix", "cord-5"]).stdout, "           4  cord-5\n");
+    Index::Removed.apply(&bench);
+    let said = bench.run(&["streams", "--prefix", "cord-5", "--json"]);
+    assert_eq!((said.code, said.objects().len()), (Some(1), 0), "the name is lost: {said:?}");
+    assert_eq!(named(&said), BTreeSet::from([12]), "nobody knows whose it is");
+}
+
+#[test]
+fn an_index_is_not_made_from_a_log_that_has_lost_events() {
+    let (bench, _) = damaged();
+    let said = bench.run(&["rebuild-index", "--json"]);
+    assert_eq!((said.code, said.error()["error"].as_str()), (Some(1), Some("damaged")));
+}
+
+/// What becomes of the index files.
+#[derive(Clone, Copy, Debug)]
+enum Index {
+    Kept,
+    Removed,
+}
+
+impl Index {
+    fn apply(self, bench: &Bench) {
+        if let Index::Removed = self {
+            for file in bench.files("idx") {
+                fs::remove_file(file).unwrap();
+            }
+        }
+    }
 }

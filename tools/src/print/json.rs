@@ -1,20 +1,32 @@
-//! One event as a JSON line.
+//! The pieces of a JSON line, written into bytes.
 
-use quipu::{Codec, Event};
+use quipu::{Codec, Event, Timestamp};
 use serde_json::value::RawValue;
 
-use super::filter;
 use crate::time;
 
-/// Appends the event and the line's end.
-pub(super) fn write(line: &mut Vec<u8>, event: &Event<'_>) {
-    line.extend_from_slice(b"{\"stream\":");
-    string(line, event.stream());
-    line.extend_from_slice(b",\"type\":");
-    string(line, event.event_type());
-    line.extend_from_slice(b",\"time\":\"");
-    time::write(line, filter::time(event));
+/// A field whose value is a string. `before` is what separates it from what stands before.
+pub(super) fn text(line: &mut Vec<u8>, before: &str, name: &str, value: &str) {
+    key(line, before, name);
+    string(line, value);
+}
+
+/// A field whose value is a whole number.
+pub(super) fn number(line: &mut Vec<u8>, name: &str, value: u64) {
+    key(line, ",", name);
+    line.extend_from_slice(value.to_string().as_bytes());
+}
+
+/// A field whose value is a time.
+pub(super) fn moment(line: &mut Vec<u8>, name: &str, value: Timestamp) {
+    key(line, ",", name);
     line.push(b'"');
+    time::write(line, value);
+    line.push(b'"');
+}
+
+/// The tags, if there are any.
+pub(super) fn tags(line: &mut Vec<u8>, event: &Event<'_>) {
     let mut before = &b",\"tags\":["[..];
     for tag in event.tags() {
         line.extend_from_slice(before);
@@ -24,16 +36,26 @@ pub(super) fn write(line: &mut Vec<u8>, event: &Event<'_>) {
     if before == b"," {
         line.push(b']');
     }
-    line.extend_from_slice(b",\"data\":");
+}
+
+/// The payload, and the metadata if there is any.
+pub(super) fn contents(line: &mut Vec<u8>, event: &Event<'_>) {
+    key(line, ",", "data");
     match event.codec() {
         Codec::Json => json(line, event.payload()),
         _ => base64(line, event.payload()),
     }
     if !event.metadata().is_empty() {
-        line.extend_from_slice(b",\"metadata\":");
+        key(line, ",", "metadata");
         json(line, event.metadata());
     }
-    line.extend_from_slice(b"}\n");
+}
+
+fn key(line: &mut Vec<u8>, before: &str, name: &str) {
+    line.extend_from_slice(before.as_bytes());
+    line.push(b'"');
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b"\":");
 }
 
 /// A string, escaped where it has to be.

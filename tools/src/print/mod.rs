@@ -1,0 +1,131 @@
+//! Events, and lines about them, on their way to standard output.
+
+mod json;
+mod line;
+mod page;
+mod sink;
+
+use std::fmt::Display;
+use std::io::{self, StdoutLock, Write};
+
+use quipu::{Event, Timestamp};
+
+pub(crate) use self::page::{Page, printable};
+use self::sink::Sink;
+use crate::damages::Damages;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    /// A JSON line each, as `import` reads them.
+    Portable,
+    /// A JSON line each, with all fields.
+    Complete,
+    /// Text, for people.
+    Page(Page),
+}
+
+/// Why no more events are written.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Whoever read them has seen enough: no error.
+    ReaderGone,
+    Failed(Failure),
+}
+
+impl Style {
+    fn write(self, line: &mut Vec<u8>, event: &Event<'_>) {
+        match self {
+            Style::Portable => line::portable(line, event),
+            Style::Complete => line::complete(line, event),
+            Style::Page(page) => page.write(line, event),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+/// A writing to standard output that failed.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Stop::ReaderGone;
+        }
+        Stop::Failed(Failure::file("write to", "standard output".as_ref(), &error))
+    }
+}
+
+impl From<quipu::Error> for Stop {
+    fn from(error: quipu::Error) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
+
+/// Writes to standard output, and reports damage met on the way.
+pub(crate) struct Printer<'o> {
+    sink: Sink<StdoutLock<'static>>,
+    damages: Damages<'o>,
+    events: u64,
+}
+
+impl<'o> Printer<'o> {
+    pub(crate) fn new(output: &'o Output) -> Printer<'o> {
+        let sink = Sink::new(io::stdout().lock());
+        Printer { sink, damages: Damages::reported(output), events: 0 }
+    }
+
+    /// Writes an event, or keeps it to be written with what follows.
+    pub(crate) fn event(&mut self, style: Style, event: &Event<'_>) -> Result<(), Stop> {
+        style.write(self.sink.buffer(), event);
+        self.events += 1;
+        Ok(self.sink.flush_if_full()?)
+    }
+
+    /// Writes a line, or keeps it to be written with what follows.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Stop> {
+        writeln!(self.sink.buffer(), "{text}")?;
+        Ok(self.sink.flush_if_full()?)
+    }
+
+    /// Reports damage, behind the events that stand before it; any other error is a failure.
+    pub(crate) fn damage(&mut self, error: quipu::Error) -> Result<(), Stop> {
+        self.flush()?;
+        Ok(self.damages.pass(error)?)
+    }
+
+    /// Writes all that was kept.
+    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
+        Ok(self.sink.flush()?)
+    }
+
+    /// Events written so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(crate) fn met_damage(&self) -> bool {
+        self.damages.any()
+    }
+
+    /// Ends the printing; exit code 1 if there was damage.
+    pub(crate) fn finish(mut self, ended: Result<(), Stop>) -> Result<Exit, Failure> {
+        // What was read before a failure is written all the same.
+        let flushed = self.flush();
+        match ended.and(flushed) {
+            Ok(()) => Ok(self.damages.exit()),
+            Err(Stop::ReaderGone) => Ok(Exit::Done),
+            Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+}
+
+/// When an event happened, else when it was recorded.
+pub(crate) fn time(event: &Event<'_>) -> Timestamp {
+    event.occurred().unwrap_or(event.recorded())
+}

@@ -1,0 +1,102 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, flip, lines};
+
+fn filled() -> Bench {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(400));
+    bench.ok(&["import", &file, "--batch", "50"]);
+    bench
+}
+
+/// The sizes of all files of the store, as the system tells them.
+fn bytes_of(bench: &Bench) -> u64 {
+    let entries = fs::read_dir(bench.store()).unwrap();
+    entries.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+fn sum(report: &Value) -> u64 {
+    report["parts"].as_object().unwrap().values().map(|bytes| bytes.as_u64().unwrap()).sum()
+}
+
+#[test]
+fn the_parts_add_up_to_the_sizes_of_the_files() {
+    let bench = filled();
+    for arguments in [&["stat", "--json"][..], &["stat", "--quick", "--json"]] {
+        let report = bench.ok(arguments).objects().remove(0);
+        assert_eq!(report["bytes"].as_u64(), Some(bytes_of(&bench)), "{arguments:?}");
+        assert_eq!(sum(&report), bytes_of(&bench), "{arguments:?}: {report}");
+        assert_eq!((&report["events"], &report["state"]), (&400.into(), &"closed".into()));
+        let streams = bench.ok(&["streams", "--json"]).stdout.lines().count();
+        assert_eq!(report["streams"].as_u64(), Some(streams as u64));
+    }
+    let report = bench.ok(&["stat", "--json"]).objects().remove(0);
+    let exported = bench.exported();
+    let payload: u64 = lines(400)
+        .lines()
+        .zip(&exported)
+        .map(|(line, event)| {
+            let data = line.split_once("\"data\":").unwrap().1;
+            let end =
+                [",\"metadata\":", ",\"tags\":[]}", "}"].iter().find_map(|end| data.find(end));
+            if event["type"] == "Tied" { data.find("},").unwrap() + 1 } else { end.unwrap() }
+        })
+        .map(|bytes| bytes as u64)
+        .sum();
+    assert_eq!(report["parts"]["payload"].as_u64(), Some(payload));
+    assert_eq!(report["parts"]["event_headers"], 32 * 400);
+    assert_eq!(report["parts"]["commit_headers"], 32 * 8);
+}
+
+#[test]
+fn people_see_totals_and_what_an_event_takes() {
+    let bench = filled();
+    let text = bench.ok(&["stat"]).stdout;
+    for part in ["closed properly", "400 events of", "payload", "in all", "ballast", "format"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.lines().skip(1).all(|line| line.len() <= 80), "{text}");
+    let quick = bench.ok(&["stat", "--quick"]).stdout;
+    assert!(quick.contains("log") && !quick.contains("payload"), "{quick}");
+    let empty = Bench::new();
+    quipu::Store::open(empty.store()).unwrap().close().unwrap();
+    let report = empty.ok(&["stat", "--json"]).objects().remove(0);
+    assert_eq!((&report["events"], &report["first_recorded"]), (&0.into(), &Value::Null));
+    assert!(empty.ok(&["stat"]).stdout.contains("0 events"));
+}
+
+#[test]
+fn a_store_in_use_is_said_to_be_and_one_left_behind_too() {
+    let bench = filled();
+    let store = quipu::Store::open(bench.store()).unwrap();
+    let said = bench.ok(&["stat", "--json"]).objects().remove(0);
+    assert_eq!(said["state"], "in-use");
+    assert!(bench.ok(&["stat"]).stdout.contains("open in another process"));
+    let copy = Bench::new();
+    fs::create_dir(copy.store()).unwrap();
+    for entry in fs::read_dir(bench.store()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.store().join(path.file_name().unwrap())).unwrap();
+    }
+    store.close().unwrap();
+    let said = copy.ok(&["stat", "--json"]).objects().remove(0);
+    assert_eq!(said["state"], "not-closed");
+    assert_eq!(sum(&said), bytes_of(&copy));
+}
+
+#[test]
+fn damage_is_counted_and_exits_with_1() {
+    let bench = filled();
+    let bytes = fs::read(bench.segment()).unwrap();
+    let at = bytes.windows(7).position(|window| window == b"knot:40").unwrap();
+    flip(&bench.segment(), at);
+    let said = bench.run(&["stat", "--json"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let report = said.objects().remove(0);
+    let unreadable = report["parts"]["unreadable"].as_u64().unwrap();
+    assert!((100..1000).contains(&unreadable), "{report}");
+    assert_eq!(sum(&report), bytes_of(&bench));
+    assert_eq!(bench.run(&["stat", "--quick"]).code, Some(0), "the log is not looked into");
+}
