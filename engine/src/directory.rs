@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use quipu_format::SegmentId;
 
+use crate::{Error, ErrorKind, Result};
+
 /// Ends the name of a file that is not complete yet.
 const TEMPORARY: &str = ".tmp";
 const SEGMENT: &str = ".seg";
 const INDEX: &str = ".idx";
 const RUN: &str = ".run";
 const BALLAST: &str = "ballast";
+/// The manifest of a copy that salvage has not finished: a directory with it holds no store yet.
+pub(crate) const UNFINISHED_MANIFEST: &str = "manifest.unfinished";
 const LIVE: &str = "live";
 
 /// What a file of a store is for, by its name.
@@ -76,6 +80,16 @@ impl Directory {
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Refuses a directory of these files if it holds a copy that is no store yet.
+    pub(crate) fn refuse_unfinished(&self, names: &[String]) -> Result<()> {
+        if names.iter().any(|name| name == UNFINISHED_MANIFEST) {
+            let path = self.path.display();
+            let detail = format!("{path} holds a salvage that was never finished: remove it first");
+            return Err(Error::new(ErrorKind::NoStore, detail));
+        }
+        Ok(())
     }
 
     /// The name under which a file is made before it is complete.

@@ -64,7 +64,8 @@ pub enum ErrorKind {
     /// There is no store at this path.
     NoStore,
     /// Bytes on disk are not what was written. What is damaged is never served; [`Error::damage`] says
-    /// where. Restore from a backup, or open read-only and take what is left.
+    /// where. Restore from a backup; without one, open read-only, or take what is left into a new store with
+    /// [`salvage`](crate::salvage()).
     Damaged,
     /// Written by a newer version of Quipu. Use that version, or a newer one.
     Unsupported,
@@ -115,7 +116,7 @@ impl ErrorKind {
             ErrorKind::InUse => "close the other writer, or open the store read-only",
             ErrorKind::NoStore => "check the path; a store is a directory with a file `manifest`",
             ErrorKind::Damaged => {
-                "run `quipu verify` to see what is damaged; restore a backup or read what is left"
+                "run `quipu verify` to see what is damaged; restore a backup, or take what is left with `quipu salvage`"
             }
             ErrorKind::Unsupported => {
                 "use the version of Quipu that wrote the store, or a newer one"

@@ -72,6 +72,7 @@ mod read;
 mod rebuild;
 mod recovery;
 mod reindex;
+mod salvage;
 mod seal;
 mod segments;
 mod stepper;
@@ -106,6 +107,10 @@ pub mod stepping {
     pub use crate::stepper::{Answer, Copy, Part, Step, Stepper, Waiting};
 }
 pub use open::Builder;
+pub use salvage::{
+    Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep, salvage, salvage_on,
+    salvageable, salvageable_on,
+};
 pub use store::{Stats, Store};
 pub use ticket::{Appended, Ticket};
 pub use uuid::Uuid;

@@ -12,7 +12,7 @@ use quipu_index::{Active, Part as IndexPart};
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{segment, sweep};
-use crate::live::{Follower, assemble, bounds_found, look};
+use crate::live::{Follower, assemble, bounds_settled, look};
 use crate::log::Log;
 use crate::pipeline::Tail;
 use crate::recovery::{self, Opening, Part, Ready, Survey};
@@ -98,9 +98,8 @@ impl Builder {
 
     fn open_to_read(self) -> Result<Store> {
         let mut look = look(&self.disk, &self.directory(), &self.options)?;
-        let strangers = std::mem::take(&mut look.strangers);
+        let opening = std::mem::take(&mut look.opening);
         let segments = Follower::start(look, self.options.clone());
-        let opening = Opening { strangers, ..Opening::default() };
         Ok(Store::assemble(self, segments, opening, None))
     }
 
@@ -124,10 +123,11 @@ impl Builder {
 
     /// The disk is full: what is there can be read; the rest of the opening is made up for later.
     fn open_for_later(self, full: &Error, lock: Lock) -> Result<Store> {
-        let survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
+        let mut survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
             .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
-        let segments = assemble(&self.disk, &survey, &self.options, bounds_found(&survey))?;
+        let bounds = bounds_settled(&mut survey)?;
+        let segments = assemble(&self.disk, &survey, &self.options, bounds)?;
         let opening = Opening {
             strangers: survey.strangers,
             postponed: Some(full.to_string()),
@@ -183,6 +183,7 @@ fn refuse_strangers(disk: &dyn Disk, directory: &Directory) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Error::io("listing", path, error)),
     };
+    directory.refuse_unfinished(&names)?;
     let own = |name: &String| Directory::role(name) != Role::Stranger;
     if !names.iter().any(|name| name == "manifest") && !names.iter().all(own) {
         let detail = format!("{} holds other files and no store", path.display());

@@ -260,3 +260,23 @@ fn a_flip_that_changes_nothing_is_not_found() {
     let events = verify_it(&disk).events;
     flip(&disk, &Path::new(PATH).join("0000000001.seg"), 5000, 0, events);
 }
+
+#[test]
+fn a_segment_that_is_gone_is_told_of_by_the_opening() {
+    let disk = small_store();
+    let lost = |disk: &MemoryDisk| {
+        let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).mode(Mode::ReadOnly);
+        builder.open().unwrap().opening().lost.clone()
+    };
+    assert!(lost(&disk).is_empty());
+    let segments: Vec<PathBuf> =
+        paths(&disk).into_iter().filter(|path| path.extension() == Some("seg".as_ref())).collect();
+    assert!(segments.len() > 2, "{segments:?}");
+    disk.remove(&segments[1]).unwrap();
+    let lost = lost(&disk);
+    assert_eq!((lost.len(), &lost[0].file), (1, &segments[1]));
+    let seen = read_rest(&disk);
+    let missing = lost[0].positions.start.0..lost[0].positions.end.0;
+    assert!(!missing.is_empty() && seen.lost == [missing.clone()], "{missing:?} {:?}", seen.lost);
+    assert!(seen.positions.iter().all(|position| !missing.contains(position)));
+}

@@ -8,7 +8,7 @@ use quipu_format::frame::{FrameHeader, Link, decode_seal};
 use quipu_format::index::{Contents, IndexHeader};
 use quipu_format::manifest::{Edit, ManifestHeader};
 use quipu_format::segment::SegmentHeader;
-use quipu_format::{ByteOffset, SegmentId};
+use quipu_format::{ByteOffset, Live, SegmentId};
 use samples::index::{self, Opened};
 
 /// A golden file as the bytes it lists: its size, then rows by offset; what no row names is zero.
@@ -52,6 +52,13 @@ fn a_manifest_header_has_its_golden_bytes() {
     let golden = golden!("manifest_header");
     assert_eq!(&*samples::manifest_header().encode(), golden);
     assert_eq!(ManifestHeader::decode(&golden), Ok(samples::manifest_header()));
+}
+
+#[test]
+fn the_page_for_other_processes_has_its_golden_bytes() {
+    let golden = golden!("live");
+    assert_eq!(&samples::live().encode()[..], golden);
+    assert_eq!(golden.first_chunk().and_then(Live::decode), Some(samples::live()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with an example for each.
 
 mod looking;
+mod salvage;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 use quipu::{ExpectedVersion, Position, Timestamp, Uuid};
 
 pub(crate) use self::looking::{ChoiceArgs, ReadArgs, StatArgs, StreamsArgs, TailArgs};
+pub(crate) use self::salvage::SalvageArgs;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::time;
@@ -84,6 +86,7 @@ pub(crate) enum Command {
     Streams(StreamsArgs),
     Stat(StatArgs),
     Verify(VerifyArgs),
+    Salvage(SalvageArgs),
     RebuildIndex(RebuildIndexArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -91,8 +94,9 @@ pub(crate) enum Command {
 
 /// Show what the store does, in seconds, on a bundled sample of real events.
 ///
-/// Imports the sample, refuses a conflict, kills a writing process in the middle, recovers, resumes,
-/// and verifies. Every figure is measured as it is shown. Exits with 1 if anything did not hold.
+/// Imports the sample, reads a history, queries by tags, refuses a conflict, lets a second process follow,
+/// kills a writing process in the middle, recovers, resumes, and verifies. Every figure is measured as it is
+/// shown. Exits with 1 if anything did not hold.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu demo\n  quipu demo --keep")]
 pub(crate) struct DemoArgs {

@@ -1,6 +1,8 @@
 //! Damage met while events are read: reported as it is met, and read on behind it.
 
-use quipu::{Damage, ErrorKind};
+use std::path::Path;
+
+use quipu::{Damage, ErrorKind, Mode, Store};
 
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -12,9 +14,20 @@ pub(crate) struct Damages<'o> {
     last: Option<Damage>,
 }
 
+/// Opens a store to be read. What is lost as a whole is reported at once: who reads by the index may not come
+/// by it.
+pub(crate) fn open<'o>(path: &Path, output: &'o Output) -> Result<(Store, Damages<'o>), Failure> {
+    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
+    let mut damages = Damages::reported(output);
+    for damage in &store.opening().lost {
+        damages.take(damage.clone(), &Failure::from(damage));
+    }
+    Ok((store, damages))
+}
+
 impl<'o> Damages<'o> {
     /// Reports damage on standard error.
-    pub(crate) fn reported(output: &'o Output) -> Damages<'o> {
+    fn reported(output: &'o Output) -> Damages<'o> {
         Damages { output: Some(output), last: None }
     }
 
@@ -26,17 +39,22 @@ impl<'o> Damages<'o> {
     /// Takes damage behind which the reading goes on, and fails on everything else: on any other error, and
     /// on the same damage again.
     pub(crate) fn pass(&mut self, error: quipu::Error) -> Result<(), Failure> {
-        let damage = error.damage().cloned();
-        let goes_on = error.kind() == ErrorKind::Damaged && damage.is_some() && damage != self.last;
+        let damage = error.damage().filter(|_| error.kind() == ErrorKind::Damaged).cloned();
         let failure = Failure::from(error);
-        if !goes_on {
-            return Err(failure);
+        match damage {
+            Some(damage) if self.last.as_ref() != Some(&damage) => {
+                self.take(damage, &failure);
+                Ok(())
+            }
+            _ => Err(failure),
         }
+    }
+
+    fn take(&mut self, damage: Damage, failure: &Failure) {
         if let Some(output) = self.output {
-            output.failure(&failure);
+            output.failure(failure);
         }
-        self.last = damage;
-        Ok(())
+        self.last = Some(damage);
     }
 
     /// Whether there was any.

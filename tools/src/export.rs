@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use quipu::{Event, Events, Mode, Store};
+use quipu::{Event, Events};
 
 use crate::cli::ExportArgs;
+use crate::damages;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::print::{self, Printer, Stop, Style};
 
 /// Writes the events; exit code 1 if some are damaged.
 pub(crate) fn run(path: &Path, args: &ExportArgs, output: &Output) -> Result<Exit, Failure> {
-    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
+    let (store, damages) = damages::open(path, output)?;
     let mut events = args.choice.select(&store).starting_at(args.from).events()?;
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(damages);
     let ended = write_all(&mut events, args, &mut printer);
     printer.finish(ended)
 }

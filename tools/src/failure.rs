@@ -85,6 +85,14 @@ impl Failure {
         self
     }
 
+    /// The same with where damage is.
+    fn damage(self, damage: &quipu::Damage) -> Failure {
+        self.detail("file", damage.file.display().to_string())
+            .detail("offset", damage.offset.0)
+            .detail("bytes", damage.bytes)
+            .detail("positions", json!([damage.positions.start.0, damage.positions.end.0]))
+    }
+
     /// As an object for scripts.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
@@ -109,14 +117,19 @@ impl From<quipu::Error> for Failure {
         if error.kind() == quipu::ErrorKind::Damaged {
             failure.exit = Exit::Found;
         }
-        if let Some(damage) = error.damage() {
-            failure = failure
-                .detail("file", damage.file.display().to_string())
-                .detail("offset", damage.offset.0)
-                .detail("bytes", damage.bytes)
-                .detail("positions", json!([damage.positions.start.0, damage.positions.end.0]));
+        match error.damage() {
+            Some(damage) => failure.damage(damage),
+            None => failure,
         }
-        failure
+    }
+}
+
+impl From<&quipu::Damage> for Failure {
+    fn from(damage: &quipu::Damage) -> Failure {
+        let file = damage.file.display();
+        let message = format!("{file} at offset {}: {}", damage.offset, damage.what);
+        let kind = quipu::ErrorKind::Damaged;
+        Failure::new(kind.code(), message, kind.advice()).exit(Exit::Found).damage(damage)
     }
 }
 

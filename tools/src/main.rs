@@ -18,6 +18,7 @@ mod output;
 mod print;
 mod read;
 mod rebuild;
+mod salvage;
 mod shell;
 mod stat;
 mod streams;
@@ -62,6 +63,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Streams(args) => streams::run(cli.store()?, args, output),
         Command::Stat(args) => stat::run(cli.store()?, args, output),
         Command::Verify(_) => verify::run(cli.store()?, output),
+        Command::Salvage(args) => salvage::run(cli.store()?, args, output),
         Command::RebuildIndex(_) => rebuild::run(cli.store()?, output),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use quipu::{Events, Mode, Store};
+use quipu::{Events, Store};
 
 use crate::cli::ReadArgs;
+use crate::damages;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::print::{Page, Printer, Stop, Style};
 
 /// Prints the events; exit code 1 if some are damaged.
 pub(crate) fn run(path: &Path, args: &ReadArgs, output: &Output) -> Result<Exit, Failure> {
-    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
+    let (store, damages) = damages::open(path, output)?;
     let mut selection = store.stream(&args.stream);
     if let Some(version) = args.from {
         selection = selection.from(version);
@@ -20,7 +21,7 @@ pub(crate) fn run(path: &Path, args: &ReadArgs, output: &Output) -> Result<Exit,
         selection = selection.backward();
     }
     let mut events = selection.limit(args.limit.unwrap_or(u64::MAX)).events()?;
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(damages);
     let style = output.style(Page::history(output));
     let ended = print(&mut events, style, &mut printer);
     let found = printer.events() > 0 || printer.met_damage();

@@ -4,11 +4,11 @@ mod parts;
 
 use std::path::Path;
 
-use quipu::{Depth, Events, Layout, Mode, Standing, Store, Timestamp};
+use quipu::{Depth, Events, Layout, Standing, Store, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::StatArgs;
-use crate::damages::Damages;
+use crate::damages::{self, Damages};
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output, plural};
 use crate::print::printable;
@@ -32,18 +32,19 @@ pub(crate) fn run(path: &Path, args: &StatArgs, output: &Output) -> Result<Exit,
     });
     bar.finish_and_clear();
     let layout = layout?;
-    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
-    let mut damages = Damages::reported(output);
+    let (store, lost) = damages::open(path, output)?;
+    // `verify` says more of what is met here than could be said in passing.
+    let mut damages = Damages::silent();
     let first = recorded(store.all().events()?, &mut damages)?;
     let last = recorded(store.all().backward().events()?, &mut damages)?;
     let stat = Stat { layout, streams: count_streams(&store)?, first, last };
     print(path, &stat, output);
     output.object(&stat.to_json());
-    if layout.records.is_some_and(|records| records.unreadable > 0) {
+    if damages.any() || layout.records.is_some_and(|records| records.unreadable > 0) {
         output.remark("some of the log is damaged: `quipu verify` says where");
         return Ok(Exit::Found);
     }
-    Ok(damages.exit())
+    Ok(lost.exit())
 }
 
 /// When the first event that can be read was recorded.

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use quipu::{Mode, Store, StreamHead};
+use quipu::{Store, StreamHead};
 use serde_json::json;
 
 use crate::cli::StreamsArgs;
+use crate::damages;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Report, count, plural};
 use crate::print::{Printer, Stop, printable};
 
 /// Lists the streams; exit code 1 if some cannot be listed, or counted.
 pub(crate) fn run(path: &Path, args: &StreamsArgs, output: &Output) -> Result<Exit, Failure> {
-    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
-    let mut list = List { output, printer: Printer::new(output), streams: 0, events: 0 };
+    let (store, damages) = damages::open(path, output)?;
+    let mut list = List { output, printer: Printer::new(damages), streams: 0, events: 0 };
     let ended = list.fill(&store, &args.prefix);
     let whole = ended.is_ok();
     let (streams, events) = (list.streams, list.events);

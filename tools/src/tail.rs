@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use quipu::{Delivery, Mode, Position, Store, Subscription, Version};
+use quipu::{Delivery, Position, Store, Subscription, Version};
 
 use crate::choice::Chosen;
 use crate::cli::TailArgs;
-use crate::damages::Damages;
+use crate::damages::{self, Damages};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::print::{Page, Printer, Stop, Style};
 
 /// Prints the events; exit code 1 if some are damaged.
 pub(crate) fn run(path: &Path, args: &TailArgs, output: &Output) -> Result<Exit, Failure> {
-    let store = Store::builder(path).mode(Mode::ReadOnly).open()?;
+    let (store, damages) = damages::open(path, output)?;
     let start = find_start(&store, args)?;
     let chosen = start.apply(args.choice.select(&store));
     let style = output.style(Page::news(output));
-    let mut tail = Tail { args, printer: Printer::new(output), style };
+    let mut tail = Tail { args, printer: Printer::new(damages), style };
     let ended = match (args.follow, chosen) {
         (false, chosen) => tail.print(chosen),
         (true, Chosen::OfStream(selection)) => tail.follow(selection.subscribe()?),
@@ -86,20 +86,22 @@ struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Prints what is there. A writer may have added more since the start was found.
+    /// Prints what is there. A writer may have added more since the start was found; that is read, because
+    /// damage may stand behind the last good event, and not printed.
     fn print(&mut self, chosen: Chosen<'_>) -> Result<(), Stop> {
         let mut events = chosen.events()?;
-        while self.printer.events() < self.args.lines {
+        loop {
             match events.next() {
-                Ok(Some(event)) if self.args.choice.admits(&event) => {
-                    self.printer.event(self.style, &event)?;
+                Ok(Some(event)) => {
+                    let is_meant = self.printer.events() < self.args.lines;
+                    if is_meant && self.args.choice.admits(&event) {
+                        self.printer.event(self.style, &event)?;
+                    }
                 }
-                Ok(Some(_)) => {}
-                Ok(None) => break,
+                Ok(None) => return Ok(()),
                 Err(error) => self.printer.damage(error)?,
             }
         }
-        Ok(())
     }
 
     /// Prints what is there and what comes, until there will be no more.

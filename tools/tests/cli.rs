@@ -24,6 +24,8 @@ mod read;
 mod rebuild;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/salvage.rs"]
+mod salvage;
 #[path = "cli/stat.rs"]
 mod stat;
 #[path = "cli/streams.rs"]

@@ -75,6 +75,8 @@ pub struct FileBytes {
     pub manifest: u64,
     /// Room set aside for times without.
     pub ballast: u64,
+    /// The page by which other processes follow the writer.
+    pub live: u64,
     /// Files that were never finished, and what is none of the store's.
     pub other: u64,
 }
@@ -84,8 +86,8 @@ impl FileBytes {
     #[must_use]
     pub fn total(&self) -> u64 {
         let FileBytes { frames, segment_headers, free, left, .. } = *self;
-        let FileBytes { indexes, runs, manifest, ballast, other, .. } = *self;
-        [frames, segment_headers, free, left, indexes, runs, manifest, ballast, other]
+        let FileBytes { indexes, runs, manifest, ballast, live, other, .. } = *self;
+        [frames, segment_headers, free, left, indexes, runs, manifest, ballast, live, other]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
@@ -186,6 +188,7 @@ impl Counting<'_> {
                 return Ok(());
             }
             Role::Fixed if name == "manifest" => &mut files.manifest,
+            Role::Fixed if name == "live" => &mut files.live,
             Role::Ballast => &mut files.ballast,
             Role::Index(_) => &mut files.indexes,
             Role::Run(_) => &mut files.runs,

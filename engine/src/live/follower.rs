@@ -97,34 +97,36 @@ impl Follower {
     }
 
     fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
-        let live = state.page.as_ref().and_then(load);
-        let Some(live) = live.filter(|live| state.author == Author::Telling(live.epoch)) else {
-            return self.look_around(state, segments);
+        let is_told = matches!(state.author, Author::Telling(_));
+        let taken = match state.page.as_ref().and_then(load) {
+            Some(live) if state.author != Author::Telling(live.epoch) => Ok(!is_told),
+            Some(live) if state.told == Some(live) => Ok(true),
+            Some(live) => state.take_over(segments, &live),
+            None => Ok(!is_told),
         };
-        if state.told != Some(live) {
-            return state.take_over(segments, &live);
+        // What cannot be taken over may be the last word of a writer that is gone.
+        let doubtful = !matches!(taken, Ok(true));
+        let now = segments.shelf.disk.elapsed();
+        if doubtful || now.saturating_sub(state.seen) >= PATIENCE {
+            state.seen = now;
+            if self.look_around(state, segments)? {
+                return Ok(());
+            }
         }
-        self.look_around(state, segments)
+        taken.map(drop)
     }
 
-    /// Looks whether the writer is still there, or another has come: not at every call.
-    fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
+    /// Looks whether the writer is still there, and goes on with what is there now if not: true then.
+    fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<bool> {
         let shelf = &segments.shelf;
-        let now = shelf.disk.elapsed();
-        let fell_silent = matches!(state.author, Author::Telling(_))
-            && state.page.as_ref().and_then(load).is_none();
-        if !fell_silent && now.saturating_sub(state.seen) < PATIENCE {
-            return Ok(());
-        }
-        state.seen = now;
         if author(&*shelf.disk, &shelf.directory)? == state.author {
-            return Ok(());
+            return Ok(false);
         }
         let found = look(&shelf.disk, &shelf.directory, &self.options)?;
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
         if theirs < ours && found.author == Author::Silent {
             // It has not recovered yet, or does not tell: what it will show is not known.
-            return Ok(());
+            return Ok(true);
         }
         if theirs < ours || !same_event(segments, &found.segments, ours)? {
             let error = lost(ours.min(theirs));
@@ -133,7 +135,7 @@ impl Follower {
         }
         segments.adopt(&found.segments);
         state.settle(found);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -146,13 +148,14 @@ impl State {
         self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
     }
 
-    /// Takes over what the writer tells: first the segments, then the index of what is new, then the bounds.
-    fn take_over(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<()> {
+    /// Takes over what the writer tells: first the segments, then the index of what is new, then the bounds. False
+    /// if the log does not show as much.
+    fn take_over(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<bool> {
         let sealed = self.told.map(|told| told.sealed);
         let last = segments.view().table.segments.last().map(|segment| segment.id);
         let rolled = last.is_none_or(|last| last < live.visible.segment());
         if (rolled || sealed != Some(live.sealed)) && !self.follow_rolls(segments, live)? {
-            return Ok(());
+            return Ok(false);
         }
         let view = View {
             visible: live.visible,
@@ -163,7 +166,7 @@ impl State {
         self.post(&view)?;
         segments.publish(view.visible, view.durable, view.visible_position);
         self.told = Some(*live);
-        Ok(())
+        Ok(true)
     }
 
     /// Posts what is new to the indexes in memory.

@@ -1,5 +1,6 @@
 //! Finding out where a store stands, for reading it.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, Page};
@@ -8,7 +9,7 @@ use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId};
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
-use crate::recovery::{State, Survey, Tip};
+use crate::recovery::{Opening, State, Survey, Tip};
 use crate::segments::{Bounds, Segments, Shelf};
 use crate::{Error, Options, Result};
 
@@ -33,7 +34,7 @@ pub(crate) struct Look {
     pub(crate) told: Option<Live>,
     /// Segments that are not sealed.
     pub(crate) unsealed: Vec<SegmentId>,
-    pub(crate) strangers: Vec<String>,
+    pub(crate) opening: Opening,
 }
 
 /// Finds out what can be read of a store, beside a writer or without one.
@@ -51,13 +52,14 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let bounds = match told {
         Some(live) => bounds_told(&survey, &live),
         None if locked => bounds_proven(&mut survey)?,
-        None => bounds_found(&survey),
+        None => bounds_settled(&mut survey)?,
     };
     let author = match told {
         Some(live) => Author::Telling(live.epoch),
         None if locked => Author::Silent,
         None => Author::Nobody,
     };
+    let lost = survey.lost();
     survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
     let segments = assemble(disk, &survey, options, bounds)?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
@@ -67,7 +69,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         page: page.filter(|_| told.is_some()),
         told: told.filter(|live| live.visible == bounds.visible),
         unsealed: unsealed.map(|part| part.segment.id).collect(),
-        strangers: survey.strangers,
+        opening: Opening { strangers: survey.strangers, lost, ..Opening::default() },
     })
 }
 
@@ -85,8 +87,33 @@ pub(crate) fn assemble(
     Ok(segments)
 }
 
+/// As far as the log has been found, which is made durable first where nobody has said that it is: what is read
+/// once must be there for ever. Where that fails, as far as it is known to be durable.
+pub(crate) fn bounds_settled(survey: &mut Survey) -> Result<Bounds> {
+    let found = bounds_found(survey);
+    let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last()) else {
+        return Ok(found);
+    };
+    // Of a damaged log nobody knows how much was durable: what is left of it is shown.
+    let (Some(unsealed), true) = (last.unsealed(), survey.damage.is_empty()) else {
+        return Ok(found);
+    };
+    if *durable >= last.end {
+        return Ok(found);
+    }
+    match unsealed.file.file.sync_data() {
+        Ok(()) => Ok(found),
+        // Whatever is there has been read from the medium.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(found),
+        Err(error) => {
+            tracing::warn!(%error, "what is not known to be durable is not shown");
+            bounds_proven(survey)
+        }
+    }
+}
+
 /// As far as the log has been found.
-pub(crate) fn bounds_found(survey: &Survey) -> Bounds {
+fn bounds_found(survey: &Survey) -> Bounds {
     let end = survey.end().unwrap_or_default();
     Bounds { visible: end, durable: end, next_position: survey.next_position }
 }

@@ -15,5 +15,5 @@ mod teller;
 mod watch;
 
 pub(crate) use follower::Follower;
-pub(crate) use look::{assemble, bounds_found, look};
+pub(crate) use look::{assemble, bounds_settled, look};
 pub(crate) use teller::Teller;

@@ -8,7 +8,8 @@
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 
-use super::survey::{Candidate, Part, State, Survey, Tip};
+use super::survey::{Beyond, Candidate, Part, State, Survey, Tip};
+use super::unsealed::written_on;
 use crate::{Damage, Error, Result};
 
 /// Adds the unsealed segments to the survey's parts.
@@ -195,30 +196,36 @@ fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
     Error::damaged(damage)
 }
 
-/// For reading what is left of a damaged log: every segment that holds anything, in the order of their
-/// numbers, as far as anything valid stands in it.
+/// For reading what is left of a damaged log: every segment that holds anything, as far as it belongs to the log.
+///
+/// Links are followed where there are any: one names the segment before and where that ends, so what it goes round was
+/// given up by a recovery.
 fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     survey.parts.retain(|part| part.sealed().is_some());
     survey.unused.clear();
     survey.blank = None;
     survey.tip = Tip::Unclean { durable: FIRST_FRAME, dropped_bytes: 0 };
-    let closed = survey.closed().map(|(end, _)| end);
-    for (index, candidate) in candidates.iter().enumerate() {
+    let mut named: Option<Lsn> = None;
+    for candidate in candidates.iter().rev() {
         let beyond = candidate.search_on()?;
-        if candidate.scan.link.is_none() && beyond.first.is_none() {
+        let id = candidate.file().id;
+        let gone_round = named.is_some_and(|end| end.segment() < id) && !candidate.holds(&beyond);
+        let empty = candidate.scan.link.is_none() && beyond.first.is_none();
+        if gone_round || empty {
             continue;
         }
-        let id = candidate.file().id;
-        let named = candidates[index + 1..].iter().find_map(|later| {
-            let (end, _) = later.scan.link?.predecessor?;
-            (end.segment() == id).then(|| end.offset())
-        });
-        let closed = closed.filter(|closed| closed.segment() == id).map(Lsn::offset);
-        let end = named.or(closed).unwrap_or(beyond.end).min(candidate.file().size);
-        let next_position = survey.next_position.max(last_position(candidate, &beyond)?);
+        let end = match named.filter(|end| end.segment() == id) {
+            Some(end) => end.offset(),
+            None => unnamed_end(survey, candidate, &beyond)?,
+        };
+        let end = end.min(candidate.file().size);
+        let next_position = survey.next_position.max(last_position(candidate, end)?);
+        let last_time = survey.last_time.max(candidate.scan.last_time);
         add(survey, candidate, end);
-        survey.next_position = next_position;
-        if let (None, Some(part)) = (candidate.scan.link, survey.parts.last_mut()) {
+        (survey.next_position, survey.last_time) = (next_position, last_time);
+        if let Some(link) = candidate.scan.link {
+            named = Some(link.predecessor.map_or(Lsn::default(), |(end, _)| end));
+        } else if let Some(part) = survey.parts.last_mut() {
             // The first position that is left; readers look for those before in the segments before.
             part.base = beyond.first.unwrap_or(next_position);
         }
@@ -227,12 +234,22 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     Ok(())
 }
 
+/// Where a segment ends that no link names the end of.
+fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Result<ByteOffset> {
+    let file = candidate.file();
+    let closed = survey.closed().filter(|(end, _)| end.segment() == file.id);
+    match closed {
+        Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
+        _ => candidate.own_end(beyond),
+    }
+}
+
 /// The position after the last valid frame of a damaged segment.
-fn last_position(candidate: &Candidate, beyond: &super::survey::Beyond) -> Result<Position> {
-    let mut frames = candidate.file().frames(candidate.file().capacity);
+fn last_position(candidate: &Candidate, end: ByteOffset) -> Result<Position> {
+    let mut frames = candidate.file().frames(end);
     let mut position = candidate.scan.next_position;
     let mut at = candidate.scan.end;
-    while at < beyond.end {
+    while at < end {
         let found = frames.find(at, position, candidate.scan.last_time);
         let Some((offset, header)) = found.map_err(|error| candidate.file().io(error))? else {
             break;

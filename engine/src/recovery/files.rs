@@ -1,5 +1,7 @@
 //! Segments' files, compared with what the manifest lists.
 
+use std::path::Path;
+
 use quipu_disk::{Access, Disk, read_exact_at};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
@@ -7,7 +9,7 @@ use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
 use super::scan::SegmentFile;
 use super::survey::Survey;
 use crate::manifest::Listed;
-use crate::{Error, ErrorKind, Result};
+use crate::{Damage, Error, ErrorKind, Result};
 
 impl Survey {
     /// Opens a segment's file and compares its header with what the manifest lists; without a listing
@@ -38,7 +40,10 @@ impl Survey {
         }
         let header = header.ok().map(|header| (header.salt, header.capacity));
         let facts = facts.map(|facts| (facts.salt, facts.capacity)).or(header);
-        let Some((salt, capacity)) = facts else { return Ok(None) };
+        let Some((salt, capacity)) = facts else {
+            self.gone.insert(id);
+            return Ok(None);
+        };
         if size != capacity.0 {
             let cut = FormatError::Truncated { needed: capacity.0, available: size };
             self.damage.push(Error::format(&path, ByteOffset(size), &cut));
@@ -60,6 +65,16 @@ impl Survey {
             self.open_segment(disk, id, listed.get(&id))?;
         }
         Ok(())
+    }
+
+    /// What is damaged and stands in no segment that is read: no reader comes by it.
+    pub(crate) fn lost(&self) -> Vec<Damage> {
+        let is_read = |file: &Path| {
+            let mut parts = self.parts.iter().map(|part| self.directory.segment(part.segment.id));
+            file == self.directory.manifest() || parts.any(|part| part == file)
+        };
+        let damage = self.damage.iter().filter_map(Error::damage);
+        damage.filter(|damage| !is_read(&damage.file)).cloned().collect()
     }
 
     /// Whether a file that the manifest does not list is none of this store's: another store has written

@@ -29,7 +29,7 @@ use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
 use crate::pipeline::{SegmentRef, Start, Tail};
 use crate::segments::{Segments, Shelf};
-use crate::{Error, ErrorKind, Options, Result, writer};
+use crate::{Damage, Error, ErrorKind, Options, Result, writer};
 
 pub(crate) use scan::{Scan, SegmentFile};
 pub(crate) use survey::{Part, State, Survey, Tip};
@@ -49,6 +49,9 @@ pub struct Opening {
     pub postponed: Option<String>,
     /// Names of files in the store's directory that are none of its own. They are left alone.
     pub strangers: Vec<String>,
+    /// Segments that a store opened to be read has lost as a whole. Their events are not there for any reader,
+    /// and who reads by stream, category, type or tag may not learn of them in any other way.
+    pub lost: Vec<Damage>,
 }
 
 /// What recovery found behind the last place known to be durable.
@@ -282,7 +285,7 @@ impl Resuming<'_> {
             unsealed: unsealed.collect(),
         };
         let Survey { strangers, parts, index, .. } = self.survey;
-        let opening = Opening { created: false, recovered, postponed: None, strangers };
+        let opening = Opening { recovered, strangers, ..Opening::default() };
         let (manifest, segments) = (self.manifest, self.segments);
         Ready { manifest, start, parts, segments, index, opening }
     }

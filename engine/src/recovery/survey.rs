@@ -90,6 +90,8 @@ pub(crate) struct Survey {
     pub(crate) blank: Option<SegmentFile>,
     /// Segments that hold nothing of the log; their files may go.
     pub(crate) unused: Vec<SegmentId>,
+    /// Segments of which nothing can be read: their file is missing, or nobody knows its salt. In order.
+    pub(crate) gone: BTreeSet<SegmentId>,
     /// Files that are not complete.
     pub(crate) temporary: Vec<String>,
     /// Files that are none of the store's.
@@ -180,6 +182,7 @@ impl Survey {
             last_time: Timestamp(0),
             blank: None,
             unused: Vec::new(),
+            gone: BTreeSet::new(),
             temporary: Vec::new(),
             strangers: Vec::new(),
             index: IndexNames::default(),
@@ -213,6 +216,7 @@ impl Survey {
                 Error::io("listing", path, error)
             }
         })?;
+        self.directory.refuse_unfinished(&names)?;
         if !names.iter().any(|name| matches!(Directory::role(name), Role::Segment(_))) {
             let detail = format!("{} is no Quipu store: it has no manifest", path.display());
             return Err(Error::new(ErrorKind::NoStore, detail));
@@ -270,6 +274,7 @@ impl Survey {
     }
 
     fn note_missing(&mut self, id: SegmentId, positions: std::ops::Range<Position>) {
+        self.gone.insert(id);
         let file = self.directory.segment(id);
         let what = "the segment is missing".into();
         let damage = Damage { file, offset: ByteOffset(0), bytes: 0, positions, what };
@@ -337,15 +342,36 @@ impl Candidate {
     /// Whether the segment holds an event that was durable, or something durable that cannot be read. One
     /// that is no part of the log may hold neither.
     pub(super) fn holds_more(&self) -> Result<bool> {
-        let durable = self.search_on()?.durable;
+        Ok(self.holds(&self.search_on()?))
+    }
+
+    /// The same, where what stands behind the first bad frame is known.
+    pub(super) fn holds(&self, beyond: &Beyond) -> bool {
+        let durable = beyond.durable;
         let events = self.scan.base < self.scan.next_position;
-        Ok(durable > self.scan.end || (events && durable > FIRST_FRAME))
+        durable > self.scan.end || (events && durable > FIRST_FRAME)
+    }
+
+    /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
+    /// durable.
+    pub(super) fn own_end(&self, beyond: &Beyond) -> Result<ByteOffset> {
+        if beyond.durable <= self.scan.end {
+            return Ok(self.scan.end);
+        }
+        let mut frames = self.file().frames(self.file().capacity);
+        let mut end = beyond.durable;
+        while let Ok(frame) = frames.frame_at(end).map_err(|error| self.file().io(error))?
+            && frame.body().is_ok()
+        {
+            end = frame.end();
+        }
+        Ok(end)
     }
 
     /// Looks behind the first bad frame for later ones that are valid.
     pub(super) fn search_on(&self) -> Result<Beyond> {
         let mut frames = self.file().frames(self.file().capacity);
-        let mut beyond = Beyond { durable: self.scan.durable, end: self.scan.end, first: None };
+        let mut beyond = Beyond { durable: self.scan.durable, first: None };
         let mut at = ByteOffset(self.scan.end.0 + quipu_format::UNIT_BYTES);
         let (position, time) = (self.scan.next_position, self.scan.last_time);
         while let Some((offset, header)) =
@@ -353,7 +379,6 @@ impl Candidate {
         {
             beyond.first.get_or_insert(header.first_position);
             beyond.durable = beyond.durable.max(header.durable_to);
-            beyond.end = ByteOffset(offset.0 + u64::from(header.len));
             at = ByteOffset(offset.0 + quipu_format::UNIT_BYTES);
         }
         Ok(beyond)
@@ -364,8 +389,6 @@ impl Candidate {
 pub(super) struct Beyond {
     /// How far any valid frame, before or behind, calls the segment durable.
     pub(super) durable: ByteOffset,
-    /// Where the last valid frame ends.
-    pub(super) end: ByteOffset,
     /// Position of the first valid frame behind.
     pub(super) first: Option<Position>,
 }

@@ -108,7 +108,7 @@ fn start(file: &SegmentFile, index: &Sealed, limit: ByteOffset) -> Result<Option
 }
 
 /// Whether a frame stands where the log is said to be closed: then the manifest is older than the log.
-fn written_on(file: &SegmentFile, closed: ByteOffset) -> Result<bool> {
+pub(super) fn written_on(file: &SegmentFile, closed: ByteOffset) -> Result<bool> {
     let limit = ByteOffset(file.size.0.min(closed.0.saturating_add(PROBE_BYTES)));
     let mut frames = Frames::new(&*file.file, file.salt, limit);
     frames.has_header(closed).map_err(|error| file.io(error))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use quipu::stepping::{Part, Step, Stepper, Waiting};
 use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
-use quipu_disk::{Access, Disk, FaultDisk, MemoryDisk, RealDisk, write_all_at};
+use quipu_disk::{
+    Access, Disk, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut, RealDisk, write_all_at,
+};
 
 use crate::follower::{
     ABOUT, About, Got, PATH, append, event, open, open_with, options, pause, write,
@@ -250,4 +252,39 @@ fn read(disk: &MemoryDisk, path: &Path) -> Vec<u8> {
     let mut bytes = vec![0; file.size().unwrap() as usize];
     quipu_disk::read_exact_at(&*file, &mut bytes, 0).unwrap();
     bytes
+}
+
+/// A disk as a killed writer has left it: one event was acknowledged, another written and not synced.
+fn left_behind() -> FaultDisk {
+    let disk = FaultDisk::new(17);
+    let shared = || Arc::new(disk.clone()) as Arc<dyn Disk>;
+    let first = stepper(&shared, Durability::Sync);
+    place(&first, Durability::Sync);
+    work(&first);
+    place(&first, Durability::Sync);
+    assert!(first.take_job());
+    first.finish_job();
+    disk.kill()
+}
+
+#[test]
+fn what_a_killed_writer_did_not_sync_is_made_durable_before_it_is_shown() {
+    let read_only = |disk: &FaultDisk| {
+        let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) };
+        Store::builder(PATH).disk(Arc::new(disk.clone())).options(options).open()
+    };
+    let disk = left_behind();
+    assert_eq!(About::All.read(&read_only(&disk).unwrap()).len(), 2);
+    let operations = disk.operations();
+    let mut seen_less = 0;
+    for at in 0..operations {
+        let disk = left_behind();
+        disk.plan(Fault { at, kind: FaultKind::Error(std::io::ErrorKind::Other), sticky: false });
+        let seen = read_only(&disk).map_or(0, |reader| About::All.read(&reader).len());
+        let after = disk.power_cut(PowerCut::LoseAll);
+        let kept = About::All.read(&open(&after)).len();
+        assert!(kept >= seen, "{seen} seen and {kept} kept when operation {at} fails");
+        seen_less += usize::from(seen == 1);
+    }
+    assert_eq!(seen_less, 1, "where the sync failed, what was acknowledged is shown");
 }

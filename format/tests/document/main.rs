@@ -17,7 +17,8 @@ use quipu_format::index::{Entry, HeadEntry};
 use quipu_format::manifest::{EDIT_BYTES_MAX, EDIT_HEADER_BYTES, Edit};
 use quipu_format::record::{self, Codec, RECORD_HEADER_BYTES};
 use quipu_format::{
-    ByteOffset, FORMAT_VERSION, PAGE_BYTES, Position, SEAL_BODY_BYTES, Timestamp, Version, limits,
+    ByteOffset, FORMAT_VERSION, LIVE_BYTES, PAGE_BYTES, Position, SEAL_BODY_BYTES, Timestamp,
+    Version, limits,
 };
 use samples::Event;
 use tables::{Document, OFFSETS};
@@ -25,7 +26,7 @@ use tables::{Document, OFFSETS};
 const PAGE: usize = PAGE_BYTES as usize;
 
 /// Every table of offsets with the size of what it lays out.
-const SIZES: [(&str, usize); 21] = [
+const SIZES: [(&str, usize); 22] = [
     ("Segment header", PAGE),
     ("Frame header", FRAME_HEADER_BYTES),
     ("Link", LINK_FRAME_BYTES - FRAME_HEADER_BYTES),
@@ -47,6 +48,7 @@ const SIZES: [(&str, usize); 21] = [
     ("Postings", 8),
     ("Offsets", 8),
     ("Names", HEAD_BYTES as usize),
+    ("Live page", LIVE_BYTES),
 ];
 
 #[test]
@@ -157,6 +159,23 @@ fn each_field_of_a_header_page_stands_at_its_offset() {
         ("generation", &3u64.to_le_bytes()),
     ];
     document.compare("Manifest header", &samples::manifest_header().encode(), &manifest);
+}
+
+#[test]
+fn each_field_of_the_page_for_other_processes_stands_at_its_offset() {
+    let Some(document) = Document::read() else { return };
+    let fields: [(&str, &[u8]); 6] = [
+        ("epoch", &samples::EPOCH.0),
+        ("durable", &samples::live().durable.0.to_le_bytes()),
+        ("visible", &samples::live().visible.0.to_le_bytes()),
+        ("next_position", &1100u64.to_le_bytes()),
+        ("sealed", &2u32.to_le_bytes()),
+        ("layout", &1u32.to_le_bytes()),
+    ];
+    let mut bytes = samples::live().encode();
+    // The checksum has golden bytes.
+    bytes[48..52].fill(0);
+    document.compare("Live page", &bytes, &fields);
 }
 
 #[test]

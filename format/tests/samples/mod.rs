@@ -11,8 +11,8 @@ use quipu_format::manifest::{Edit, Ending, ManifestHeader};
 use quipu_format::record::{self, Check, Codec, Fields, Record};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{
-    ByteOffset, Epoch, FormatError, Hash, Lsn, Position, Salt, Seal, SegmentId, StoreId, Timestamp,
-    Version, frame,
+    ByteOffset, Epoch, FormatError, Hash, Live, Lsn, Position, Salt, Seal, SegmentId, StoreId,
+    Timestamp, Version, frame,
 };
 
 pub(crate) mod index;
@@ -60,6 +60,16 @@ pub(crate) fn manifest_header() -> ManifestHeader {
 }
 
 /// A header of this kind, with the length that the kind has.
+pub(crate) fn live() -> Live {
+    Live {
+        epoch: EPOCH,
+        durable: Lsn::new(SegmentId(7), ByteOffset(0x8000 * 16)),
+        visible: Lsn::new(SegmentId(7), ByteOffset(0x8004 * 16)),
+        next_position: Position(1100),
+        sealed: 2,
+    }
+}
+
 pub(crate) fn header(kind: FrameKind, position: u64, time: i64, durable_to: u64) -> FrameHeader {
     FrameHeader {
         kind,

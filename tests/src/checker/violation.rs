@@ -59,6 +59,8 @@ pub enum Rule {
     Stuck,
     /// Two recoveries of the same bytes come to different ends.
     Undecided,
+    /// A salvage of an undamaged store keeps other events than its recovery.
+    Salvage,
     /// The engine panicked.
     Panic,
     /// The history makes no sense: a mistake of the test.

@@ -11,6 +11,8 @@ use crate::subject::{End, Opened, Sticky};
 
 /// Openings that may be interrupted one after another.
 const INTERRUPTIONS_MAX: usize = 5;
+/// Every so many crashes, a copy of what is left is salvaged: that takes as long as many steps.
+const SALVAGE_EVERY: u64 = 7;
 /// Openings until one must succeed: what was planned before may interrupt some more.
 const OPENINGS_MAX: usize = 10;
 
@@ -86,6 +88,12 @@ impl World {
             return self.reopen();
         }
         let found = self.subject.peek()?;
+        if self.subject.counts.crashes.is_multiple_of(SALVAGE_EVERY) {
+            let kept = self.subject.salvage()?;
+            ensure(kept == found, Rule::Salvage, || {
+                format!("{} events are kept of {}", kept.len(), found.len())
+            })?;
+        }
         let lasts = matches!(end, End::Cut(_));
         match self.reopen_through(lasts)? {
             true => ensure(self.subject.checker().is_exactly(&found), Rule::Undecided, || {

@@ -1,23 +1,26 @@
 //! A store under test: driven step by step on a fault disk, and every answer told to the checker.
 
 mod appends;
+mod elsewhere;
 mod faults;
 mod following;
 mod past;
 mod questions;
 mod reads;
+mod salvage;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use quipu::stepping::Stepper;
-use quipu::{ErrorKind, Options};
+use quipu::{Durability, ErrorKind, Options};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
 use crate::checker::{Checked, Checker, Rule, Violation, ensure};
 use crate::history::{Crash, Entry, Seen};
 use appends::InFlight;
 pub use appends::{Attempt, Submission, Wish};
+use elsewhere::Elsewhere;
 pub use faults::{Faults, Sticky};
 use past::Past;
 pub use reads::Cursor;
@@ -105,6 +108,10 @@ pub struct Subject {
     checker: Checker,
     ids: Ids,
     in_flight: InFlight,
+    /// Another process that reads the store.
+    elsewhere: Option<Elsewhere>,
+    /// A life on this disk ended without a sync of all that was visible.
+    lost_unsynced: bool,
     past: Past,
     /// What was planned to go wrong in this life.
     pub faults: Faults,
@@ -126,6 +133,8 @@ impl Subject {
             checker,
             ids: Ids::default(),
             in_flight: InFlight::default(),
+            elsewhere: None,
+            lost_unsynced: false,
             past: Past::default(),
             faults: Faults::default(),
             counts: Counts::default(),
@@ -259,6 +268,8 @@ impl Subject {
         }
         self.stepper = None;
         self.in_flight.followers.clear();
+        self.elsewhere = None;
+        self.lost_unsynced = false;
         self.counts.crashes += 1;
         self.crash_into(end, was_open)
     }
@@ -289,6 +300,7 @@ impl Subject {
         self.settle()?;
         self.stepper = None;
         self.in_flight = InFlight::default();
+        self.lost_unsynced = self.options.durability == Durability::Os;
         self.faults.forget_failures(self.disk.operations());
         self.record(Entry::Crashed(Crash::Killed))
     }

@@ -1,12 +1,12 @@
 //! Asking the store under test for events by what they are about.
 
 use quipu::stepping::Stepper;
-use quipu::{Events, Position, Version};
+use quipu::{Events, Position, Query, Store, Version};
 
 use super::Subject;
 use crate::checker::Checked;
 use crate::content::{self, STREAMS};
-use crate::history::{Entry, Order, Question, Selection};
+use crate::history::{Entry, Order, Question, Seen, Selection};
 
 impl Subject {
     /// Asks a question and has the answer checked. Nothing, where a planned fault explains it.
@@ -17,22 +17,58 @@ impl Subject {
         let before = self.disk.operations();
         let visible = self.visible()?;
         self.record(Entry::Looked { visible })?;
-        let mut events = Vec::new();
-        let answered = cursor(self.stepper()?, &question).and_then(|mut cursor| {
-            while let Some(event) = cursor.next()? {
-                events.push(content::seen(&event));
+        match answer(self.stepper()?, &question) {
+            Ok(events) => {
+                self.counts.selections += 1;
+                self.record(Entry::Selected { question, visible, events })
             }
-            Ok(())
-        });
-        if let Err(error) = answered {
-            return self.explain_read(before, &error);
+            Err(error) => self.explain_read(before, &error),
         }
-        self.counts.selections += 1;
-        self.record(Entry::Selected { question, visible, events })
     }
 }
 
-fn cursor(stepper: &Stepper, question: &Question) -> quipu::Result<Events> {
+/// Whoever can be asked for events.
+pub(super) trait Asked {
+    fn all(&self) -> quipu::Selection<'_>;
+    fn stream(&self, name: &str) -> quipu::Selection<'_, Version>;
+    fn category(&self, category: &str) -> quipu::Selection<'_>;
+    fn query(&self, query: Query) -> quipu::Selection<'_>;
+}
+
+macro_rules! asked {
+    ($($store:ty)*) => {
+        $(impl Asked for $store {
+            fn all(&self) -> quipu::Selection<'_> {
+                self.all()
+            }
+
+            fn stream(&self, name: &str) -> quipu::Selection<'_, Version> {
+                self.stream(name)
+            }
+
+            fn category(&self, category: &str) -> quipu::Selection<'_> {
+                self.category(category)
+            }
+
+            fn query(&self, query: Query) -> quipu::Selection<'_> {
+                self.query(query)
+            }
+        })*
+    };
+}
+
+asked!(Stepper Store);
+
+/// The events that answer a question.
+pub(super) fn answer(store: &impl Asked, question: &Question) -> quipu::Result<Vec<Seen>> {
+    let (mut cursor, mut events) = (cursor(store, question)?, Vec::new());
+    while let Some(event) = cursor.next()? {
+        events.push(content::seen(&event));
+    }
+    Ok(events)
+}
+
+fn cursor(store: &impl Asked, question: &Question) -> quipu::Result<Events> {
     let Question { selection, order, from, limit } = question;
     let limit = *limit as u64;
     macro_rules! narrowed {
@@ -48,12 +84,12 @@ fn cursor(stepper: &Stepper, question: &Question) -> quipu::Result<Events> {
         }};
     }
     match selection {
-        Selection::All => narrowed!(stepper.all(), Position),
+        Selection::All => narrowed!(store.all(), Position),
         Selection::Stream(stream) => {
             let name = STREAMS[usize::from(*stream) % STREAMS.len()];
-            narrowed!(stepper.stream(name), Version)
+            narrowed!(store.stream(name), Version)
         }
-        Selection::Category(category) => narrowed!(stepper.category(category), Position),
-        Selection::Query(items) => narrowed!(stepper.query(content::query(items)), Position),
+        Selection::Category(category) => narrowed!(store.category(category), Position),
+        Selection::Query(items) => narrowed!(store.query(content::query(items)), Position),
     }
 }

@@ -32,8 +32,9 @@ Examples:
 /// Read the events of one stream.
 ///
 /// For people each event has a line with its version, time, type and position, and below it tags, payload
-/// and metadata, as wide as the variable COLUMNS says. The time is when the event occurred, else when it
-/// was recorded. With --json each event is an object on a line of its own, with all of its fields.
+/// and metadata, as wide as the variable COLUMNS says, else 80 letters. The time is when the event
+/// occurred, else when it was recorded. With --json each event is an object on a line of its own, with
+/// all of its fields.
 ///
 /// Damaged events are reported on standard error with file, offset and positions; the others are printed
 /// all the same, and the exit code is 1.
@@ -60,7 +61,7 @@ pub(crate) struct ReadArgs {
 const TAIL_EXAMPLES: &str = "\
 Examples:
   quipu --store flights.quipu tail
-  quipu --store flights.quipu tail --lines 3 --type FlightDiverted --tag carrier:UA
+  quipu --store flights.quipu tail -n 3 --type FlightDiverted --tag carrier:UA
   quipu --store flights.quipu tail --follow --stream aircraft-N14228
   quipu --store flights.quipu tail -f -n 0 --json";
 

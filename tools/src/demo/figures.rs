@@ -22,6 +22,8 @@ pub(super) struct Figures {
     /// How long it took to find events by their tags, and by reading all.
     pub(super) queried: Duration,
     pub(super) scanned: Duration,
+    /// How long after its acknowledgement another process had seen an event: the median.
+    pub(super) followed: Duration,
     /// How long it took to open a store that was closed properly.
     pub(super) reopened: Duration,
     /// How long it took to open a store whose writer was killed.
@@ -38,12 +40,13 @@ impl Figures {
     }
 
     /// The closing table.
-    pub(super) fn rows(&self) -> [(&'static str, String); 6] {
+    pub(super) fn rows(&self) -> [(&'static str, String); 7] {
         [
             ("imported and synced", format!("{} events/s", count(self.rate))),
             ("a line of input", format!("{} bytes", self.each(self.line_bytes))),
             ("the same event in the log", format!("{} bytes", self.each(self.log_bytes))),
             ("events of two tags, by the index", millis(self.queried)),
+            ("seen by another process after", millis(self.followed)),
             ("reopening a store that was closed", millis(self.reopened)),
             ("reopening a store whose writer was killed", millis(self.recovered)),
         ]
@@ -57,6 +60,7 @@ impl Figures {
             "log_bytes_per_event": self.each(self.log_bytes),
             "query_seconds": self.queried.as_secs_f64(),
             "scan_seconds": self.scanned.as_secs_f64(),
+            "follow_seconds": self.followed.as_secs_f64(),
             "reopen_seconds": self.reopened.as_secs_f64(),
             "recover_seconds": self.recovered.as_secs_f64(),
         })

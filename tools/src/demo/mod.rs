@@ -3,6 +3,7 @@
 mod crash;
 mod figures;
 mod folder;
+mod follow;
 mod history;
 
 use std::fs::File;
@@ -61,6 +62,7 @@ impl Demo<'_> {
         let mut figures = Figures::default();
         self.import(&whole, &mut figures)?;
         self.reopen(&whole, &mut figures)?;
+        self.follow(&self.path("followed.quipu"), &mut figures)?;
         let killed = self.crash(&killed, &mut figures)?;
         self.verify(&whole, &killed)?;
         Ok(figures)
@@ -139,6 +141,25 @@ impl Demo<'_> {
         Ok(())
     }
 
+    /// Appends while a second process follows.
+    fn follow(&mut self, path: &Path, figures: &mut Figures) -> Result<(), Failure> {
+        self.title("Follow", "a second process prints what this one appends: quipu tail -f");
+        let seen = follow::follow(path)?;
+        let appended = count(seen.appended);
+        self.fact("seen", format_args!("{} of {appended} events", count(seen.in_order)));
+        if let Some((median, slowest)) = seen.delays() {
+            figures.followed = median;
+            let (median, slowest) = (figures::millis(median), figures::millis(slowest));
+            self.fact(
+                "delay",
+                format_args!("{median} behind the acknowledgement, at most {slowest}"),
+            );
+        }
+        let whole = seen.in_order == seen.appended;
+        self.hold(whole, "the other process sees every event, in order, none twice");
+        Ok(())
+    }
+
     /// Kills a process that imports, opens its store again, and goes on. Gives the store's path.
     fn crash(&mut self, path: &Path, figures: &mut Figures) -> Result<PathBuf, Failure> {
         self.title("Crash", "a second process imports the same, and is killed in the middle");
@@ -176,7 +197,7 @@ impl Demo<'_> {
             Some(recovered) => self.fact(
                 "recovery",
                 format_args!(
-                    "kept {} behind the last place known to be synced, dropped {}",
+                    "kept {} behind the last synced place, dropped {}",
                     plural(recovered.carried_events, "event"),
                     plural(recovered.dropped_bytes, "byte")
                 ),

@@ -14,7 +14,6 @@ pub(crate) use self::page::{Page, printable};
 use self::sink::Sink;
 use crate::damages::Damages;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +74,8 @@ pub(crate) struct Printer<'o> {
 }
 
 impl<'o> Printer<'o> {
-    pub(crate) fn new(output: &'o Output) -> Printer<'o> {
-        let sink = Sink::new(io::stdout().lock());
-        Printer { sink, damages: Damages::reported(output), events: 0 }
+    pub(crate) fn new(damages: Damages<'o>) -> Printer<'o> {
+        Printer { sink: Sink::new(io::stdout().lock()), damages, events: 0 }
     }
 
     /// Writes an event, or keeps it to be written with what follows.

@@ -37,7 +37,7 @@ fn log(records: &RecordBytes) -> Vec<Line> {
     ]
 }
 
-fn files(files: &FileBytes) -> [Line; 8] {
+fn files(files: &FileBytes) -> [Line; 9] {
     [
         ("segment_headers", "headers of segments", files.segment_headers),
         ("indexes", "indexes of segments", files.indexes),
@@ -46,6 +46,7 @@ fn files(files: &FileBytes) -> [Line; 8] {
         ("left", "left behind in full segments", files.left),
         ("free", "free in segments", files.free),
         ("ballast", "ballast", files.ballast),
+        ("live", "page for followers", files.live),
         ("other", "other files", files.other),
     ]
 }

@@ -159,3 +159,41 @@ impl Index {
         }
     }
 }
+
+#[test]
+fn a_segment_that_is_gone_is_told_of_by_every_command_that_reads() {
+    let bench = Bench::new();
+    let sample = include_bytes!("../../data/flights-sample.jsonl.zst");
+    let file = bench.write("flights.jsonl.zst", sample);
+    bench.ok(&["import", &file]);
+    let gone = bench.files("seg").remove(2);
+    fs::remove_file(&gone).unwrap();
+    for arguments in [
+        &["export", "--tag", "carrier:UA"][..],
+        &["export", "--type", "FlightCancelled", "--limit", "1"],
+        &["read", "aircraft-N14228"],
+        &["tail"],
+        &["streams", "--prefix", "aircraft-N1"],
+        &["stat"],
+        &["stat", "--quick"],
+    ] {
+        let said = bench.run(&[arguments, &["--json"]].concat());
+        assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+        assert!(!said.stdout.is_empty(), "{arguments:?}");
+        let names = gone.display().to_string();
+        assert!(said.errors().iter().any(|error| error["file"] == names.as_str()), "{said:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_log_that_cannot_be_read_is_not_passed_over() {
+    let (bench, _) = damaged_at("knot:96");
+    let file = bench.segment();
+    let bytes = fs::read(&file).unwrap();
+    let last = bytes.windows(6).rposition(|window| window == b"plain1" || window == b"plainT");
+    flip(&file, last.unwrap());
+    let said = bench.run(&["tail", "-n", "1", "--json"]);
+    assert_eq!((said.code, said.objects().len()), (Some(1), 1), "{said:?}");
+    assert_eq!(said.objects()[0]["position"], 98);
+    assert_eq!(named(&said), BTreeSet::from([99]));
+}

@@ -39,6 +39,8 @@ fn examples(help: &str) -> Vec<String> {
 fn folder() -> Bench {
     let bench = Bench::new();
     bench.write("flights.jsonl.zst", SAMPLE);
+    fs::create_dir_all(bench.folder.join("tools/data")).unwrap();
+    bench.write("tools/data/flights-sample.jsonl.zst", SAMPLE);
     bench.write("paid.json", "{\"paid\":42}");
     let bin = bench.folder.join("bin");
     fs::create_dir(&bin).unwrap();

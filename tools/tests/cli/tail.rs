@@ -1,6 +1,9 @@
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
+use quipu::{ExpectedVersion, NewEvent, Store};
 use serde_json::Value;
 
 use crate::bench::{Bench, lines, quipu};
@@ -39,7 +42,7 @@ fn the_last_events_come_in_their_order() {
 /// A `tail -f` under way, killed with the test.
 struct Follower {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Follower {
@@ -47,14 +50,25 @@ impl Follower {
         let mut command = quipu();
         command.arg("--store").arg(bench.store()).args(["tail", "-f", "--json"]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // A test that is over does not listen any more.
+                let _over = sender.send(line);
+            }
+        });
         Follower { child, lines }
     }
 
-    fn next(&mut self) -> u64 {
-        let line = self.lines.next().unwrap().unwrap();
+    fn next(&self) -> u64 {
+        let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap();
         let event: Value = serde_json::from_str(&line).unwrap();
         event["position"].as_u64().unwrap()
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 }
 
@@ -65,10 +79,59 @@ impl Drop for Follower {
     }
 }
 
+fn append(store: &Store, stream: &str, tag: &str) -> u64 {
+    let event = NewEvent::new("Came", b"1".as_slice()).tag(tag);
+    store.append(stream, ExpectedVersion::Any, [event]).unwrap().position.0
+}
+
 #[test]
 fn what_is_there_is_printed_before_anything_comes() {
     let bench = filled();
     let mut follower = Follower::start(&bench, &["-n", "3"]);
     assert_eq!([follower.next(), follower.next(), follower.next()], [97, 98, 99]);
-    assert!(follower.child.try_wait().unwrap().is_none(), "it goes on");
+    assert!(follower.goes_on());
+}
+
+#[test]
+fn what_another_process_appends_is_printed_in_order() {
+    let bench = filled();
+    let mut follower = Follower::start(&bench, &["-n", "1"]);
+    assert_eq!(follower.next(), 99);
+    for _ in 0..2 {
+        // It goes on when the writer closes the store, and when another opens it.
+        let store = Store::open(bench.store()).unwrap();
+        for number in 0..50 {
+            let position = append(&store, &format!("s-{}", number % 3), "any");
+            assert_eq!(follower.next(), position);
+        }
+        let burst: Vec<u64> = (0..50).map(|_| append(&store, "burst", "any")).collect();
+        store.close().unwrap();
+        let printed: Vec<u64> = burst.iter().map(|_| follower.next()).collect();
+        assert_eq!(printed, burst);
+        assert!(follower.goes_on());
+    }
+}
+
+#[test]
+fn only_what_is_asked_for_is_followed() {
+    let bench = filled();
+    let store = Store::open(bench.store()).unwrap();
+    append(&store, "new-1", "wanted");
+    let kinds: [&[&str]; 4] = [
+        &["--stream", "new-1"],
+        &["--category", "new"],
+        &["--tag", "wanted"],
+        &["--type", "Came", "--tag", "wanted", "--category", "new"],
+    ];
+    let followers = kinds.map(|arguments| Follower::start(&bench, arguments));
+    for follower in &followers {
+        assert_eq!(follower.next(), 100, "it has begun");
+    }
+    append(&store, "other", "unwanted");
+    append(&store, "other-new", "unwanted");
+    let last = append(&store, "new-1", "wanted");
+    for (follower, arguments) in followers.iter().zip(kinds) {
+        assert_eq!(follower.next(), last, "{arguments:?}");
+    }
+    store.close().unwrap();
 }

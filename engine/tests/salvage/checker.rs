@@ -1,0 +1,135 @@
+//! What a salvage must come to, by what is known of the damage, and nothing of the engine's own reading.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quipu::{OwnedEvent, Position, SalvageReport, Version, salvage_on};
+use quipu_disk::Disk;
+
+use crate::store::{COPY, Commit, PATH, commits, events, options};
+
+/// A store before it was damaged.
+pub(crate) struct Known {
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) events: Vec<OwnedEvent>,
+}
+
+/// What a salvage has made.
+pub(crate) struct Made {
+    pub(crate) report: SalvageReport,
+    /// Events of each commit of the copy.
+    pub(crate) sizes: Vec<u64>,
+    pub(crate) events: Vec<OwnedEvent>,
+}
+
+impl Known {
+    pub(crate) fn of(disk: &(impl Disk + Clone + 'static)) -> Known {
+        Known { commits: commits(disk, PATH), events: events(disk, PATH) }
+    }
+
+    fn events_of(&self, commit: &Commit) -> &[OwnedEvent] {
+        let positions = commit.positions();
+        let index = |position| usize::try_from(position).unwrap();
+        &self.events[index(positions.start)..index(positions.end)]
+    }
+
+    /// The events of the commits that are not lost, with the numbers that they get in a store of their own.
+    fn kept(&self, lost: &[usize]) -> Vec<OwnedEvent> {
+        let mut versions: BTreeMap<String, u64> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for (number, commit) in self.commits.iter().enumerate() {
+            if lost.contains(&number) {
+                continue;
+            }
+            for event in self.events_of(commit) {
+                let version = versions.entry(event.stream.clone()).or_default();
+                let position = Position(kept.len() as u64);
+                kept.push(OwnedEvent { position, version: Version(*version), ..event.clone() });
+                *version += 1;
+            }
+        }
+        kept
+    }
+
+    /// What a report must say if these commits are lost, compared with one.
+    pub(crate) fn judge_report(
+        &self,
+        lost: &[usize],
+        report: &SalvageReport,
+    ) -> Result<(), String> {
+        let kept = self.kept(lost);
+        let survivors = (0..).zip(&self.commits).filter(|(number, _)| !lost.contains(number));
+        let survivors: Vec<&Commit> = survivors.map(|(_, commit)| commit).collect();
+        let events = survivors.iter().flat_map(|commit| self.events_of(commit));
+        let mut renumbered: BTreeMap<String, Version> = BTreeMap::new();
+        let mut moved_from = None;
+        for (old, new) in events.zip(&kept) {
+            if old.position != new.position {
+                moved_from.get_or_insert(old.position);
+            }
+            if old.version != new.version {
+                renumbered.entry(old.stream.clone()).or_insert(old.version);
+            }
+        }
+        let told = report.renumbered.iter().map(|r| (r.stream.clone(), r.from)).collect();
+        same("renumbered", &renumbered, &told)?;
+        same("moved from", &moved_from, &report.moved_from)?;
+        let counts = (survivors.len() as u64, kept.len() as u64);
+        same("commits and events", &counts, &(report.commits, report.events))?;
+        let bytes = survivors.iter().map(|commit| commit.bytes.end - commit.bytes.start).sum();
+        same("bytes", &bytes, &report.bytes)?;
+        let streams: std::collections::BTreeSet<_> = kept.iter().map(|e| &e.stream).collect();
+        same("streams", &(streams.len() as u64), &report.streams)?;
+        self.judge_lost(lost, report)
+    }
+
+    fn judge_lost(&self, lost: &[usize], report: &SalvageReport) -> Result<(), String> {
+        let expected = lost.iter().flat_map(|&number| self.commits[number].positions());
+        let told = report.lost.iter().flat_map(|l| l.positions.start.0..l.positions.end.0);
+        same("lost positions", &expected.collect::<Vec<_>>(), &told.collect())?;
+        if report.lost.iter().any(|lost| lost.positions.is_empty()) {
+            return Err(format!("a loss without a position: {:?}", report.lost));
+        }
+        let is_complete = lost.is_empty();
+        same("completeness", &is_complete, &report.is_complete())
+    }
+
+    /// Each lost commit is named by its own file and offset.
+    pub(crate) fn judge_places(
+        &self,
+        lost: &[usize],
+        report: &SalvageReport,
+    ) -> Result<(), String> {
+        let places = |commit: &Commit| {
+            (commit.file.clone(), commit.bytes.start, commit.bytes.end - commit.bytes.start)
+        };
+        let expected: Vec<_> = lost.iter().map(|&n| places(&self.commits[n])).collect();
+        let told = report.lost.iter().map(|l| (l.file.clone(), l.offset, l.bytes)).collect();
+        same("places", &expected, &told)
+    }
+
+    /// The copy and the report, if exactly these commits are lost.
+    pub(crate) fn judge(&self, lost: &[usize], made: &Made) -> Result<(), String> {
+        self.judge_report(lost, &made.report)?;
+        same("events of the copy", &self.kept(lost), &made.events)?;
+        let survivors = (0..).zip(&self.commits).filter(|(number, _)| !lost.contains(number));
+        let sizes: Vec<u64> = survivors.map(|(_, commit)| commit.events).collect();
+        same("commits of the copy", &sizes, &made.sizes)
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, told: &T) -> Result<(), String> {
+    if expected == told {
+        return Ok(());
+    }
+    Err(format!("{what}: expected {expected:?}, not {told:?}"))
+}
+
+/// Salvages the store, and reads the copy.
+pub(crate) fn make(disk: &(impl Disk + Clone + 'static)) -> Made {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let report =
+        salvage_on(&shared, PATH.as_ref(), COPY.as_ref(), &options(), &mut |_| {}).unwrap();
+    let sizes = commits(disk, COPY).iter().map(|commit| commit.events).collect();
+    Made { report, sizes, events: events(disk, COPY) }
+}

@@ -1,0 +1,42 @@
+//! Salvaging the store under test, as it is after a crash.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quipu::{Mode, Store, salvage_on};
+use quipu_disk::Disk;
+
+use super::{PATH, Subject};
+use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::content;
+use crate::history::Seen;
+
+/// Where the copy lies on the disk.
+const COPY: &str = "/salvaged";
+
+impl Subject {
+    /// What a salvage of a copy of the disk keeps. The store is not open, and nothing of it is damaged.
+    ///
+    /// # Errors
+    /// The salvage fails, or tells of a loss.
+    pub fn salvage(&mut self) -> Checked<Vec<Seen>> {
+        let (copy, same) = (self.disk.kill(), self.disk.kill());
+        self.disk = same;
+        let disk: Arc<dyn Disk> = Arc::new(copy);
+        let failed = |error| Violation::new(Rule::Salvage, format!("salvage: {error:?}"));
+        let (from, to) = (Path::new(PATH), Path::new(COPY));
+        let report = salvage_on(&disk, from, to, &self.options, &mut |_| {}).map_err(failed)?;
+        ensure(report.is_complete(), Rule::Salvage, || format!("of a sound store: {report:?}"))?;
+        everything(disk).map_err(failed)
+    }
+}
+
+fn everything(disk: Arc<dyn Disk>) -> quipu::Result<Vec<Seen>> {
+    let store = Store::builder(COPY).disk(disk).mode(Mode::ReadOnly).open()?;
+    let mut events = store.all().events()?;
+    let mut got = Vec::new();
+    while let Some(event) = events.next()? {
+        got.push(content::seen(&event));
+    }
+    Ok(got)
+}

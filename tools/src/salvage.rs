@@ -1,0 +1,144 @@
+//! `quipu salvage`: a new store from what is left of a damaged one.
+
+use std::path::Path;
+use std::time::Instant;
+
+use quipu::{Lost, Position, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
+use serde_json::{Value, json};
+
+use crate::cli::SalvageArgs;
+use crate::failure::{Exit, Failure};
+use crate::output::{Look, Output, plural};
+
+/// Streams that are named for people; scripts get all that the report holds.
+const STREAMS_SHOWN: usize = 20;
+
+/// Salvages the store; exit code 1 if something is lost.
+pub(crate) fn run(path: &Path, args: &SalvageArgs, output: &Output) -> Result<Exit, Failure> {
+    let bar = output.progress(Some(0));
+    let started = Instant::now();
+    let mut tell = |progress: SalvageProgress| {
+        bar.set_message(match progress.step {
+            SalvageStep::Verifying => "verifying the copy",
+            _ => "reading",
+        });
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+    };
+    let report = match &args.to {
+        Some(to) => quipu::salvage(path, to, &mut tell),
+        None => quipu::salvageable(path, &mut tell),
+    };
+    bar.finish_and_clear();
+    // Damage in the copy is not what was looked for.
+    let report = report.map_err(|error| Failure::from(error).exit(Exit::Failed))?;
+    let seconds = started.elapsed().as_secs_f64();
+    print(&report, args.to.as_deref(), seconds, output);
+    output.object(&to_json(&report, args.to.as_deref(), seconds));
+    Ok(if report.is_complete() { Exit::Done } else { Exit::Found })
+}
+
+fn print(report: &SalvageReport, to: Option<&Path>, seconds: f64, output: &Output) {
+    for lost in &report.lost {
+        output.line(format_args!("{}: {}", output.paint(Look::Red, "lost"), describe(lost)));
+    }
+    if report.more_lost > 0 {
+        output.line(format_args!("and {} more", plural(report.more_lost, "piece")));
+    }
+    for line in notes(report) {
+        output.line(format_args!("{}: {line}", output.paint(Look::Bold, "note")));
+    }
+    let verdict = if report.is_complete() {
+        output.paint(Look::Green, "nothing is lost")
+    } else {
+        let events = plural(report.lost_events(), "event");
+        let at_least = if is_exact(report) { "" } else { "at least " };
+        output.paint(Look::Red, format_args!("lost {at_least}{events}"))
+    };
+    let kept = match to {
+        Some(to) => format!("kept and verified in {}", to.display()),
+        None => "could be kept".to_owned(),
+    };
+    output.line(format_args!(
+        "{verdict}; {} in {} of {} {kept}, {seconds:.2} s",
+        plural(report.events, "event"),
+        plural(report.commits, "commit"),
+        plural(report.streams, "stream"),
+    ));
+}
+
+/// Whether the list of losses is whole, and tells of each how many events it is.
+fn is_exact(report: &SalvageReport) -> bool {
+    report.more_lost == 0 && report.lost.iter().all(|lost| !lost.positions.is_empty())
+}
+
+/// One loss on one line, with the file, the offset and the positions.
+fn describe(lost: &Lost) -> String {
+    let positions = &lost.positions;
+    let touched = if positions.is_empty() {
+        format!("an unknown number of events from position {}", positions.start)
+    } else if positions.start.plus(1) == positions.end {
+        format!("position {}", positions.start)
+    } else {
+        format!("positions {} to {}", positions.start, positions.end.0 - 1)
+    };
+    format!(
+        "{touched} in {} at offset {}, {}: {}",
+        lost.file.display(),
+        lost.offset,
+        plural(lost.bytes, "byte"),
+        lost.what
+    )
+}
+
+/// What is not the same in the new store.
+fn notes(report: &SalvageReport) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(position) = report.moved_from {
+        notes.push(format!("events from position {position} on have lower positions in the copy"));
+    }
+    for Renumbered { stream, from } in report.renumbered.iter().take(STREAMS_SHOWN) {
+        notes.push(format!("stream {stream:?} is numbered anew from version {from} on"));
+    }
+    let shown = report.renumbered.len().min(STREAMS_SHOWN);
+    let more = (report.renumbered.len() - shown) as u64 + report.more_renumbered;
+    if more > 0 {
+        notes.push(format!("so are {}; --json names them", plural(more, "more stream")));
+    }
+    if report.unfinished_bytes > 0 {
+        let bytes = plural(report.unfinished_bytes, "byte");
+        notes.push(format!("{bytes} of commits that were never finished are left behind"));
+    }
+    notes
+}
+
+fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
+    let lost = report.lost.iter().map(|lost| {
+        json!({
+            "file": lost.file.display().to_string(),
+            "offset": lost.offset,
+            "bytes": lost.bytes,
+            "positions": [lost.positions.start.0, lost.positions.end.0],
+            "what": lost.what,
+        })
+    });
+    let renumbered = report
+        .renumbered
+        .iter()
+        .map(|Renumbered { stream, from }| json!({ "stream": stream, "from": from.0 }));
+    json!({
+        "complete": report.is_complete(),
+        "to": to.map(|to| to.display().to_string()),
+        "commits": report.commits,
+        "events": report.events,
+        "streams": report.streams,
+        "bytes": report.bytes,
+        "unfinished_bytes": report.unfinished_bytes,
+        "lost": lost.collect::<Vec<_>>(),
+        "more_lost": report.more_lost,
+        "moved_from": report.moved_from.map(|Position(position)| position),
+        "renumbered": renumbered.collect::<Vec<_>>(),
+        "more_renumbered": report.more_renumbered,
+        "seconds": seconds,
+    })
+}

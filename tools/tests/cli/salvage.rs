@@ -1,0 +1,115 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Said, flip, lines, quipu, said};
+
+/// A store of ten commits; a byte of event 40 is changed.
+fn damaged() -> Bench {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(100));
+    bench.ok(&["import", &file, "--batch", "10"]);
+    let bytes = fs::read(bench.segment()).unwrap();
+    let needle = b"knot:40";
+    let offset = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
+    flip(&bench.segment(), offset);
+    bench
+}
+
+fn copy(bench: &Bench) -> String {
+    bench.folder.join("copy.quipu").display().to_string()
+}
+
+/// Runs the command on another store, and expects it to succeed.
+fn on(store: &str, command: &str) -> Said {
+    let mut quipu = quipu();
+    quipu.args(["--store", store, command]);
+    let said = said(quipu, b"");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said
+}
+
+/// The store's lines, without those of the damaged commit.
+fn left(bench: &Bench) -> Vec<Value> {
+    let said = bench.run(&["import", &bench.write("again.jsonl", lines(100)), "--batch", "10"]);
+    assert_eq!(said.code, Some(1), "a damaged store is not written: {said:?}");
+    let sound = Bench::new();
+    sound.ok(&["import", &sound.write("in.jsonl", lines(100)), "--batch", "10"]);
+    let mut all = sound.exported();
+    all.drain(40..50);
+    all
+}
+
+/// What does not depend on when it was recorded.
+fn lasting(line: &Value) -> (String, String, String) {
+    let field = |name: &str| line[name].to_string();
+    (field("stream"), field("type"), field("data"))
+}
+
+#[test]
+fn what_is_left_of_a_damaged_store_becomes_a_new_one() {
+    let bench = damaged();
+    let to = copy(&bench);
+    let said = bench.run(&["salvage", "--to", &to]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let lost = format!("lost: positions 40 to 49 in {}", bench.segment().display());
+    assert!(said.stdout.starts_with(&lost), "{said:?}");
+    assert!(said.stdout.contains("events from position 50 on have lower positions"), "{said:?}");
+    assert!(said.stdout.contains("stream \"cord-0\" is numbered anew from version"), "{said:?}");
+    assert!(said.stdout.contains("lost 10 events; 90 events in 9 commits"), "{said:?}");
+    let exported = on(&to, "export").objects();
+    let left = left(&bench);
+    assert!(exported.iter().map(lasting).eq(left.iter().map(lasting)));
+    assert!(on(&to, "verify").stdout.starts_with("sound: 90 events"));
+}
+
+#[test]
+fn scripts_get_every_loss_as_an_object() {
+    let bench = damaged();
+    let said = bench.run(&["salvage", "--to", &copy(&bench), "--json"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let report = said.objects().remove(0);
+    assert_eq!((&report["complete"], &report["events"]), (&false.into(), &90.into()));
+    let lost = report["lost"].as_array().unwrap();
+    assert_eq!(lost.len(), 1, "{report}");
+    assert_eq!(lost[0]["positions"], serde_json::json!([40, 50]));
+    assert!(lost[0]["offset"].as_u64().unwrap() > 4096 && lost[0]["bytes"].as_u64().unwrap() > 500);
+    assert_eq!(report["moved_from"], 50);
+    assert!(report["renumbered"].as_array().unwrap().iter().any(|one| one["stream"] == "plain"));
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_makes_nothing() {
+    let bench = damaged();
+    let said = bench.run(&["salvage", "--dry-run", "--json"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let dry = said.objects().remove(0);
+    let wet = bench.run(&["salvage", "--to", &copy(&bench), "--json"]).objects().remove(0);
+    for field in ["lost", "events", "commits", "bytes", "moved_from", "renumbered"] {
+        assert_eq!(dry[field], wet[field], "{field}");
+    }
+    assert_eq!(dry["to"], Value::Null);
+    assert_eq!(fs::read_dir(&bench.folder).unwrap().count(), 3, "input, store and copy");
+}
+
+#[test]
+fn a_sound_store_is_copied_once() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(100));
+    bench.ok(&["import", &file, "--batch", "10"]);
+    let to = copy(&bench);
+    let said = bench.ok(&["salvage", "--to", &to]);
+    assert!(said.stdout.starts_with("nothing is lost; 100 events in 10 commits"), "{said:?}");
+    assert_eq!(on(&to, "export").stdout, bench.ok(&["export"]).stdout);
+    let again = bench.run(&["salvage", "--to", &to, "--json"]);
+    assert_eq!((again.code, again.error()["error"].as_str()), (Some(2), Some("invalid")));
+    let within = bench.store().join("copy").display().to_string();
+    assert_eq!(bench.run(&["salvage", "--to", &within]).code, Some(2));
+}
+
+#[test]
+fn a_salvage_without_a_place_is_wrong_use() {
+    let bench = damaged();
+    assert_eq!(bench.run(&["salvage"]).code, Some(2));
+    assert_eq!(bench.run(&["salvage", "--dry-run", "--to", "x"]).code, Some(2));
+}
