@@ -276,3 +276,11 @@ impl Stepper {
         finished
     }
 }
+
+impl Drop for Stepper {
+    /// Stands for a process that is killed where the store was not closed: nothing is done but that those who
+    /// follow it learn that there will be no more.
+    fn drop(&mut self) {
+        self.segments.end(Ending::Closed);
+    }
+}

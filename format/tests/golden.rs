@@ -181,7 +181,8 @@ fn a_run_of_heads_has_its_golden_bytes() {
     assert!(index::run_file() == golden);
     let opened = Opened::new(&golden).expect("a valid run");
     assert_eq!(opened.header, IndexHeader::decode(&golden, golden.len() as u64).expect("a header"));
-    assert_eq!(opened.header.contents, Contents::Run { first: SegmentId(1), last: SegmentId(8) });
+    let (first, last) = (SegmentId(1), SegmentId(8));
+    assert_eq!(opened.header.contents, Contents::Run { first, last, salt: samples::SALT });
     for head in index::heads() {
         assert_eq!(opened.head(head.key), Ok(Some(head)));
         assert_eq!(opened.may_hold(head.key), Ok(true));

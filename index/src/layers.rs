@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use quipu_format::{Position, SegmentId};
+use quipu_format::{Position, Salt, SegmentId};
 
 use crate::{IndexError, Key, Run, Sealed};
 
@@ -36,6 +36,15 @@ impl Layer {
         match self {
             Layer::Index(sealed) => sealed.segment()..=sealed.segment(),
             Layer::Run(run) => run.segments(),
+        }
+    }
+
+    /// The salt of the last segment that it covers.
+    #[must_use]
+    pub fn salt(&self) -> Salt {
+        match self {
+            Layer::Index(sealed) => sealed.salt(),
+            Layer::Run(run) => run.salt(),
         }
     }
 

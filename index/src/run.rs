@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 
 use quipu_format::index::{Contents, HeadEntry, Parts};
-use quipu_format::{SegmentId, StoreId};
+use quipu_format::{Salt, SegmentId, StoreId};
 
 use crate::container::assemble;
 use crate::pages::Pages;
 use crate::sealed::Entries;
 use crate::walk::Walk;
-use crate::{Head, IndexError, Key, Layer, Source};
+use crate::{Head, Identity, IndexError, Key, Layer, Source};
 
 /// What a range of segments holds of each key, in a file that never changes. Its pages are checked as
 /// those of a [`Sealed`](crate::Sealed) are.
@@ -17,24 +17,39 @@ use crate::{Head, IndexError, Key, Layer, Source};
 pub struct Run {
     pages: Pages,
     segments: RangeInclusive<SegmentId>,
+    salt: Salt,
 }
 
 impl Run {
-    /// Opens a run of this store.
+    /// Opens the run of the segments from `first` to `last`.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] where the bytes are not those of a run of this store,
+    /// [`IndexError::Damaged`] where the bytes are not those of a run of these segments,
     /// [`IndexError::Unsupported`] where a newer version wrote them, [`IndexError::Io`] where they cannot
     /// be read.
-    pub fn open(source: Box<dyn Source>, store: StoreId) -> Result<Run, IndexError> {
+    pub fn open(
+        source: Box<dyn Source>,
+        first: SegmentId,
+        last: &Identity,
+    ) -> Result<Run, IndexError> {
         let pages = Pages::open(source)?;
-        let Contents::Run { first, last } = pages.header().contents else {
+        let &Identity { store, segment, salt } = last;
+        let Contents::Run { .. } = pages.header().contents else {
             return Err(IndexError::damaged(0, "the index of a segment where a run should be"));
         };
         if pages.header().store != store {
             return Err(IndexError::damaged(0, "the run of another store"));
         }
-        Ok(Run { pages, segments: first..=last })
+        if pages.header().contents != (Contents::Run { first, last: segment, salt }) {
+            return Err(IndexError::damaged(0, "the run of other segments"));
+        }
+        Ok(Run { pages, segments: first..=segment, salt })
+    }
+
+    /// The salt of the last of the segments.
+    #[must_use]
+    pub fn salt(&self) -> Salt {
+        self.salt
     }
 
     /// The segments that it sums up.
@@ -111,7 +126,8 @@ fn span(layers: &[Layer]) -> Result<Contents, IndexError> {
         layers.is_sorted_by(|newer, older| newer.segments().start() > older.segments().end());
     match (layers.first(), layers.last()) {
         (Some(newest), Some(oldest)) if ordered => {
-            Ok(Contents::Run { first: *oldest.segments().start(), last: *newest.segments().end() })
+            let (first, last) = (*oldest.segments().start(), *newest.segments().end());
+            Ok(Contents::Run { first, last, salt: newest.salt() })
         }
         _ => Err(IndexError::damaged(0, "layers that do not follow one another")),
     }

@@ -1,7 +1,8 @@
 //! A small store of format 1, kept for ever: every version opens it, reads it and appends to it.
 //!
 //! `tests/fixtures/store-v1` was written once, by the first version that had the format. It holds sealed
-//! segments, one that was cut short by a power cut and continued, a clean close and a reopening.
+//! segments with their index files and a run, a segment that was cut short by a power cut and continued, a clean
+//! close and a reopening.
 //! A format of a later number gets a fixture of its own (`MAKE_FIXTURE=1 cargo test --test fixture`
 //! writes one where there is none); this one never changes.
 
@@ -28,6 +29,7 @@ fn options() -> Options {
         segment_bytes_min: 8 << 10,
         segment_bytes_max: 8 << 10,
         buffer_bytes: 4096,
+        ballast_bytes: 0,
         ..Options::default()
     }
 }

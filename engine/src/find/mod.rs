@@ -2,6 +2,7 @@
 
 mod chain;
 mod leaf;
+mod lost;
 mod parts;
 mod plan;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::{Query, Result};
 
 pub(crate) use chain::segment_of;
 pub(crate) use leaf::Leaf;
+pub(crate) use lost::Lost;
 pub(crate) use parts::{ask, parts};
 pub(crate) use plan::Plan;
 pub(crate) use version::position_of;
@@ -52,6 +54,15 @@ fn head_in(view: &View, index: usize, key: Key) -> Result<Option<Head>> {
         segment: segment.id,
         depth: held.depth,
     }))
+}
+
+/// The one of two positions that is met first.
+pub(crate) fn nearer(one: Option<Position>, other: Option<Position>, way: Way) -> Option<Position> {
+    match (one, other, way) {
+        (None, position, _) | (position, None, _) => position,
+        (Some(one), Some(other), Way::Forward) => Some(one.min(other)),
+        (Some(one), Some(other), Way::Backward) => Some(one.max(other)),
+    }
 }
 
 /// Position of the first visible event at or after `from` that a query matches.

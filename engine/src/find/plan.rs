@@ -3,7 +3,7 @@
 use quipu_format::Position;
 use quipu_index::{Key, Way};
 
-use super::Leaf;
+use super::{Leaf, nearer};
 use crate::Result;
 use crate::query::{Compiled, CompiledItem};
 use crate::segments::View;
@@ -95,11 +95,7 @@ fn any_of(plans: &mut [Plan], way: Way, view: &View, target: Position) -> Result
     let mut nearest = None;
     for plan in plans {
         let found = plan.seek(view, target)?;
-        nearest = match (nearest, found, way) {
-            (None, position, _) | (position, None, _) => position,
-            (Some(one), Some(other), Way::Forward) => Some(Position::min(one, other)),
-            (Some(one), Some(other), Way::Backward) => Some(Position::max(one, other)),
-        };
+        nearest = nearer(nearest, found, way);
     }
     Ok(nearest)
 }

@@ -16,11 +16,37 @@ pub(crate) struct Feed {
     segments: Arc<Segments>,
     source: Source,
     wanted: Wanted,
+    stand: Stand,
+    /// Nothing is left of what the source sees.
+    exhausted: bool,
+}
+
+/// Where a feed stands.
+struct Stand {
     /// An event that was found and not delivered yet.
     found: Option<Found>,
     next: Next,
-    /// Nothing is left of what the source sees.
-    exhausted: bool,
+    /// What a newer version of Quipu wrote was met: there is no going on.
+    over: Option<Error>,
+}
+
+/// How much one call may look at without finding anything: a bound for how long it takes.
+pub(crate) struct Budget {
+    looks: u32,
+}
+
+/// Events that are not asked for, and views without any, in one call.
+const LOOKS_MAX: u32 = 1024;
+
+/// What came of looking for the next event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sought {
+    /// It is there, to be taken by [`Feed::take`].
+    Found,
+    /// There is none in the present view.
+    Exhausted,
+    /// The budget is spent.
+    Paused,
 }
 
 /// What is asked of an event beside what selects it.
@@ -42,7 +68,13 @@ pub(crate) struct Next {
 
 impl Feed {
     pub(crate) fn new(segments: Arc<Segments>, source: Source, wanted: Wanted, next: Next) -> Feed {
-        Feed { segments, source, wanted, found: None, next, exhausted: false }
+        Feed {
+            segments,
+            source,
+            wanted,
+            stand: Stand { found: None, next, over: None },
+            exhausted: false,
+        }
     }
 
     pub(crate) fn segments(&self) -> &Arc<Segments> {
@@ -50,43 +82,93 @@ impl Feed {
     }
 
     pub(crate) fn next(&self) -> Next {
-        self.next
+        self.stand.next
     }
 
-    /// Finds the next event of the present view, to be taken by [`Feed::take`]. False at the view's end.
-    pub(crate) fn find(&mut self) -> Result<bool> {
+    /// Looks for the next event of the present view.
+    pub(crate) fn find(&mut self, budget: &mut Budget) -> Result<Sought> {
         while !self.exhausted {
-            if self.found.is_none() {
-                self.found = self.advance()?;
+            if self.stand.found.is_none() {
+                self.stand.found = self.advance()?;
             }
-            let Some(found) = &self.found else {
+            let Some(found) = &self.stand.found else {
                 self.exhausted = true;
+                self.source.rest();
                 break;
             };
             match self.wanted.admits(&mut self.source, found) {
-                Ok(true) => return Ok(true),
-                Ok(false) => self.drop_found(),
-                Err(error) => return Err(self.fail(error)),
+                Ok(true) => return Ok(Sought::Found),
+                Ok(false) => self.stand.drop_found(),
+                Err(error) => return Err(self.stand.fail(error)),
+            }
+            if !budget.spend() {
+                return Ok(Sought::Paused);
             }
         }
-        Ok(self.found.is_some())
+        Ok(Sought::Exhausted)
     }
 
     fn advance(&mut self) -> Result<Option<Found>> {
-        let found = self.source.next();
-        match &found {
-            Ok(Some(_)) => {}
-            Ok(None) => self.pass(self.source.end()),
-            Err(_) => self.pass(self.source.reached()),
+        match self.source.next() {
+            Ok(Some(found)) => Ok(Some(found)),
+            Ok(None) => {
+                self.stand.pass(self.source.end());
+                Ok(None)
+            }
+            Err(error) => {
+                if error.kind() != ErrorKind::Unsupported {
+                    self.stand.pass(self.source.reached());
+                }
+                Err(self.stand.fail(error))
+            }
         }
-        found
     }
 
-    /// Lets go of an event that cannot be served because of what it is; one that could not be read at this
-    /// moment is tried again.
+    /// The event that was found; the next one follows it.
+    pub(crate) fn take(&mut self) -> Result<Event<'_>> {
+        let nothing = || Error::new(ErrorKind::Io, "the event that was found is not there");
+        let Some(found) = &self.stand.found else { return Err(nothing()) };
+        let position = found.position;
+        match self.source.event(found).and_then(|event| event.ok_or_else(nothing)) {
+            Ok(event) => {
+                self.stand.found = None;
+                self.stand.next =
+                    Next { position: position.plus(1), version: event.version().plus(1) };
+                Ok(event)
+            }
+            Err(error) => Err(self.stand.fail(error)),
+        }
+    }
+
+    /// Goes on to a view that shows more, if there is one. Costs next to nothing if there is not.
+    pub(crate) fn renew(&mut self) -> Result<bool> {
+        self.segments.refresh()?;
+        let seen = self.stand.next.position.max(self.source.end());
+        if self.segments.visible_position() <= seen {
+            return Ok(false);
+        }
+        self.source.renew(self.segments.view());
+        self.exhausted = false;
+        Ok(true)
+    }
+
+    /// What a newer version of Quipu wrote and this one cannot step over, if that stands in the way.
+    pub(crate) fn over(&self) -> Option<&Error> {
+        self.stand.over.as_ref()
+    }
+}
+
+impl Stand {
+    /// Steps over an event that is damaged; one that could not be read at this moment is tried again. One that
+    /// this version cannot read is neither damaged nor delivered: whoever goes on there finds it again.
     fn fail(&mut self, error: Error) -> Error {
-        if is_final(&error) {
-            self.drop_found();
+        match error.kind() {
+            ErrorKind::Damaged => self.drop_found(),
+            ErrorKind::Unsupported => {
+                self.found = None;
+                self.over = Some(error.clone());
+            }
+            _ => {}
         }
         error
     }
@@ -100,49 +182,19 @@ impl Feed {
     fn pass(&mut self, position: Position) {
         self.next.position = self.next.position.max(position);
     }
-
-    /// The event that was found; the next one follows it.
-    pub(crate) fn take(&mut self) -> Result<Event<'_>> {
-        let nothing = || Error::new(ErrorKind::Io, "the event that was found is not there");
-        let Some(found) = &self.found else { return Err(nothing()) };
-        let position = found.position;
-        match self.source.event(found).and_then(|event| event.ok_or_else(nothing)) {
-            Ok(event) => {
-                self.found = None;
-                self.next = Next { position: position.plus(1), version: event.version().plus(1) };
-                Ok(event)
-            }
-            Err(error) => {
-                if is_final(&error) {
-                    self.found = None;
-                    self.next.position = position.plus(1);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Goes on to a view that shows more, if there is one. Costs next to nothing if there is not.
-    pub(crate) fn renew(&mut self) -> Result<bool> {
-        self.segments.refresh()?;
-        let seen = self.next.position.max(self.source.end());
-        if self.segments.visible_position() <= seen {
-            return Ok(false);
-        }
-        self.source.renew(self.segments.view());
-        self.exhausted = false;
-        Ok(true)
-    }
-
-    /// Whether there is no going on: what a newer version of Quipu wrote stands in the way.
-    pub(crate) fn is_over(&self) -> bool {
-        self.source.is_over()
-    }
 }
 
-/// Whether asking again would lead to the same.
-fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)
+impl Budget {
+    /// That of one call.
+    pub(crate) fn new() -> Budget {
+        Budget { looks: LOOKS_MAX }
+    }
+
+    /// Looks at one thing more. False once that was the last.
+    pub(crate) fn spend(&mut self) -> bool {
+        self.looks = self.looks.saturating_sub(1);
+        self.looks > 0
+    }
 }
 
 impl Wanted {

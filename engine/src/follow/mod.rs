@@ -10,9 +10,11 @@ mod feed;
 mod news;
 mod owned;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use owned::OwnedEvents;
 pub use subscription::{Delivery, Subscription};
 
-pub(crate) use feed::{Feed, Next, Wanted};
+pub(crate) use feed::{Budget, Feed, Next, Sought, Wanted};
 pub(crate) use news::{Ear, Ending, News};

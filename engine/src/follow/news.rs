@@ -1,6 +1,6 @@
 //! What followers wait for: that more becomes visible, or that no more will.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
@@ -25,10 +25,12 @@ pub(crate) enum Ending {
 /// What all followers of a store share. Whoever tells news has made them visible before.
 ///
 /// Those who follow everything wait at one desk, and one call wakes them all. Those who follow a few keys
-/// have a desk each, and are left alone as long as nothing with these keys is appended.
+/// have a desk each, and are left alone as long as nothing with these keys is appended. Nothing that is
+/// appended matters to those who follow no key at all: they are told how it ends.
 #[derive(Default)]
 pub(crate) struct News {
     everything: Arc<Desk>,
+    nothing: Arc<Desk>,
     /// Number of keys that are followed: zero means that nobody need be looked for.
     keys: AtomicUsize,
     by_key: RwLock<HashMap<Key, Vec<Arc<Desk>>>>,
@@ -38,7 +40,7 @@ pub(crate) struct News {
 /// A follower's place among those who are told.
 pub(crate) struct Ear {
     desk: Arc<Desk>,
-    /// What it follows; nothing if that is everything.
+    /// What it follows; none if that is everything, or nothing.
     keys: Vec<Key>,
     /// Where its task waits, once there was one.
     seat: Option<u64>,
@@ -54,11 +56,13 @@ impl News {
     /// A place for a follower to whom an event can matter only if it has one of these keys; without keys,
     /// any event can. What becomes visible from now on is told.
     pub(crate) fn join(&self, keys: Option<Vec<Key>>) -> Ear {
-        let mut keys = keys.unwrap_or_default();
+        let Some(mut keys) = keys else {
+            return Ear { desk: Arc::clone(&self.everything), keys: Vec::new(), seat: None };
+        };
         keys.sort_unstable();
         keys.dedup();
         if keys.is_empty() {
-            return Ear { desk: Arc::clone(&self.everything), keys, seat: None };
+            return Ear { desk: Arc::clone(&self.nothing), keys, seat: None };
         }
         let desk = Arc::new(Desk::default());
         let mut by_key = self.by_key.write();
@@ -100,9 +104,9 @@ impl News {
             return Audience::new(&self.everything, desks);
         }
         let by_key = self.by_key.read();
+        let mut told = HashSet::new();
         for posted in posts {
-            let followed = posted.outline.all_keys().iter().filter_map(|key| by_key.get(key));
-            desks.extend(followed.flatten().cloned());
+            find(&by_key, posted.outline.all_keys(), &mut told, &mut desks);
         }
         drop(by_key);
         Audience::new(&self.everything, desks)
@@ -110,7 +114,8 @@ impl News {
 
     /// All followers.
     pub(crate) fn everybody(&self) -> Audience<'_> {
-        let desks = self.by_key.read().values().flatten().cloned().collect();
+        let mut desks: Vec<_> = self.by_key.read().values().flatten().cloned().collect();
+        desks.push(Arc::clone(&self.nothing));
         Audience::new(&self.everything, desks)
     }
 
@@ -123,6 +128,21 @@ impl News {
     /// Why nothing more will become visible, if that is so.
     pub(crate) fn ending(&self) -> Option<&Ending> {
         self.ending.get()
+    }
+}
+
+/// Looks for those who follow any of these keys, and were not found before. A group may be large and many may
+/// follow what is in all of it, so that is done once for each key.
+fn find(
+    by_key: &HashMap<Key, Vec<Arc<Desk>>>,
+    keys: &[Key],
+    told: &mut HashSet<Key>,
+    desks: &mut Vec<Arc<Desk>>,
+) {
+    for (key, followers) in keys.iter().filter_map(|key| by_key.get_key_value(key)) {
+        if told.insert(*key) {
+            desks.extend(followers.iter().cloned());
+        }
     }
 }
 
@@ -161,5 +181,40 @@ impl<'n> Audience<'n> {
     /// Wakes all tasks that wait.
     pub(crate) fn wake(&self) {
         self.desks().for_each(Desk::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quipu_index::{Keys, Kind};
+
+    use super::*;
+
+    #[test]
+    fn followers_are_looked_for_once_however_many_events_they_follow() {
+        let news = News::default();
+        let [common, other, unknown] =
+            ["common", "other", "unknown"].map(|name| Keys::new([1; 16]).key(Kind::Tag, name));
+        let ears: Vec<Ear> = (0..100).map(|_| news.join(Some(vec![common, other]))).collect();
+        let (mut told, mut desks) = (HashSet::new(), Vec::new());
+        for _ in 0..1000 {
+            find(&news.by_key.read(), &[common, unknown, other], &mut told, &mut desks);
+        }
+        assert_eq!(desks.len(), 2 * ears.len(), "once for each key");
+        assert_eq!(Audience::new(&news.everything, desks).desks().count(), ears.len() + 1);
+    }
+
+    #[test]
+    fn who_follows_no_key_is_told_only_how_it_ends() {
+        let news = News::default();
+        let nobody = news.join(Some(Vec::new()));
+        let everybody = news.join(None);
+        let is_told = |audience: &Audience<'_>, ear: &Ear| {
+            audience.desks().any(|desk| std::ptr::eq(desk, &raw const *ear.desk))
+        };
+        let commits = news.audience(std::iter::empty());
+        assert_eq!((is_told(&commits, &nobody), is_told(&commits, &everybody)), (false, true));
+        let end = news.everybody();
+        assert_eq!((is_told(&end, &nobody), is_told(&end, &everybody)), (true, true));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use quipu_format::{Position, Version};
 
-use super::{Ear, Ending, Feed, OwnedEvents};
+use super::{Budget, Ear, Ending, Feed, OwnedEvents, Sought};
 use crate::{Error, ErrorKind, Event, Result};
 
 /// Events from some position on, then those that are appended from now on, in the same order: none is
@@ -46,7 +47,8 @@ use crate::{Error, ErrorKind, Event, Result};
 /// Damage is reported once, with the positions that cannot be served; the next call goes on behind it. What
 /// the system refuses is tried again by the next call. When a write or sync of the store fails, what is
 /// visible is delivered, then [`ErrorKind::Poisoned`] is reported once, and the subscription is over.
-/// [`ErrorKind::Unsupported`] ends it where it cannot step over what a newer version wrote.
+/// [`ErrorKind::Unsupported`] ends it at an event that only a newer version can read; whoever goes on from what
+/// it says finds that event again.
 #[must_use = "nothing is delivered before it is asked for"]
 pub struct Subscription<From = Position> {
     feed: Feed,
@@ -83,6 +85,8 @@ pub(super) enum Step {
     CaughtUp,
     /// Nothing at this moment.
     Nothing,
+    /// Nothing among all that was looked at in this call. There may be more.
+    Paused,
     /// Nothing any more.
     Over,
 }
@@ -97,7 +101,8 @@ impl<From> Subscription<From> {
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] for events that cannot be served: the next call goes on behind them;
-    /// [`ErrorKind::Poisoned`] once if a write or sync failed; what the system refuses.
+    /// [`ErrorKind::Poisoned`] once if a write or sync failed; [`ErrorKind::Unsupported`] once; what the system
+    /// refuses.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Delivery<'_>>> {
         let step = self.wait(None)?;
@@ -118,21 +123,24 @@ impl<From> Subscription<From> {
     /// ```
     ///
     /// # Errors
-    /// As [`Subscription::next`], and [`ErrorKind::Closed`] once there will be no more.
+    /// As [`Subscription::next`], and [`ErrorKind::Closed`] once there will be no more; after
+    /// [`ErrorKind::Unsupported`] that again.
     pub fn next_within(&mut self, most: Duration) -> Result<Option<Delivery<'_>>> {
         match self.wait(Some(most))? {
-            Step::Over => Err(Error::closed()),
+            Step::Over => Err(self.end()),
             step => self.deliver(&step),
         }
     }
 
-    /// What comes next, if it is there already. `None` if it is not.
+    /// What comes next, if it is there already. `None` if it is not, or not among the next thousand events
+    /// that have to be looked at: a call takes no longer however much there is that was not asked for. Everything
+    /// has been delivered once [`Delivery::CaughtUp`] says so.
     ///
     /// # Errors
     /// As [`Subscription::next_within`].
     pub fn try_next(&mut self) -> Result<Option<Delivery<'_>>> {
         match self.pace.advance(&mut self.feed)? {
-            Step::Over => Err(Error::closed()),
+            Step::Over => Err(self.end()),
             step => self.deliver(&step),
         }
     }
@@ -148,7 +156,8 @@ impl<From> Subscription<From> {
     }
 
     /// As [`Subscription::next_async`], to build on. If there is nothing, the task is woken once there may
-    /// be; a subscription wakes the one that asked last.
+    /// be; a subscription wakes the one that asked last. A call looks at a thousand events at most: where none of
+    /// them was asked for, it has the task woken at once.
     ///
     /// # Errors
     /// As [`Subscription::next`].
@@ -161,17 +170,34 @@ impl<From> Subscription<From> {
         OwnedEvents::new(self)
     }
 
+    /// Why there will be no more.
+    fn end(&self) -> Error {
+        self.feed.over().cloned().unwrap_or_else(Error::closed)
+    }
+
+    /// Waits for something to tell, or for so long.
     fn wait(&mut self, most: Option<Duration>) -> Result<Step> {
         let Subscription { feed, pace, ear, .. } = self;
-        match pace.advance(feed)? {
-            Step::Nothing => feed.segments().watch()?,
-            step => return Ok(step),
+        let disk = Arc::clone(&feed.segments().shelf.disk);
+        // A time beyond what the clock can count is none.
+        let deadline = most.and_then(|most| disk.elapsed().checked_add(most));
+        let left = || deadline.map(|deadline| deadline.saturating_sub(disk.elapsed()));
+        loop {
+            let mut step = pace.advance(feed)?;
+            if let Step::Nothing = step {
+                feed.segments().watch()?;
+                let told = ear.wait(left(), || match pace.advance(feed) {
+                    Ok(Step::Nothing) => None,
+                    step => Some(step),
+                });
+                step = told.unwrap_or(Ok(Step::Nothing))?;
+            }
+            match step {
+                Step::Paused if left() == Some(Duration::ZERO) => return Ok(Step::Nothing),
+                Step::Paused => {}
+                step => return Ok(step),
+            }
         }
-        let step = ear.wait(most, || match pace.advance(feed) {
-            Ok(Step::Nothing) => None,
-            step => Some(step),
-        });
-        step.unwrap_or(Ok(Step::Nothing))
     }
 
     pub(super) fn poll_step(&mut self, context: &Context<'_>) -> Poll<Result<Step>> {
@@ -184,37 +210,51 @@ impl<From> Subscription<From> {
         }
         match step {
             Ok(Step::Nothing) => Poll::Pending,
+            Ok(Step::Paused) => {
+                // Others get their turn before it goes on.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             step => Poll::Ready(step),
         }
     }
 
     pub(super) fn deliver(&mut self, step: &Step) -> Result<Option<Delivery<'_>>> {
         match step {
-            Step::Event => self.feed.take().map(|event| Some(Delivery::Event(event))),
+            Step::Event => {
+                let event = self.feed.take()?;
+                self.pace = Pace::Behind;
+                Ok(Some(Delivery::Event(event)))
+            }
             Step::CaughtUp => Ok(Some(Delivery::CaughtUp)),
-            Step::Nothing | Step::Over => Ok(None),
+            Step::Nothing | Step::Paused | Step::Over => Ok(None),
         }
     }
 }
 
 impl Pace {
-    /// Goes on as far as there is something to be told.
+    /// Goes on as far as there is something to be told, or the budget of one call allows.
     fn advance(&mut self, feed: &mut Feed) -> Result<Step> {
+        if feed.over().is_some() {
+            *self = Pace::Over;
+        }
         if *self == Pace::Over {
             return Ok(Step::Over);
         }
+        let mut budget = Budget::new();
         loop {
-            // Asked first: what became visible before the end is found behind this line.
+            match feed.find(&mut budget)? {
+                Sought::Found => return Ok(Step::Event),
+                Sought::Paused => return Ok(Step::Paused),
+                Sought::Exhausted => {}
+            }
+            // Asked first: whatever became visible before the end is seen by the next look.
             let ending = feed.segments().news().ending().cloned();
-            if self.find(feed)? {
-                return Ok(Step::Event);
-            }
-            if feed.is_over() {
-                *self = Pace::Over;
-                return Ok(Step::Over);
-            }
-            if feed.renew()? {
-                continue;
+            if self.renew(feed)? {
+                if budget.spend() {
+                    continue;
+                }
+                return Ok(Step::Paused);
             }
             if *self == Pace::Behind {
                 *self = Pace::CaughtUp;
@@ -224,12 +264,13 @@ impl Pace {
         }
     }
 
-    fn find(&mut self, feed: &mut Feed) -> Result<bool> {
-        let found = feed.find();
-        if !matches!(found, Ok(false)) {
-            *self = Pace::Behind;
-        }
-        found
+    fn renew(&mut self, feed: &mut Feed) -> Result<bool> {
+        feed.renew().inspect_err(|error| {
+            // Another process has lost what was seen here.
+            if error.kind() == ErrorKind::Poisoned {
+                *self = Pace::Over;
+            }
+        })
     }
 
     fn finish(&mut self, ending: Option<Ending>) -> Result<Step> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quipu_disk::Disk;
-use quipu_format::{SegmentId, StoreId};
+use quipu_format::{Salt, SegmentId};
 use quipu_index::{Identity, IndexError, Run, Sealed};
 
 use super::source::Bytes;
@@ -53,25 +53,27 @@ pub(crate) fn held_index(bytes: Arc<[u8]>, identity: &Identity) -> Result<Sealed
     Ok(Sealed::open(Box::new(Bytes::Held(bytes)), identity)?)
 }
 
-/// The heads of these segments from their file, if there is one that can be used.
-pub(crate) fn open_run(shelf: &Shelf, segments: &RangeInclusive<SegmentId>) -> Option<Run> {
-    let opened = try_run(&*shelf.disk, &shelf.directory, shelf.mode, shelf.store, segments);
+/// The heads of these segments, of which the last has this salt, from their file, if there is one that can be used.
+pub(crate) fn open_run(
+    shelf: &Shelf,
+    segments: &RangeInclusive<SegmentId>,
+    salt: Salt,
+) -> Option<Run> {
+    let last = shelf.identity(*segments.end(), salt);
+    let opened = try_run(&*shelf.disk, &shelf.directory, shelf.mode, *segments.start(), &last);
     usable(&shelf.directory.run(segments), opened)
 }
 
-/// The file with the heads of these segments.
+/// The file with the heads of the segments from `first` to `last`.
 pub(crate) fn try_run(
     disk: &dyn Disk,
     directory: &Directory,
     mode: ReadMode,
-    store: StoreId,
-    segments: &RangeInclusive<SegmentId>,
+    first: SegmentId,
+    last: &Identity,
 ) -> std::result::Result<Run, IndexError> {
-    let run = Run::open(Box::new(Bytes::open(disk, &directory.run(segments), mode)?), store)?;
-    if run.segments() != *segments {
-        return Err(IndexError::Damaged { at: 0, what: "the run of other segments" });
-    }
-    Ok(run)
+    let path = directory.run(&(first..=last.segment));
+    Run::open(Box::new(Bytes::open(disk, &path, mode)?), first, last)
 }
 
 fn usable<T>(path: &Path, opened: std::result::Result<T, IndexError>) -> Option<T> {

@@ -92,9 +92,10 @@ pub(super) fn stack(
     let (mut layers, mut at) = (Vec::new(), 0);
     while at < ids.len() {
         let runs = names.runs_from(&ids[at..]);
-        let run = runs
-            .into_iter()
-            .find_map(|(run, covered)| Some((open_run(&view.store.shelf, run)?, covered)));
+        let run = runs.into_iter().find_map(|(run, covered)| {
+            let salt = view.table.segments[at + covered - 1].salt;
+            Some((open_run(&view.store.shelf, run, salt)?, covered))
+        });
         let (layer, covered) = match run {
             Some((run, covered)) => (Layer::Run(Arc::new(run)), covered),
             None => match index_of(at, &layers)? {

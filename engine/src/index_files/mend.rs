@@ -5,14 +5,16 @@
 //! there is time.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::sync::Arc;
 
-use quipu_format::Timestamp;
-use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, write_segment};
+use quipu_format::{Position, Timestamp};
+use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, Way, write_segment};
 
 use super::gather::stack;
 use super::{Ancestors, IndexNames, Trouble, held_index, open_index};
 use crate::directory::{Directory, Role};
+use crate::keys;
 use crate::reindex::rebuild;
 use crate::segments::{Heads, Segment, View};
 use crate::{Error, ErrorKind, Result, find};
@@ -67,6 +69,7 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
     }
     let identity = view.store.shelf.identity(segment.id, segment.salt);
     let sealed = Arc::new(held_index(Arc::clone(&made.bytes), &identity)?);
+    view.store.upkeep.lost_events().note(lost_events(view, segment, &sealed)?);
     if index >= view.table.loose {
         view.store.upkeep.note_stale(segment.id);
     } else if made.lost.is_none() {
@@ -76,6 +79,30 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
         std::iter::once(Part::File(sealed)).chain(rest.iter().cloned()).collect();
     // Where somebody has set others meanwhile, those count.
     Ok(segment.replace_parts(known.as_ref(), parts))
+}
+
+/// The events that the index of a segment calls lost.
+fn lost_events(
+    view: &View,
+    segment: &Segment,
+    sealed: &Arc<Sealed>,
+) -> Result<Vec<Range<Position>>> {
+    let part = Part::File(Arc::clone(sealed));
+    let mut lost: Vec<Range<Position>> = Vec::new();
+    let Some(held) = part.find(keys::lost(&view.store.shelf.keys))? else { return Ok(lost) };
+    let (mut batch, mut from) = (Vec::new(), 0);
+    loop {
+        part.batch(&held, from, Way::Forward, &mut batch)?;
+        let Some(&last) = batch.last() else { return Ok(lost) };
+        for &ordinal in &batch {
+            let position = segment.base.plus(u64::from(ordinal));
+            match lost.last_mut() {
+                Some(range) if range.end == position => range.end = position.plus(1),
+                _ => lost.push(position..position.plus(1)),
+            }
+        }
+        from = last.saturating_add(1);
+    }
 }
 
 /// Events that the index of a whole segment must hold; nothing for one that is still written.

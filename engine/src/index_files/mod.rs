@@ -11,6 +11,7 @@
 mod file;
 mod gather;
 mod lineage;
+mod lost;
 mod mend;
 mod names;
 mod runs;

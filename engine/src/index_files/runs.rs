@@ -53,7 +53,7 @@ impl Merge {
         let covers = *oldest.segments().start()..=*newest.segments().end();
         write(shelf, &shelf.directory.run(&covers), &bytes)?;
         let unreadable = || Error::new(ErrorKind::Io, "a run cannot be read back");
-        let run = open_run(shelf, &covers).ok_or_else(unreadable)?;
+        let run = open_run(shelf, &covers, newest.salt()).ok_or_else(unreadable)?;
         let mut layers = all.to_vec();
         layers.splice(self.range.clone(), [Layer::Run(Arc::new(run))]);
         let loose = segments.view().table.loose;

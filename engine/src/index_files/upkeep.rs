@@ -7,12 +7,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quipu_format::SegmentId;
 
+use super::lost::LostEvents;
 use crate::{Error, Result};
 
 /// The list of what is to be done about index files. Only a store that is open for writing does anything.
 #[derive(Default)]
 pub(crate) struct Upkeep {
     state: Mutex<State>,
+    /// Kept also where it cannot be written to.
+    lost_events: LostEvents,
 }
 
 #[derive(Default)]
@@ -90,6 +93,11 @@ impl Upkeep {
         self.state.lock().lost.clone().map_or(Ok(()), Err)
     }
 
+    /// Events whose keys no index knows any more.
+    pub(crate) fn lost_events(&self) -> &LostEvents {
+        &self.lost_events
+    }
+
     /// What is to be done next.
     pub(crate) fn next(&self) -> Option<Task> {
         let state = self.state.lock();
@@ -125,8 +133,27 @@ impl Upkeep {
         self.state.lock().resting = false;
     }
 
-    /// Takes over what another list says.
+    /// Takes over what another list says. Events that were lost before are lost still.
     pub(crate) fn adopt(&self, other: &Upkeep) {
+        self.lost_events.adopt(&other.lost_events);
         *self.state.lock() = std::mem::take(&mut *other.state.lock());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quipu_format::Position;
+    use quipu_index::Way;
+
+    use super::*;
+
+    #[test]
+    fn what_was_lost_before_a_late_recovery_is_lost_after_it() {
+        let (before, after) = (Upkeep::default(), Upkeep::default());
+        before.lost_events().note([Position(3)..Position(4)]);
+        after.lost_events().note([Position(7)..Position(8)]);
+        before.adopt(&after);
+        let nearest = |target| before.lost_events().nearest(Position(target), Way::Forward);
+        assert_eq!([0, 4].map(nearest), [3, 7].map(|position| Some(Position(position))));
     }
 }

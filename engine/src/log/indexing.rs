@@ -157,8 +157,8 @@ impl Log {
                 // What could not be used before may have been written anew since.
                 let path = shelf.directory.run(run);
                 let layers = self.segments.view().table.heads.layers();
-                let uses = |layer: &Layer| layer.segments() == *run;
-                if layers.newest_first().iter().any(uses) && open_run(shelf, run).is_some() {
+                let used = layers.newest_first().iter().find(|layer| layer.segments() == *run);
+                if used.is_some_and(|layer| open_run(shelf, run, layer.salt()).is_some()) {
                     return Ok(());
                 }
                 match shelf.disk.remove(&path) {

@@ -51,6 +51,8 @@ impl Group {
             Progress::Failed(error) => {
                 // Only the first failure counts: it is the one that happened.
                 let _ = self.failure.set(error.clone());
+                // Nobody is told of them any more, and a ticket may be kept for long.
+                drop(self.take_posts());
                 FAILED
             }
         };
@@ -131,6 +133,8 @@ fn wanted(durability: Durability) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use quipu_format::{ByteOffset, Position, Timestamp};
+
     use super::*;
 
     #[test]
@@ -142,6 +146,25 @@ mod tests {
         assert!(group.reached(Durability::Sync).is_none());
         group.advance(&Progress::Durable);
         assert!(group.reached(Durability::Sync).unwrap().is_ok());
+    }
+
+    #[test]
+    fn what_failed_is_not_kept_for_followers() {
+        let group = Group::new();
+        let posted = Posted {
+            outline: Arc::default(),
+            offset: ByteOffset(0),
+            first_position: Position(0),
+            time: Timestamp(0),
+            first_versions: Vec::new(),
+            born: Vec::new(),
+        };
+        group.keep(vec![Arc::new(posted)]);
+        group.advance(&Progress::Written);
+        assert_eq!(group.posts.lock().len(), 1, "it may become durable");
+        let failure = Error::new(crate::ErrorKind::Unknown, "sync failed");
+        group.advance(&Progress::Failed(failure));
+        assert!(group.posts.lock().is_empty());
     }
 
     #[test]

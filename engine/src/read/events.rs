@@ -101,7 +101,7 @@ impl Source {
         }
     }
 
-    /// Reading forward: has read all it sees, and goes on to the end of a later view.
+    /// After a rest: goes on to the end of a later view.
     pub(crate) fn renew(&mut self, view: View) {
         match self {
             Source::Walk(walk, end) => {
@@ -112,11 +112,12 @@ impl Source {
         }
     }
 
-    /// Whether there is no going on.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Reading forward: has read all it sees, and lets go of files and segments until it is renewed. It
+    /// may be long.
+    pub(crate) fn rest(&mut self) {
         match self {
-            Source::Walk(walk, _) => walk.is_over(),
-            Source::Picks(_) => false,
+            Source::Walk(walk, _) => walk.rest(),
+            Source::Picks(picks) => picks.rest(),
         }
     }
 }

@@ -106,13 +106,13 @@ impl Locator {
         }
     }
 
-    /// The frame that holds a visible position: the index of its segment, where it stands there, and the
-    /// position of its first event. None where it is not where the index says.
+    /// The frame that holds a visible position: where it stands in its segment, and the position of its first
+    /// event. None where it is not where the index says.
     pub(crate) fn frame_of(
         &mut self,
         view: &View,
         position: Position,
-    ) -> Result<Option<(usize, ByteOffset, Position)>> {
+    ) -> Result<Option<(ByteOffset, Position)>> {
         let spot = self.spot(view, position)?;
         let segment = &view.table.segments[spot.index];
         let range = spot.offset.0..spot.offset.0.saturating_add(RECORD_HEADER);
@@ -127,13 +127,8 @@ impl Locator {
         };
         Ok(header.ok().filter(holds).and_then(|header| {
             let at = ByteOffset(spot.offset.0.checked_sub(extent.frame_back)?);
-            Some((spot.index, at, header.first_position))
+            Some((at, header.first_position))
         }))
-    }
-
-    /// Forgets where it was: what is asked for next may stand in another view.
-    pub(crate) fn leave(&mut self) {
-        (self.here, self.frame) = (None, None);
     }
 
     /// The event that was located.

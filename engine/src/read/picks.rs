@@ -1,6 +1,7 @@
 //! Events found by the index, one by one, with damage reported and stepped over.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Timestamp};
@@ -77,10 +78,16 @@ impl Picks {
         self.search.range.end
     }
 
-    /// Reading forward: has read all it sees, and goes on to the end of a later view.
+    /// Reading forward: has read all it sees, and lets go of files and segments until it is renewed.
+    pub(crate) fn rest(&mut self) {
+        self.search.rest();
+        self.locator = Locator::default();
+        self.view.table = Arc::default();
+    }
+
+    /// After a rest: goes on to the end of a later view.
     pub(crate) fn renew(&mut self, view: View) {
         self.search.renew(&view);
-        self.locator.leave();
         self.view = view;
     }
 

@@ -10,8 +10,7 @@ use quipu_index::Way;
 use super::Locator;
 use super::locate::Target;
 use crate::Result;
-use crate::find::{Leaf, Plan};
-use crate::keys::lost;
+use crate::find::{Lost, Plan, nearer};
 use crate::segments::View;
 
 /// How many events are found ahead of the one that is read, at most.
@@ -20,7 +19,7 @@ const AHEAD_MAX: usize = 16;
 /// A search by a plan, and for the events that the index calls lost, over a range of positions.
 pub(crate) struct Search {
     plan: Plan,
-    lost: Option<Leaf>,
+    lost: Option<Lost>,
     pub(super) way: Way,
     /// The positions that are still to be read.
     pub(super) range: Range<Position>,
@@ -41,7 +40,7 @@ impl Search {
     ) -> Search {
         // Where every event is looked at, those that are lost are met anyway.
         let keys = &view.store.shelf.keys;
-        let lost = (!matches!(plan, Plan::Every(_))).then(|| Leaf::new(lost(keys), way));
+        let lost = (!matches!(plan, Plan::Every(_))).then(|| Lost::new(keys, way));
         let range = range.start..range.end.min(view.visible_position);
         Search { plan, lost, way, range, check, ahead: VecDeque::new(), burst: 1 }
     }
@@ -51,14 +50,20 @@ impl Search {
         self.burst = usize::try_from(events).unwrap_or(AHEAD_MAX).clamp(1, AHEAD_MAX);
     }
 
-    /// Reading forward: has found all there was, and goes on to the end of a later view.
-    pub(super) fn renew(&mut self, view: &View) {
-        self.range = self.range.start.max(self.range.end)..view.visible_position;
+    /// Reading forward: has found all there was, and begins anew in a later view. What the cursors said of this
+    /// one does not hold there, and the indexes that they held are let go.
+    pub(super) fn rest(&mut self) {
+        self.range = self.range.start.max(self.range.end)..self.range.end;
         self.plan.restart();
         if let Some(lost) = &mut self.lost {
             lost.restart();
         }
         self.ahead.clear();
+    }
+
+    /// After a rest: goes on to the end of a later view.
+    pub(super) fn renew(&mut self, view: &View) {
+        self.range.end = view.visible_position;
     }
 
     /// The next event that may be asked for.
@@ -112,16 +117,13 @@ impl Search {
             Way::Forward => range.start,
             Way::Backward => Position(range.end.0 - 1),
         };
+        // First: what is found to be lost on the way is known behind this line.
         let planned = self.plan.seek(view, target)?;
         let lost = match &mut self.lost {
             Some(lost) => lost.seek(view, target)?,
             None => None,
         };
-        let nearest = match (planned, lost, self.way) {
-            (None, position, _) | (position, None, _) => position,
-            (Some(one), Some(other), Way::Forward) => Some(one.min(other)),
-            (Some(one), Some(other), Way::Backward) => Some(one.max(other)),
-        };
+        let nearest = nearer(planned, lost, self.way);
         let nearest = nearest.filter(|position| range.contains(position));
         Ok(nearest.map(|position| match lost {
             Some(lost) if lost == position => Target::lost(position),

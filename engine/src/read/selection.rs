@@ -279,8 +279,7 @@ impl<'s, From> Selection<'s, From> {
             (Start::At(from), _) => Some(Version(from)),
             (Start::First, _) | (Start::End, Way::Backward) => None,
             (Start::End, Way::Forward) => {
-                let from = stream.head()?.map_or(Version(0), |head| head.version.plus(1));
-                let versions = Versions::exactly(self.way, from);
+                let (from, versions) = stream.end()?;
                 return Ok(Opening { range: view.visible_position..range.end, versions, from });
             }
         };

@@ -9,7 +9,7 @@ use quipu_index::{Key, Kind, StreamHead, Way};
 use super::locate::Target;
 use super::versions::Versions;
 use super::{Locator, Selected};
-use crate::find::{Leaf, position_of};
+use crate::find::{Leaf, Lost, position_of};
 use crate::segments::View;
 use crate::{ErrorKind, Result};
 
@@ -48,6 +48,21 @@ impl<'v> Stream<'v> {
             end = position;
         }
         Ok(None)
+    }
+
+    /// The version that comes after the last one, and what to expect there.
+    pub(crate) fn end(&mut self) -> Result<(Version, Versions)> {
+        let head = self.head()?;
+        let from = head.map_or(Version(0), |head| head.version.plus(1));
+        let behind = head.map_or(Position(0), |head| head.position.plus(1));
+        let mut lost = Lost::new(&self.view.store.shelf.keys, Way::Forward);
+        let lost = lost.seek(self.view, behind)?;
+        // Events that nobody knows the streams of may be the last ones of this.
+        let versions = match lost {
+            Some(_) => Versions::within(Way::Forward, from),
+            None => Versions::exactly(Way::Forward, from),
+        };
+        Ok((from, versions))
     }
 
     /// Narrows the positions in `range` down to those where the stream is to be read from a version on,

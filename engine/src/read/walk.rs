@@ -3,7 +3,7 @@
 mod onward;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FrameHeader, FrameKind};
@@ -31,6 +31,8 @@ pub(crate) struct Walk {
     lender: Lender,
     /// What a newer version wrote was met: there is no going on.
     over: bool,
+    /// The segment in which it rests until it is renewed. It holds on to none.
+    resting: Weak<Segment>,
 }
 
 /// Where a cursor stands.
@@ -56,14 +58,14 @@ impl Walk {
         let mut cursor = Cursor { index, at: FIRST_FRAME, frame: None, next: start.min(from) };
         cursor.leap(&view, from);
         let lender = Lender::default();
-        Walk { view, cursor, from, until, check, lender, over: false }
+        Walk { view, cursor, from, until, check, lender, over: false, resting: Weak::new() }
     }
 
     /// A walk over one segment, from a frame on whose first position is known.
     pub(crate) fn within(view: View, index: usize, at: ByteOffset, from: Position) -> Walk {
         let cursor = Cursor { index, at, frame: None, next: from };
-        let (lender, check, over) = (Lender::default(), Check::Sum, false);
-        Walk { view, cursor, from, until: index + 1, check, lender, over }
+        let (until, lender, resting) = (index + 1, Lender::default(), Weak::new());
+        Walk { view, cursor, from, until, check: Check::Sum, lender, over: false, resting }
     }
 
     /// Goes on to the next event.

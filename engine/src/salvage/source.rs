@@ -100,6 +100,7 @@ impl Source {
             sink,
             progress,
             done_bytes: 0,
+            total_bytes: self.survey.bytes(),
         };
         let mut gone = self.survey.gone.iter().copied().peekable();
         for part in &self.survey.parts {
@@ -135,6 +136,7 @@ struct Reading<'a, 's> {
     sink: Sink<'s>,
     progress: &'s mut dyn FnMut(SalvageProgress),
     done_bytes: u64,
+    total_bytes: u64,
 }
 
 impl Reading<'_, '_> {
@@ -313,7 +315,7 @@ impl Reading<'_, '_> {
     }
 
     fn tell(&mut self, at: u64) {
-        let total_bytes = self.survey.bytes();
+        let total_bytes = self.total_bytes;
         let done_bytes = self.done_bytes.saturating_add(at).min(total_bytes);
         let step = SalvageStep::Copying;
         (self.progress)(SalvageProgress { step, done_bytes, total_bytes });

@@ -160,7 +160,7 @@ impl Segments {
     }
 
     /// Takes over the segments and bounds of a late recovery. Readers that are under way go on with
-    /// what they hold, which says the same.
+    /// what they hold, which says the same. Where more is visible than before, followers are still to be told.
     pub(crate) fn adopt(&self, other: &Segments) {
         // Under the lock: whoever sees the one table sees the bounds that go with it.
         let mut table = self.table.write();
@@ -170,8 +170,6 @@ impl Segments {
         self.visible_position.store(view(&other.visible_position), Ordering::Release);
         *table = Arc::clone(&other.table.read());
         self.upkeep.adopt(&other.upkeep);
-        drop(table);
-        self.tell_everybody();
     }
 
     /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it. True if

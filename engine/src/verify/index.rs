@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::record::Record;
-use quipu_format::{ByteOffset, Position, SegmentId, StoreId, Version};
+use quipu_format::{ByteOffset, Position, Salt, SegmentId, StoreId, Version};
 use quipu_index::{
     Head, Held, Identity, IndexError, Key, Keys, Kind, Part as IndexPart, Sealed, Way,
 };
@@ -18,6 +18,7 @@ use crate::ReadMode;
 use crate::directory::Directory;
 use crate::index_files::{IndexNames, load_index, try_run};
 use crate::keys::keys_of;
+use crate::pipeline::SegmentRef;
 use crate::recovery::Part;
 
 /// What the index files must say, as far as the log has been read.
@@ -235,7 +236,7 @@ impl Verifier<'_> {
     }
 
     /// Verifies the runs that end with a segment that has just been read.
-    pub(super) fn runs(&mut self, place: Place<'_>, ids: &[SegmentId], last: SegmentId) {
+    pub(super) fn runs(&mut self, place: Place<'_>, ids: &[SegmentId], last: SegmentRef) {
         let mut at = 0;
         let mut used = Vec::new();
         while at < ids.len() {
@@ -243,10 +244,10 @@ impl Verifier<'_> {
             at += run.map_or(1, |(_, covered)| covered);
             used.extend(run.map(|(run, _)| run));
         }
-        for run in place.names.runs.iter().filter(|run| *run.end() == last) {
+        for run in place.names.runs.iter().filter(|run| *run.end() == last.id) {
             let path = place.directory.run(run);
             if used.contains(&run) {
-                let judged = self.judge_run(place, run);
+                let judged = self.judge_run(place, run, last.salt);
                 self.tell_of(path, judged);
             } else {
                 let what = "a run that a longer one covers; the next opening removes it";
@@ -259,8 +260,10 @@ impl Verifier<'_> {
         &self,
         place: Place<'_>,
         segments: &RangeInclusive<SegmentId>,
+        salt: Salt,
     ) -> std::result::Result<Option<&'static str>, IndexError> {
-        let run = try_run(place.disk, place.directory, ReadMode::Pread, place.store, segments)?;
+        let last = Identity { store: place.store, segment: *segments.end(), salt };
+        let run = try_run(place.disk, place.directory, ReadMode::Pread, *segments.start(), &last)?;
         run.verify()?;
         if self.damaged {
             return Ok(None);

@@ -150,7 +150,7 @@ pub fn verify_on(
         verifier.part(part, &file, index == last && clean)?;
         if let Some(place) = place {
             verifier.index(place, part, findings);
-            verifier.runs(place, &ids, part.segment.id);
+            verifier.runs(place, &ids, part.segment);
         }
     }
     if let Some(blank) = &survey.blank {

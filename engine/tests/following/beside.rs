@@ -238,6 +238,7 @@ fn who_has_seen_what_the_writer_lost_is_told() {
         pause(A_WHILE_MS);
         let told = follower.next().unwrap_err();
         assert_eq!(told.kind(), ErrorKind::Poisoned, "{told}");
+        assert_eq!(follower.next().unwrap(), Got::Nothing, "told once");
         assert_eq!(reader.all().events().unwrap_err().kind(), ErrorKind::Poisoned);
         assert_eq!(
             About::All.read(&self::reader(&memory, ReadMode::Map)).len() as u64,

@@ -2,7 +2,9 @@
 
 use quipu_disk::{FaultDisk, PowerCut};
 
-use crate::store::{agrees, closed_store, file, files, goes_on, open, open_to_read, verified};
+use crate::store::{
+    agrees, closed_store, copy, file, files, goes_on, open, open_to_read, verified,
+};
 
 const PAGE: u64 = 4096;
 
@@ -14,16 +16,6 @@ fn flip(disk: &FaultDisk, path: &std::path::Path, page: u64) {
 
 fn pages(disk: &FaultDisk, path: &std::path::Path) -> u64 {
     (disk.contents(path).unwrap().len() as u64).div_ceil(PAGE)
-}
-
-/// A copy of a disk that nobody else writes.
-fn copy(disk: &FaultDisk) -> FaultDisk {
-    let copy = FaultDisk::new(9);
-    quipu_disk::Disk::create_directory(&copy, std::path::Path::new(crate::store::PATH)).unwrap();
-    for path in disk.files() {
-        copy.put(&path, &disk.contents(&path).unwrap()).unwrap();
-    }
-    copy
 }
 
 #[test]

@@ -45,8 +45,14 @@ pub(crate) fn fill(store: &Store, events: u64) {
 
 /// A store that was closed, with some twenty sealed segments, two runs and the index of the active one.
 pub(crate) fn closed_store() -> FaultDisk {
+    closed_store_after(|_| {})
+}
+
+/// The same, in which something was done first.
+pub(crate) fn closed_store_after(first: impl FnOnce(&Store)) -> FaultDisk {
     let disk = FaultDisk::new(1);
     let store = open(&disk).unwrap();
+    first(&store);
     fill(&store, 200);
     store.close().unwrap();
     // Runs are made in the background: now there are all.
@@ -123,4 +129,14 @@ pub(crate) fn verified(disk: &FaultDisk) -> VerifyReport {
 /// Removes all files of a kind.
 pub(crate) fn remove(disk: &FaultDisk, kind: &str) {
     files(disk, kind).iter().for_each(|file| disk.remove(file).unwrap());
+}
+
+/// A copy of a disk that nobody else writes.
+pub(crate) fn copy(disk: &FaultDisk) -> FaultDisk {
+    let copy = FaultDisk::new(9);
+    copy.create_directory(Path::new(PATH)).unwrap();
+    for path in disk.files() {
+        copy.put(&path, &disk.contents(&path).unwrap()).unwrap();
+    }
+    copy
 }

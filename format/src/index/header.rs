@@ -74,6 +74,9 @@ pub enum Contents {
         first: SegmentId,
         /// The last one; not before the first.
         last: SegmentId,
+        /// The salt in the header of the last one: it tells one life of these numbers from another, since each
+        /// segment names the salt of the one before.
+        salt: Salt,
     },
 }
 
@@ -175,9 +178,10 @@ impl IndexHeader {
                 raw.end = covered.end.units().into();
                 raw.last_time = covered.last_time.0.cast_unsigned().into();
             }
-            Contents::Run { first, last } => {
+            Contents::Run { first, last, salt } => {
                 raw.contents = 2.into();
                 raw.segments = [first.0.into(), last.0.into()];
+                raw.salt = salt.0.into();
             }
         }
         raw
@@ -283,7 +287,8 @@ impl Contents {
             return Err(FormatError::Invalid("segments of an index"));
         }
         if raw.contents.get() == 2 {
-            return Ok(Contents::Run { first: SegmentId(first), last: SegmentId(last) });
+            let (first, last) = (SegmentId(first), SegmentId(last));
+            return Ok(Contents::Run { first, last, salt: Salt(raw.salt.get()) });
         }
         let last_time = i64::try_from(raw.last_time.get())
             .map_err(|_| FormatError::Invalid("time before 1970"))?;

@@ -9,6 +9,8 @@ use quipu_format::{ByteOffset, Position, SegmentId, Timestamp};
 use crate::samples;
 use crate::tables::Document;
 
+const SALT: [u8; 8] = samples::SALT.0.to_le_bytes();
+
 #[test]
 fn each_field_of_an_index_header_stands_at_its_offset() {
     let Some(document) = Document::read() else { return };
@@ -64,7 +66,7 @@ fn each_field_of_an_index_header_stands_at_its_offset() {
     let place: [(&str, &[u8]); 2] = [("start", &places[..8]), ("bytes", &places[8..16])];
     document.compare("Section place", &places[..16], &place);
 
-    let contents = Contents::Run { first: SegmentId(3), last: SegmentId(4) };
+    let contents = Contents::Run { first: SegmentId(3), last: SegmentId(4), salt: samples::SALT };
     let run = IndexHeader { contents, ..header }.encode();
     let run_fields: Vec<(&str, &[u8])> = fields
         .iter()
@@ -72,7 +74,8 @@ fn each_field_of_an_index_header_stands_at_its_offset() {
             "contents" => (*name, &two[..]),
             "first" => (*name, &[3, 0, 0, 0][..]),
             "last" => (*name, &four[..]),
-            "salt" | "base" | "last_time" => (*name, &[0; 8][..]),
+            "salt" => (*name, &SALT[..]),
+            "base" | "last_time" => (*name, &[0; 8][..]),
             "events" | "end" => (*name, &[0; 4][..]),
             _ => (*name, *bytes),
         })

@@ -331,7 +331,7 @@ def index_run():
         entries += key(number).to_bytes(16, "little")
         entries += struct.pack("<QQII", count, position, segment, depth)
     keys = [key(one[0]) for one in heads]
-    about = struct.pack("<QQIIIIQ", 0, 0, 0, 0, 0, len(heads), 0)
+    about = struct.pack("<QQIIIIQ", SALT, 0, 0, 0, 0, len(heads), 0)
     sections = [b"", directory(keys, 0), entries, b"", b"", b""]
     return index_file(2, 1, 8, about, 0, bytes(20), sections)
 

@@ -145,7 +145,7 @@ pub(crate) fn run_file() -> Vec<u8> {
     build(&Draft {
         features: features(),
         store: STORE,
-        contents: Contents::Run { first: SegmentId(1), last: SegmentId(8) },
+        contents: Contents::Run { first: SegmentId(1), last: SegmentId(8), salt: super::SALT },
         filter: [0; 20],
         parts: all.parts(),
     })

@@ -6,7 +6,7 @@ mod verify;
 
 use quipu_format::index::offsets::Offsets;
 use quipu_format::index::{Contents, Entry, Scope};
-use quipu_format::{ByteOffset, SegmentId};
+use quipu_format::{ByteOffset, Salt, SegmentId};
 
 use crate::pages::Pages;
 use crate::walk::Walk;
@@ -20,6 +20,7 @@ use crate::{Covers, Head, Held, Identity, IndexError, Key, Source, Way};
 pub struct Sealed {
     pages: Pages,
     segment: SegmentId,
+    salt: Salt,
     covers: Covers,
 }
 
@@ -50,7 +51,7 @@ impl Sealed {
         if Offsets::of(covers.events).table_range().end > section.bytes {
             return Err(IndexError::damaged(section.start, "more events than places of events"));
         }
-        Ok(Sealed { pages, segment: covered.segment, covers })
+        Ok(Sealed { pages, segment: covered.segment, salt: covered.salt, covers })
     }
 
     /// How much of the segment it covers.
@@ -76,6 +77,10 @@ impl Sealed {
 
     pub(crate) fn segment(&self) -> SegmentId {
         self.segment
+    }
+
+    pub(crate) fn salt(&self) -> Salt {
+        self.salt
     }
 
     pub(crate) fn find(&self, key: Key) -> Result<Option<Held>, IndexError> {

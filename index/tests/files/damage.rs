@@ -49,7 +49,7 @@ fn a_changed_byte_of_a_run_is_an_error_or_makes_no_difference() {
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
-        let open = || Run::open(HOLD[at % 2](changed.clone()), IDENTITY.store);
+        let open = || Run::open(HOLD[at % 2](changed.clone()), IDENTITY.segment, &IDENTITY);
         assert!(
             open().and_then(|run| run.verify()).is_err(),
             "byte {at} changed and was not found"

@@ -109,7 +109,7 @@ proptest! {
         let used = IndexHeader::decode(&bytes, bytes.len() as u64).unwrap().sections.entries.end();
         change(&mut bytes[PAGE..used as usize], &changes);
         forge(&mut bytes);
-        let Ok(run) = Run::open(Box::new(Copied::new(bytes)), IDENTITY.store) else { return Ok(()) };
+        let Ok(run) = Run::open(Box::new(Copied::new(bytes)), IDENTITY.segment, &IDENTITY) else { return Ok(()) };
         let _ = run.verify();
         for key in Model::of(0, &events).keys.keys() {
             let _ = run.find(*key);

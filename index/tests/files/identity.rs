@@ -34,9 +34,17 @@ fn a_run_is_told_from_an_index_and_from_a_run_of_another_store() {
     let bytes = write(&events, &[memory(0, &events)]);
     let quipu_index::Part::File(sealed) = lent(&bytes) else { unreachable!() };
     let run = write_run(IDENTITY.store, &[Layer::Index(sealed)]).unwrap();
-    assert!(Run::open(Box::new(Lent(run.clone())), IDENTITY.store).is_ok());
-    assert!(Run::open(Box::new(Lent(run.clone())), StoreId([4; 16])).is_err());
-    assert!(Run::open(Box::new(Lent(bytes)), IDENTITY.store).is_err());
+    let first = IDENTITY.segment;
+    assert!(Run::open(Box::new(Lent(run.clone())), first, &IDENTITY).is_ok());
+    for other in [
+        Identity { store: StoreId([4; 16]), ..IDENTITY },
+        Identity { segment: SegmentId(first.0 + 1), ..IDENTITY },
+        Identity { salt: Salt(IDENTITY.salt.0 + 1), ..IDENTITY },
+    ] {
+        assert!(Run::open(Box::new(Lent(run.clone())), first, &other).is_err(), "{other:?}");
+    }
+    assert!(Run::open(Box::new(Lent(run.clone())), SegmentId(first.0 + 1), &IDENTITY).is_err());
+    assert!(Run::open(Box::new(Lent(bytes)), first, &IDENTITY).is_err());
     assert!(Sealed::open(Box::new(Lent(run)), &IDENTITY).is_err());
 }
 

@@ -80,7 +80,12 @@ fn note(number: u32, events: &[Vec<Key>], base: u64, heads: &mut BTreeMap<Key, H
 
 fn merge(layers: &[Layer]) -> Layer {
     let bytes = write_run(STORE, layers).unwrap();
-    let run = Run::open(Box::new(Copied::new(bytes)), STORE).unwrap();
+    let run = {
+        let (newest, oldest) = (&layers[0], &layers[layers.len() - 1]);
+        let segment = *newest.segments().end();
+        let last = Identity { store: STORE, segment, salt: newest.salt() };
+        Run::open(Box::new(Copied::new(bytes)), *oldest.segments().start(), &last).unwrap()
+    };
     run.verify().unwrap();
     Layer::Run(Arc::new(run))
 }

@@ -7,7 +7,7 @@ use quipu_disk::PowerCut;
 
 use super::World;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::subject::{End, Opened, Sticky};
+use crate::subject::{End, Opened, Sticky, judge};
 
 /// Openings that may be interrupted one after another.
 const INTERRUPTIONS_MAX: usize = 5;
@@ -89,10 +89,7 @@ impl World {
         }
         let found = self.subject.peek()?;
         if self.subject.counts.crashes.is_multiple_of(SALVAGE_EVERY) {
-            let kept = self.subject.salvage()?;
-            ensure(kept == found, Rule::Salvage, || {
-                format!("{} events are kept of {}", kept.len(), found.len())
-            })?;
+            judge(&self.subject.salvage()?, &found)?;
         }
         let lasts = matches!(end, End::Cut(_));
         match self.reopen_through(lasts)? {

@@ -24,6 +24,7 @@ use elsewhere::Elsewhere;
 pub use faults::{Faults, Sticky};
 use past::Past;
 pub use reads::Cursor;
+pub use salvage::judge;
 
 /// Where the store lies on its disk.
 pub const PATH: &str = "/store";

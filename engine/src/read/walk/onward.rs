@@ -6,6 +6,7 @@ use quipu_format::Position;
 
 use super::{Cursor, Walk};
 use crate::read::Locator;
+use crate::read::bytes::Lender;
 use crate::segments::View;
 
 impl Walk {
@@ -14,22 +15,25 @@ impl Walk {
         self.cursor.next.max(self.from)
     }
 
-    /// Goes on in a later view, where it stands.
-    pub(crate) fn renew(&mut self, view: View) {
-        let here = |view: &View| view.table.segments.get(self.cursor.index).cloned();
-        match (here(&self.view), here(&view)) {
-            (Some(old), Some(new)) if Arc::ptr_eq(&old, &new) => {
-                self.until = view.table.segments.len();
-                self.view = view;
-            }
-            // The store was recovered meanwhile: the rest may stand elsewhere.
-            _ => *self = Walk::new(view, self.reached(), self.check),
+    /// Has read all it sees, and lets go of files and segments until it is renewed.
+    pub(crate) fn rest(&mut self) {
+        if let Some(segment) = self.view.table.segments.get(self.cursor.index) {
+            self.resting = Arc::downgrade(segment);
         }
+        self.lender = Lender::default();
+        self.view.table = Arc::default();
     }
 
-    /// Whether there is no going on.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
+    /// After a rest: goes on in a later view, where it stands.
+    pub(crate) fn renew(&mut self, view: View) {
+        let here = view.table.segments.get(self.cursor.index);
+        if here.is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self.resting.as_ptr())) {
+            self.until = view.table.segments.len();
+            self.view = view;
+        } else {
+            // The store was recovered meanwhile: the rest may stand elsewhere.
+            *self = Walk::new(view, self.reached(), self.check);
+        }
     }
 }
 
@@ -42,9 +46,7 @@ impl Cursor {
         if wanted <= self.next {
             return;
         }
-        if let Ok(Some((index, at, first))) = Locator::default().frame_of(view, wanted)
-            && index == self.index
-        {
+        if let Ok(Some((at, first))) = Locator::default().frame_of(view, wanted) {
             (self.at, self.next) = (at, first);
         }
     }
