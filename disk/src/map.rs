@@ -7,6 +7,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use memmap2::{Advice, MmapRaw};
+
 /// A shared, read-only map of a file.
 ///
 /// A file that is still being written can be mapped: the map lends only bytes below a bound, which
@@ -20,7 +22,7 @@ pub struct Map {
     /// Bytes from the start that nobody writes any more. Only grows.
     settled: AtomicU64,
     /// Keeps the mapping alive.
-    _owner: Arc<dyn Any + Send + Sync>,
+    owner: Arc<dyn Any + Send + Sync>,
 }
 
 // SAFETY: `start` points to memory that `owner`, itself Send and Sync, keeps alive; it is read only
@@ -42,7 +44,16 @@ impl Map {
         size: u64,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Map {
-        Map { start, size, settled: AtomicU64::new(0), _owner: owner }
+        Map { start, size, settled: AtomicU64::new(0), owner: owner }
+    }
+
+    /// Says that pages here and there will be read, not one after the other: a page that is not in memory is
+    /// then read alone, instead of megabytes around it. A hint; what cannot heed it does not.
+    pub fn expect_scattered_reads(&self) {
+        if let Some(mapping) = (*self.owner).downcast_ref::<MmapRaw>() {
+            // Without it reading is slower, and nothing else is different.
+            let _ = mapping.advise(Advice::Random);
+        }
     }
 
     /// Bytes in the mapping, settled or not.

@@ -62,6 +62,7 @@ conformance! {
     a_map_shows_later_writes_through_any_descriptor
     a_map_lends_what_has_settled_only
     a_map_outlives_its_file
+    a_hint_changes_nothing_of_what_a_map_shows
     an_empty_file_has_an_empty_map
     a_page_shows_what_was_stored_last
     a_page_is_stored_by_those_who_may_write

@@ -42,6 +42,17 @@ pub(super) fn a_map_lends_what_has_settled_only(disk: &dyn Disk, directory: &Pat
     assert_eq!(map.slice(u64::MAX..u64::MAX), None);
 }
 
+pub(super) fn a_hint_changes_nothing_of_what_a_map_shows(disk: &dyn Disk, directory: &Path) {
+    let path = directory.join("log");
+    let file = create(disk, &path, &[7; 10_000]);
+    let map = file.map().unwrap();
+    map.expect_scattered_reads();
+    write_all_at(&*file, b"knot", 8_000).unwrap();
+    settle(&map, 10_000);
+    assert_eq!(map.slice(7_999..8_005), Some(&b"\x07knot\x07"[..]));
+    create(disk, &directory.join("empty"), b"").map().unwrap().expect_scattered_reads();
+}
+
 pub(super) fn a_map_outlives_its_file(disk: &dyn Disk, directory: &Path) {
     let path = directory.join("log");
     let map = create(disk, &path, b"knot").map().unwrap();

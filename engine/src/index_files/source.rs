@@ -31,6 +31,8 @@ impl Bytes {
             return Ok(Bytes::Read(file, size));
         }
         let map = file.map()?;
+        // A question reads a few pages of a file that may have thousands.
+        map.expect_scattered_reads();
         // SAFETY: an index file is complete before it gets its name and never changes under it; another
         // replaces it by a rename, and one that is removed stays under the map.
         #[allow(unsafe_code, reason = "index files never change once they have their name")]

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use quipu::{Durability, Error, ErrorKind, ReadMode};
+use quipu::{Durability, Error, ErrorKind, Mode, Options, ReadMode};
 use quipu_disk::{Access, Disk, File, MemoryDisk, read_exact_at, write_all_at};
 
-use crate::follower::{ABOUT, PATH, open_with, options, write};
+use crate::follower::{ABOUT, About, Got, PATH, append, open, open_with, options, write};
 use crate::random::Random;
 
 fn flip(file: &dyn File, offset: u64) {
@@ -76,4 +76,76 @@ fn damage_is_told_once_and_all_else_is_delivered() {
         .map(|seed| follow(seed, if seed % 2 == 0 { ReadMode::Map } else { ReadMode::Pread }))
         .sum();
     assert!(told > 50, "damage was met only {told} times");
+}
+
+/// Damages the event that was appended last.
+fn damage_last(disk: &MemoryDisk) {
+    // The next segment may be prepared already.
+    for path in segments(disk).iter().rev() {
+        let file = disk.open(path, Access::Write).unwrap();
+        let mut bytes = vec![0; file.size().unwrap() as usize];
+        read_exact_at(&*file, &mut bytes, 0).unwrap();
+        if let Some(at) = bytes.windows(7).rposition(|window| window == b"payload") {
+            return flip(&*file, at as u64);
+        }
+    }
+    panic!("there is no event");
+}
+
+const NOTED: [About; 5] = [
+    About::All,
+    About::Stream("b-1"),
+    About::Category("b"),
+    About::Type("Noted"),
+    About::Query(&[(&["Noted", "Other"], &[])]),
+];
+
+#[test]
+fn it_is_not_told_again_that_there_is_no_more_where_nothing_but_damage_came() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    append(&store, "b-1");
+    let mut followers = NOTED.map(|about| about.follow(&store, 0));
+    for follower in &mut followers {
+        assert!(follower.catch_up(&mut Vec::new()).is_empty());
+    }
+    append(&store, "b-1");
+    damage_last(&disk);
+    for follower in &mut followers {
+        assert_eq!(follower.try_next().unwrap_err().kind(), ErrorKind::Damaged);
+        assert_eq!(follower.try_next().unwrap(), Got::Nothing);
+    }
+    append(&store, "b-1");
+    for follower in &mut followers {
+        assert_eq!(follower.try_next().unwrap().event().version.0, 2);
+        assert_eq!(follower.try_next().unwrap(), Got::CaughtUp);
+    }
+}
+
+/// In another process, whose own index of the active segment cannot know the keys of such an event.
+#[test]
+fn what_is_damaged_before_it_is_seen_elsewhere_is_told_there() {
+    for read_mode in [ReadMode::Map, ReadMode::Pread] {
+        let disk = MemoryDisk::new();
+        let store = open(&disk);
+        let options = Options { mode: Mode::ReadOnly, ..options(read_mode, Durability::Sync) };
+        let reader = open_with(&disk, options);
+        let mut followers = NOTED.map(|about| about.follow(&reader, 0));
+        for round in 0..4 {
+            append(&store, "b-1");
+            for follower in &mut followers {
+                let mut events = Vec::new();
+                assert!(follower.catch_up(&mut events).is_empty());
+                assert_eq!(events.len(), 1);
+            }
+            append(&store, "b-1");
+            damage_last(&disk);
+            for (follower, about) in followers.iter_mut().zip(NOTED) {
+                let error = follower.try_next().expect_err(&format!("{about:?} in {round}"));
+                let range = lost(&[error]).remove(0);
+                assert_eq!(range, 2 * round + 1..2 * round + 2, "{about:?}");
+                assert_eq!(follower.try_next().unwrap(), Got::Nothing);
+            }
+        }
+    }
 }

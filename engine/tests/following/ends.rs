@@ -1,13 +1,15 @@
 //! How following ends: nobody waits for ever without a word.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use quipu::{Error, ErrorKind, ExpectedVersion, Mode, Options, Store};
+use quipu::stepping::{Part, Step, Stepper, Waiting};
+use quipu::{Durability, Error, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
 use quipu_disk::{Fault, FaultDisk, FaultKind, MemoryDisk};
 
-use crate::follower::{ABOUT, About, Follower, Got, PATH, append, event, open, pause};
+use crate::follower::{ABOUT, About, Follower, Got, PATH, append, event, open, options, pause};
 
 /// Follows in a thread to the end: the number of events, and the errors.
 fn to_the_end(mut follower: Follower) -> JoinHandle<(usize, Vec<Error>)> {
@@ -132,4 +134,109 @@ fn while_a_sync_is_held_back_nothing_of_it_is_delivered() {
     for follower in &mut followers {
         assert_eq!(follower.try_next().unwrap().event().event_type, "Held");
     }
+}
+
+#[test]
+fn what_was_appended_right_before_the_end_is_delivered() {
+    for round in 0..400 {
+        let store = open(&MemoryDisk::new());
+        let mut follower = About::All.follow(&store, 0);
+        let writer = std::thread::spawn(move || {
+            (0..round % 8).for_each(|_| append(&store, "b-1"));
+            store.close().unwrap();
+        });
+        let mut events = 0;
+        let error = loop {
+            match follower.try_next() {
+                Ok(Got::Event(_)) => events += 1,
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.kind(), events), (ErrorKind::Closed, round % 8));
+        writer.join().unwrap();
+    }
+}
+
+fn stepper(disk: &FaultDisk) -> Stepper {
+    let options = options(ReadMode::Map, Durability::Sync);
+    Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options).unwrap()
+}
+
+/// Appends an event, which is still to be written. False if it is refused.
+fn place(stepper: &Stepper) -> bool {
+    let parts =
+        [Part { stream: "a", expected: ExpectedVersion::Any, events: vec![event("Noted")] }];
+    let step = stepper.place(&parts, None, Durability::Sync, &mut Waiting::default()).unwrap();
+    match step {
+        Step::Placed(copy) => drop(copy.finish()),
+        Step::Busy | Step::Repeated(_) => unreachable!("there is room, and nothing is expected"),
+        Step::Refused(_) => return false,
+    }
+    true
+}
+
+#[test]
+fn a_chore_that_fails_while_a_sync_is_under_way_ends_nothing_before_that_is_done() {
+    // The first time says after how many events there is something to be done beside.
+    let mut events_before_chore = None;
+    for planned in [false, true] {
+        let disk = FaultDisk::new(8);
+        let stepper = stepper(&disk);
+        let mut follower = stepper.all().subscribe().unwrap();
+        let events = (1..1000).find(|&events| {
+            assert!(place(&stepper) && stepper.take_job());
+            assert!(stepper.finish_job() && stepper.take_job(), "it is written, and to be synced");
+            let fails = planned && Some(events) == events_before_chore;
+            if fails {
+                fail_next(&disk, 0);
+            }
+            if stepper.chore() {
+                return true;
+            }
+            assert!(stepper.finish_job());
+            false
+        });
+        events_before_chore = events;
+        let events = events.unwrap();
+        let mut delivered = 0;
+        let mut drain = |follower: &mut quipu::Subscription| loop {
+            match follower.try_next() {
+                Ok(Some(quipu::Delivery::Event(_))) => delivered += 1,
+                Ok(Some(quipu::Delivery::CaughtUp)) => {}
+                Ok(None) => break (delivered, None),
+                Err(error) => break (delivered, Some(error.kind())),
+            }
+        };
+        assert_eq!(drain(&mut follower), (events - 1, None), "the last one is on its way");
+        assert_eq!(place(&stepper), !planned, "a failed chore poisons");
+        assert!(stepper.finish_job());
+        let told = planned.then_some(ErrorKind::Poisoned);
+        assert_eq!(drain(&mut follower), (events, told), "it was written and synced");
+        let after = planned.then_some(ErrorKind::Closed);
+        assert_eq!(drain(&mut follower), (events, after));
+    }
+}
+
+#[test]
+fn a_store_without_threads_that_is_dropped_lets_its_followers_go() {
+    let disk = FaultDisk::new(9);
+    let stepper = stepper(&disk);
+    let mut follower = stepper.all().subscribe().unwrap();
+    let operations = disk.operations();
+    let waiting = std::thread::spawn(move || {
+        while follower.next().unwrap().is_some() {}
+        follower.try_next().unwrap_err().kind()
+    });
+    pause(20);
+    drop(stepper);
+    for _ in 0..6000 {
+        if waiting.is_finished() {
+            break;
+        }
+        pause(10);
+    }
+    assert!(waiting.is_finished(), "it waits for ever");
+    assert_eq!(waiting.join().unwrap(), ErrorKind::Closed);
+    assert_eq!(disk.operations(), operations, "as if the process had been killed");
 }

@@ -9,7 +9,10 @@ mod crowd;
 mod damaged;
 mod ends;
 mod follower;
+mod late;
 mod live;
+mod newer;
+mod patience;
 #[path = "../selecting/random.rs"]
 mod random;
 mod tasks;

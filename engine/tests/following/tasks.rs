@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use quipu::{Delivery, Error, ErrorKind, Event, ExpectedVersion};
+use quipu::{Delivery, Error, ErrorKind, Event, ExpectedVersion, Query};
 use quipu_disk::{FaultDisk, Gate, MemoryDisk};
 
 use crate::follower::{append, event, open, pause};
@@ -143,6 +143,22 @@ fn a_task_is_woken_only_once_there_may_be_more() {
     drop(follower);
     append(&store, "a");
     assert_eq!(rings(), 1, "it is gone");
+}
+
+#[test]
+fn a_task_that_follows_nothing_is_woken_only_at_the_end() {
+    let store = open(&MemoryDisk::new());
+    let mut follower = store.query(Query::new()).subscribe().unwrap();
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(Arc::clone(&bell));
+    let context = &mut Context::from_waker(&waker);
+    assert!(matches!(follower.poll_next(context), Poll::Ready(Ok(Some(Delivery::CaughtUp)))));
+    assert!(follower.poll_next(context).is_pending());
+    (0..10).for_each(|_| append(&store, "a"));
+    assert_eq!(bell.rings.load(Ordering::SeqCst), 0, "none of it was asked for");
+    store.close().unwrap();
+    assert_eq!(bell.rings.load(Ordering::SeqCst), 1);
+    assert!(matches!(follower.poll_next(context), Poll::Ready(Ok(None))));
 }
 
 #[test]
