@@ -44,7 +44,7 @@ impl Map {
         size: u64,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Map {
-        Map { start, size, settled: AtomicU64::new(0), owner: owner }
+        Map { start, size, settled: AtomicU64::new(0), owner }
     }
 
     /// Says that pages here and there will be read, not one after the other: a page that is not in memory is
