@@ -4,7 +4,8 @@
 //! returns once the commit is durable; [`Store::commit`] spans several streams. [`Store::stream`],
 //! [`Store::category`], [`Store::query`] and their like read what is asked for, [`Store::all`] everything, both
 //! ways, and lend each [`Event`] from the log without a copy. [`Selection::subscribe`] goes on with what comes
-//! after, in the same order, without a gap. [`verify`] looks at every byte.
+//! after, in the same order, without a gap. A store opened with [`Mode::ReadOnly`] does all this beside a writer in
+//! another process. [`verify`] looks at every byte, [`salvage`] makes a sound store of a damaged one.
 //!
 //! ```
 //! use quipu::{ExpectedVersion, NewEvent, Store};
