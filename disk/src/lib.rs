@@ -83,7 +83,8 @@ pub trait Disk: Send + Sync + Debug {
 
     /// Opens the page that the file at `path` carries, to be read, or with [`Access::Write`] to be stored too.
     /// The file exists and has at least [`PAGE_FILE_BYTES`] bytes; one of zeros carries a page of zeros. What
-    /// is stored is seen by all pages of the file, and need not be seen by whoever reads the file.
+    /// is stored is seen by all pages of the file, and need not be seen by whoever reads the file. The file must
+    /// not change its size while a page of it lives.
     fn page(&self, path: &Path, access: Access) -> io::Result<Page>;
 
     /// Whether somebody holds the lock that the file at `path` stands for. Needs only to read the file; one

@@ -153,7 +153,7 @@ impl Disk for RealDisk {
         };
         // SAFETY: a mapping is aligned to a page of the system and this one has 4,096 bytes, which are
         // writable if they are stored to, until `mapping`, its owner, is dropped. This process reaches them
-        // through pages only.
+        // through pages only. `Disk::page` rules out that the file shrinks meanwhile (that would be a SIGBUS).
         #[allow(unsafe_code, reason = "the owner keeps the mapping alive")]
         Ok(unsafe { Page::new(cells.cast(), Arc::new(mapping), store) })
     }

@@ -126,7 +126,7 @@ impl Builder {
         let mut survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
             .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
-        let bounds = bounds_settled(&mut survey)?;
+        let bounds = bounds_settled(&*self.disk, &mut survey)?;
         let segments = assemble(&self.disk, &survey, &self.options, bounds)?;
         let opening = Opening {
             strangers: survey.strangers,

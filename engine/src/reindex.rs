@@ -1,5 +1,6 @@
 //! An index made anew from the log.
 
+use quipu_format::record::RECORD_HEADER_BYTES;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Version};
 use quipu_index::{Active, Key, Kind, Post};
@@ -80,6 +81,10 @@ fn post_lost(active: &Active, base: Position, until: u32, lost: &[Key], error: &
     let next = base.plus(u64::from(active.end()));
     let end = damage.positions.end.min(base.plus(u64::from(until)));
     let count = end.0.saturating_sub(damage.positions.start.0.max(next.0));
+    // What a lying header or page claims is not believed beyond what the bytes can hold: no event is smaller than
+    // a record's header, and no frame has more of them than it can count.
+    let most = damage.bytes / RECORD_HEADER_BYTES as u64 + u64::from(u16::MAX);
+    let count = count.min(most);
     let post = Post { offset: damage.offset, version: Version(0), keys: lost, local: &[] };
     (0..count).for_each(|_| active.post(std::iter::once(post)));
 }

@@ -36,7 +36,7 @@ pub use ids::{
     ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, StoreId, Timestamp, UNIT_BYTES,
     Version, align_up,
 };
-pub use live::{LIVE_BYTES, Live};
+pub use live::{LIVE_BYTES, Live, Standing};
 pub use seal::{Hash, SEAL_BODY_BYTES, Seal};
 
 /// The number of the format that this crate writes, shown by `quipu --version`.

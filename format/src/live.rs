@@ -11,7 +11,7 @@ use crate::{Epoch, Lsn, Position, checksum};
 pub const LIVE_BYTES: usize = 56;
 
 /// The layout that this version writes and reads.
-const LAYOUT: u32 = 1;
+const LAYOUT: u16 = 1;
 /// What the checksum begins with, so that zeros do not sum up.
 const PREFIX: [u8; 8] = *b"quipu lv";
 /// Bytes that are summed.
@@ -31,6 +31,17 @@ pub struct Live {
     /// Segments that this opening has sealed so far: a follower whose count is another looks at the manifest
     /// again.
     pub sealed: u32,
+    /// Whether all is well.
+    pub standing: Standing,
+}
+
+/// How the writer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on.
+    Well,
+    /// A write or sync has failed: what is not durable by now may be shown by reads, and be gone.
+    Failed,
 }
 
 impl Live {
@@ -43,7 +54,8 @@ impl Live {
         bytes[24..32].copy_from_slice(&self.visible.0.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.next_position.0.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.sealed.to_le_bytes());
-        bytes[44..48].copy_from_slice(&LAYOUT.to_le_bytes());
+        bytes[44..46].copy_from_slice(&LAYOUT.to_le_bytes());
+        bytes[46] = u8::from(self.standing == Standing::Failed);
         let sum = sum(&bytes);
         bytes[48..52].copy_from_slice(&sum.to_le_bytes());
         bytes
@@ -55,15 +67,22 @@ impl Live {
     pub fn decode(bytes: &[u8; LIVE_BYTES]) -> Option<Live> {
         let word = |at: usize| bytes[at..].first_chunk().map(|word| u64::from_le_bytes(*word));
         let half = |at: usize| bytes[at..].first_chunk().map(|half| u32::from_le_bytes(*half));
-        if half(44)? != LAYOUT || half(48)? != sum(bytes) || half(52)? != 0 {
+        let layout = bytes[44..].first_chunk().map(|layout| u16::from_le_bytes(*layout));
+        if layout != Some(LAYOUT) || half(48)? != sum(bytes) || half(52)? != 0 {
             return None;
         }
+        let standing = match bytes[46..48] {
+            [0, 0] => Standing::Well,
+            [1, 0] => Standing::Failed,
+            _ => return None,
+        };
         Some(Live {
             epoch: Epoch(*bytes.first_chunk()?),
             durable: Lsn(word(16)?),
             visible: Lsn(word(24)?),
             next_position: Position(word(32)?),
             sealed: half(40)?,
+            standing,
         })
     }
 }
@@ -85,11 +104,15 @@ mod tests {
         visible: Lsn(0x0000_0003_0000_0210),
         next_position: Position(1_000_000),
         sealed: 2,
+        standing: Standing::Well,
     };
 
     #[test]
     fn what_is_told_is_understood() {
-        assert_eq!(Live::decode(&LIVE.encode()), Some(LIVE));
+        for standing in [Standing::Well, Standing::Failed] {
+            let live = Live { standing, ..LIVE };
+            assert_eq!(Live::decode(&live.encode()), Some(live));
+        }
     }
 
     #[test]

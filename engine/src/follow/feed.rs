@@ -142,7 +142,12 @@ impl Feed {
 
     /// Goes on to a view that shows more, if there is one. Costs next to nothing if there is not.
     pub(crate) fn renew(&mut self) -> Result<bool> {
-        self.segments.refresh()?;
+        let is_over = || self.segments.news().ending().is_some();
+        // What ends it for everybody is told once, by whoever asks for the end.
+        match if is_over() { Ok(()) } else { self.segments.refresh() } {
+            Err(error) if !is_over() => return Err(error),
+            _ => {}
+        }
         let seen = self.stand.next.position.max(self.source.end());
         if self.segments.visible_position() <= seen {
             return Ok(false);

@@ -1,13 +1,14 @@
 //! Keeping up with a writer in another process.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use quipu_disk::Page;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Live, Position, SegmentId};
+use quipu_format::{ByteOffset, Epoch, Live, Position, SegmentId};
 
 use super::look::{Author, Look, author, load, look};
 use super::watch::Watch;
@@ -33,10 +34,14 @@ pub(crate) struct Follower {
 pub(super) struct State {
     pub(super) author: Author,
     page: Option<Page>,
+    /// The last opening for writing when it was last looked around, unless it was closed.
+    opened: Option<Epoch>,
     /// What it told last that was taken over.
     told: Option<Live>,
     /// When it was last seen to be there.
     seen: Duration,
+    /// What it told could not be taken over then, and it was there all the same.
+    doubted: bool,
     /// The segments whose index is made here, each with the frame up to which it has come.
     pub(super) posted: BTreeMap<SegmentId, ByteOffset>,
     /// Why there is no going on.
@@ -50,8 +55,10 @@ impl Follower {
         let mut state = State {
             author: Author::Nobody,
             page: None,
+            opened: None,
             told: None,
             seen: segments.shelf.disk.elapsed(),
+            doubted: false,
             posted: BTreeMap::new(),
             over: None,
         };
@@ -106,8 +113,9 @@ impl Follower {
         };
         // What cannot be taken over may be the last word of a writer that is gone.
         let doubtful = !matches!(taken, Ok(true));
+        let doubted = mem::replace(&mut state.doubted, doubtful);
         let now = segments.shelf.disk.elapsed();
-        if doubtful || now.saturating_sub(state.seen) >= PATIENCE {
+        if (doubtful && !doubted) || now.saturating_sub(state.seen) >= PATIENCE {
             state.seen = now;
             if self.look_around(state, segments)? {
                 return Ok(());
@@ -124,7 +132,8 @@ impl Follower {
         }
         let found = look(&shelf.disk, &shelf.directory, &self.options)?;
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
-        if theirs < ours && found.author == Author::Silent {
+        let same_life = found.opened == state.opened && found.opened.is_some();
+        if theirs < ours && (found.author == Author::Silent || same_life) {
             // It has not recovered yet, or does not tell: what it will show is not known.
             return Ok(true);
         }
@@ -144,6 +153,7 @@ impl State {
     fn settle(&mut self, look: Look) {
         self.author = look.author;
         self.page = look.page;
+        self.opened = look.opened;
         self.told = look.told;
         self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
     }
@@ -155,7 +165,11 @@ impl State {
         let last = segments.view().table.segments.last().map(|segment| segment.id);
         let rolled = last.is_none_or(|last| last < live.visible.segment());
         if (rolled || sealed != Some(live.sealed)) && !self.follow_rolls(segments, live)? {
-            return Ok(false);
+            // A segment without a frame has no link to be followed, and nothing to be seen.
+            let is_blank = live.visible.offset() <= FIRST_FRAME
+                && live.next_position == segments.visible_position();
+            self.told = is_blank.then_some(*live).or(self.told);
+            return Ok(is_blank);
         }
         let view = View {
             visible: live.visible,
@@ -200,7 +214,9 @@ fn same_event(ours: &Arc<Segments>, theirs: &Arc<Segments>, before: Position) ->
         (Err(error), Ok(_)) if error.kind() == ErrorKind::Damaged => Ok(false),
         // Damage there is met when it is read.
         (_, Err(error)) if error.kind() == ErrorKind::Damaged => Ok(true),
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        (_, Err(error)) => Err(error),
+        // A file that is gone says nothing.
+        (Err(_), Ok(_)) => Ok(true),
     }
 }
 

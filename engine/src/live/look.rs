@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, Page};
-use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId};
+use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
@@ -34,6 +34,8 @@ pub(crate) struct Look {
     pub(crate) told: Option<Live>,
     /// Segments that are not sealed.
     pub(crate) unsealed: Vec<SegmentId>,
+    /// The last opening for writing, unless it was closed.
+    pub(crate) opened: Option<Epoch>,
     pub(crate) opening: Opening,
 }
 
@@ -43,22 +45,24 @@ pub(crate) struct Look {
 /// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore), [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported),
 /// and what the system refuses. Damage is met when it is read.
 pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Look> {
-    let locked = is_locked(&**disk, directory)?;
+    let before = is_locked(&**disk, directory)?;
     let mut survey = Survey::take_beside_writer(&**disk, directory, options.read_mode)?;
-    // After the survey: what is told by now is at least what the survey has met of it.
-    let page = if locked { open_page(&**disk, directory) } else { None };
+    // After the survey: what is told by now is at least what the survey has met of it. And somebody may have
+    // come since, whose frames are among those it has met.
+    let locked = before || is_locked(&**disk, directory)?;
+    let page = open_page(&**disk, directory);
     let opened = survey.manifest.as_ref().and_then(|manifest| manifest.listing.opened);
-    let told = page.as_ref().and_then(load).filter(|live| Some(live.epoch) == opened);
-    let bounds = match told {
-        Some(live) => bounds_told(&survey, &live),
-        None if locked => bounds_proven(&mut survey)?,
-        None => bounds_settled(&mut survey)?,
+    let told = page.as_ref().and_then(load).filter(|live| is_of(live, &survey));
+    let (author, bounds) = match told {
+        Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
+        None if locked => (Author::Silent, bounds_proven(&mut survey)?),
+        // A sync would succeed now, and prove nothing.
+        Some(live) if live.standing == Standing::Failed => {
+            (Author::Nobody, bounds_told(&survey, &live))
+        }
+        _ => (Author::Nobody, bounds_settled(&**disk, &mut survey)?),
     };
-    let author = match told {
-        Some(live) => Author::Telling(live.epoch),
-        None if locked => Author::Silent,
-        None => Author::Nobody,
-    };
+    let told = told.filter(|_| locked);
     let lost = survey.lost();
     survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
     let segments = assemble(disk, &survey, options, bounds)?;
@@ -69,8 +73,19 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         page: page.filter(|_| told.is_some()),
         told: told.filter(|live| live.visible == bounds.visible),
         unsealed: unsealed.map(|part| part.segment.id).collect(),
+        opened,
         opening: Opening { strangers: survey.strangers, lost, ..Opening::default() },
     })
+}
+
+/// Whether what a page tells is of this log: of its last opening, and of a segment that no recovery which is
+/// under way has gone round.
+fn is_of(live: &Live, survey: &Survey) -> bool {
+    let opened = survey.manifest.as_ref().and_then(|manifest| manifest.listing.opened);
+    let visible = live.visible.segment();
+    let mut ids = survey.parts.iter().map(|part| part.segment.id);
+    let behind_all = ids.clone().all(|id| id < visible);
+    Some(live.epoch) == opened && (behind_all || ids.any(|id| id == visible))
 }
 
 /// The segments that a survey has found, readable up to these bounds.
@@ -89,7 +104,7 @@ pub(crate) fn assemble(
 
 /// As far as the log has been found, which is made durable first where nobody has said that it is: what is read
 /// once must be there for ever. Where that fails, as far as it is known to be durable.
-pub(crate) fn bounds_settled(survey: &mut Survey) -> Result<Bounds> {
+pub(crate) fn bounds_settled(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
     let found = bounds_found(survey);
     let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last()) else {
         return Ok(found);
@@ -98,10 +113,14 @@ pub(crate) fn bounds_settled(survey: &mut Survey) -> Result<Bounds> {
     let (Some(unsealed), true) = (last.unsealed(), survey.damage.is_empty()) else {
         return Ok(found);
     };
-    if *durable >= last.end {
+    // A recovery that did not come to its end has made it: its name may still be lost.
+    let unlisted = !survey.listed().contains_key(&last.segment.id);
+    let name = if unlisted { Some(survey.directory.path()) } else { None };
+    if *durable >= last.end && name.is_none() {
         return Ok(found);
     }
-    match unsealed.file.file.sync_data() {
+    let synced = unsealed.file.file.sync_data();
+    match synced.and_then(|()| name.map_or(Ok(()), |path| disk.sync_directory(path))) {
         Ok(()) => Ok(found),
         // Whatever is there has been read from the medium.
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(found),
@@ -137,7 +156,7 @@ fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
 fn bounds_told(survey: &Survey, live: &Live) -> Bounds {
     let found = bounds_found(survey);
     let durable = live.durable.min(live.visible);
-    if live.visible <= found.visible {
+    if live.visible <= found.visible && live.next_position <= found.next_position {
         return Bounds { visible: live.visible, durable, next_position: live.next_position };
     }
     Bounds { durable: durable.min(found.visible), ..found }

@@ -14,6 +14,9 @@ mod roll;
 mod teller;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use follower::Follower;
 pub(crate) use look::{assemble, bounds_settled, look};
 pub(crate) use teller::Teller;

@@ -27,6 +27,7 @@ impl State {
         let mut table = Table::clone(&gathered.table);
         let sealed = table.segments.last().map(|segment| segment.id);
         let known = segments.view().table;
+        table.segments.iter_mut().for_each(|segment| keep(segment, &known.segments));
         let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
         table.segments.extend(rest.cloned());
         let last = table.segments.last().map(|segment| segment.id);
@@ -64,4 +65,19 @@ fn begun(file: &SegmentFile, before: &[Arc<Segment>]) -> Result<Option<Arc<Segme
     let segment = Segment::new(file.id, file.salt, file.path.clone(), scan.base);
     segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
     Ok(Some(Arc::new(segment)))
+}
+
+/// Goes on with what is held of a segment that was known before, now that it is sealed: its open file, and instead
+/// of the index that was made here the one of its file.
+fn keep(sealed: &mut Arc<Segment>, known: &[Arc<Segment>]) {
+    let Ok(at) = known.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
+    let held = &known[at];
+    if held.salt != sealed.salt {
+        return;
+    }
+    if let Some(end) = sealed.finished().filter(|_| held.active().is_some()) {
+        held.finish(end);
+        held.forget_parts(sealed.known_parts());
+    }
+    *sealed = Arc::clone(held);
 }

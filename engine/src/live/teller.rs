@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quipu_disk::{Access, Disk, PAGE_FILE_BYTES, PAGE_WORDS, Page, write_all_at};
-use quipu_format::{Epoch, Live};
+use quipu_format::{Epoch, Live, Standing};
 
 use crate::directory::Directory;
 use crate::pipeline::Progressed;
@@ -42,7 +42,8 @@ impl Teller {
             tracing::warn!(%error, "readers in other processes will lag behind");
         });
         let Progressed { durable, visible, visible_position, .. } = start;
-        let live = Live { epoch, durable, visible, next_position: visible_position, sealed: 0 };
+        let (next_position, standing) = (visible_position, Standing::Well);
+        let live = Live { epoch, durable, visible, next_position, sealed: 0, standing };
         let mut told = Told { page: page.ok(), live };
         told.store();
         Teller { disk: Arc::clone(disk), path, told: Mutex::new(told) }
@@ -69,9 +70,21 @@ impl Teller {
         told.store();
     }
 
-    /// The store is closed: nothing is told any more.
+    /// Tells that a write or sync has failed.
+    pub(crate) fn tell_failed(&self) {
+        let mut told = self.told.lock();
+        if told.live.standing == Standing::Well {
+            told.live.standing = Standing::Failed;
+            told.store();
+        }
+    }
+
+    /// The store is closed: nothing is told any more. The last word of a writer that has failed stays, until the
+    /// next one has found out what is left.
     pub(crate) fn stop(&self) {
-        let Some(page) = self.told.lock().page.take() else { return };
+        let mut told = self.told.lock();
+        let failed = told.live.standing == Standing::Failed;
+        let Some(page) = told.page.take().filter(|_| !failed) else { return };
         // Whoever follows need not wait until it looks for the lock.
         let silent = page.store(&[0; PAGE_WORDS]).and_then(|()| self.disk.remove(&self.path));
         if let Err(error) = silent {

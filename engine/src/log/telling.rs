@@ -41,6 +41,9 @@ impl Log {
     /// there; then whoever waits in a thread, then tasks, whose wakers are code of others.
     pub(super) fn tell(&self, wakes: &Wakes, published: &Published) {
         self.teller.tell(&published.progressed);
+        if published.tidings == Tidings::Over {
+            self.teller.tell_failed();
+        }
         wakes.iter().for_each(|(group, progress)| group.advance(progress));
         let news = self.segments.news();
         let audience = match published.tidings {

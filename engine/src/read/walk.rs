@@ -3,7 +3,7 @@
 mod onward;
 
 use std::ops::Range;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FrameHeader, FrameKind};
@@ -31,8 +31,6 @@ pub(crate) struct Walk {
     lender: Lender,
     /// What a newer version wrote was met: there is no going on.
     over: bool,
-    /// The segment in which it rests until it is renewed. It holds on to none.
-    resting: Weak<Segment>,
 }
 
 /// Where a cursor stands.
@@ -58,14 +56,14 @@ impl Walk {
         let mut cursor = Cursor { index, at: FIRST_FRAME, frame: None, next: start.min(from) };
         cursor.leap(&view, from);
         let lender = Lender::default();
-        Walk { view, cursor, from, until, check, lender, over: false, resting: Weak::new() }
+        Walk { view, cursor, from, until, check, lender, over: false }
     }
 
     /// A walk over one segment, from a frame on whose first position is known.
     pub(crate) fn within(view: View, index: usize, at: ByteOffset, from: Position) -> Walk {
         let cursor = Cursor { index, at, frame: None, next: from };
-        let (until, lender, resting) = (index + 1, Lender::default(), Weak::new());
-        Walk { view, cursor, from, until, check: Check::Sum, lender, over: false, resting }
+        let (lender, check, over) = (Lender::default(), Check::Sum, false);
+        Walk { view, cursor, from, until: index + 1, check, lender, over }
     }
 
     /// Goes on to the next event.
@@ -211,7 +209,11 @@ impl Walk {
         if next > self.cursor.next {
             return self.missing_until(segment, range, next);
         }
-        // Nothing that could be served is lost, yet the bytes are not what was written.
+        // Nothing that could be served is lost, yet the bytes are not what was written. What lies before the
+        // events that are asked for is nobody's concern: a follower has been told of it.
+        if self.cursor.next < self.from {
+            return Ok(());
+        }
         Err(self.damage(segment, range, next))
     }
 

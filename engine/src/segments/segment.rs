@@ -107,6 +107,11 @@ impl Segment {
         *self.parts.write() = Some(parts.into());
     }
 
+    /// Lets go of an index in memory: what is given takes its place, or is found when it is needed.
+    pub(crate) fn forget_parts(&self, parts: Option<Arc<[Part]>>) {
+        *self.parts.write() = parts;
+    }
+
     /// Sets the index's parts, unless somebody has set others than `known` meanwhile; gives those that count.
     pub(crate) fn replace_parts(
         &self,

@@ -112,7 +112,7 @@ fn stepper(disk: &impl Fn() -> Arc<dyn Disk>, durability: Durability) -> Stepper
 }
 
 /// Appends an event; what becomes of it is left to the caller.
-fn place(stepper: &Stepper, durability: Durability) {
+pub(crate) fn place(stepper: &Stepper, durability: Durability) {
     let parts =
         [Part { stream: "a", expected: ExpectedVersion::Any, events: vec![event("Noted")] }];
     loop {
@@ -124,7 +124,7 @@ fn place(stepper: &Stepper, durability: Durability) {
     }
 }
 
-fn work(stepper: &Stepper) -> usize {
+pub(crate) fn work(stepper: &Stepper) -> usize {
     let mut jobs = 0;
     while stepper.take_job() {
         stepper.finish_job();

@@ -9,10 +9,12 @@ mod crowd;
 mod damaged;
 mod ends;
 mod follower;
+mod hints;
 mod late;
 mod live;
 mod newer;
 mod patience;
 #[path = "../selecting/random.rs"]
 mod random;
+mod succession;
 mod tasks;

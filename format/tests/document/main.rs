@@ -164,13 +164,14 @@ fn each_field_of_a_header_page_stands_at_its_offset() {
 #[test]
 fn each_field_of_the_page_for_other_processes_stands_at_its_offset() {
     let Some(document) = Document::read() else { return };
-    let fields: [(&str, &[u8]); 6] = [
+    let fields: [(&str, &[u8]); 7] = [
         ("epoch", &samples::EPOCH.0),
         ("durable", &samples::live().durable.0.to_le_bytes()),
         ("visible", &samples::live().visible.0.to_le_bytes()),
         ("next_position", &1100u64.to_le_bytes()),
         ("sealed", &2u32.to_le_bytes()),
-        ("layout", &1u32.to_le_bytes()),
+        ("layout", &1u16.to_le_bytes()),
+        ("failed", &[1]),
     ];
     let mut bytes = samples::live().encode();
     // The checksum has golden bytes.

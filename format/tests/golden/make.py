@@ -368,7 +368,9 @@ def structures():
     )
     yield "edit_retired", edit(4688, 6, 5, struct.pack("<I", 7))
     yield "edit_skippable", edit(4736, 7, 0x8001, b"")
-    live = EPOCH + struct.pack("<QQQII", 7 << 32 | 0x8000, 7 << 32 | 0x8004, 1100, 2, 1)
+    live = EPOCH + struct.pack(
+        "<QQQIHBx", 7 << 32 | 0x8000, 7 << 32 | 0x8004, 1100, 2, 1, 1
+    )
     yield "live", live + struct.pack("<I4x", zlib.crc32(b"quipu lv" + live))
     yield "index_segment", index_segment()
     yield "index_run", index_run()

@@ -11,8 +11,8 @@ use quipu_format::manifest::{Edit, Ending, ManifestHeader};
 use quipu_format::record::{self, Check, Codec, Fields, Record};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{
-    ByteOffset, Epoch, FormatError, Hash, Live, Lsn, Position, Salt, Seal, SegmentId, StoreId,
-    Timestamp, Version, frame,
+    ByteOffset, Epoch, FormatError, Hash, Live, Lsn, Position, Salt, Seal, SegmentId, Standing,
+    StoreId, Timestamp, Version, frame,
 };
 
 pub(crate) mod index;
@@ -67,6 +67,7 @@ pub(crate) fn live() -> Live {
         visible: Lsn::new(SegmentId(7), ByteOffset(0x8004 * 16)),
         next_position: Position(1100),
         sealed: 2,
+        standing: Standing::Failed,
     }
 }
 

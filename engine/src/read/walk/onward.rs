@@ -17,23 +17,14 @@ impl Walk {
 
     /// Has read all it sees, and lets go of files and segments until it is renewed.
     pub(crate) fn rest(&mut self) {
-        if let Some(segment) = self.view.table.segments.get(self.cursor.index) {
-            self.resting = Arc::downgrade(segment);
-        }
         self.lender = Lender::default();
         self.view.table = Arc::default();
     }
 
-    /// After a rest: goes on in a later view, where it stands.
+    /// After a rest: goes on in a later view. The index knows where, also if the store was recovered meanwhile
+    /// and the rest stands elsewhere.
     pub(crate) fn renew(&mut self, view: View) {
-        let here = view.table.segments.get(self.cursor.index);
-        if here.is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self.resting.as_ptr())) {
-            self.until = view.table.segments.len();
-            self.view = view;
-        } else {
-            // The store was recovered meanwhile: the rest may stand elsewhere.
-            *self = Walk::new(view, self.reached(), self.check);
-        }
+        *self = Walk::new(view, self.reached(), self.check);
     }
 }
 
@@ -48,6 +39,74 @@ impl Cursor {
         }
         if let Ok(Some((at, first))) = Locator::default().frame_of(view, wanted) {
             (self.at, self.next) = (at, first);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use quipu_format::record::Check;
+
+    use super::*;
+    use crate::{ExpectedVersion, NewEvent, Options, Store};
+
+    /// A store whose segments are of this size.
+    fn store(segment_bytes: u64) -> Store {
+        let options = Options {
+            segment_bytes_min: segment_bytes,
+            segment_bytes_max: segment_bytes,
+            buffer_bytes: 4096,
+            ..Options::default()
+        };
+        Store::builder("s").in_memory().options(options).open().unwrap()
+    }
+
+    fn append(store: &Store, events: usize) {
+        for _ in 0..events {
+            let event = NewEvent::new("T", vec![7; 300]);
+            store.append("a", ExpectedVersion::Any, [event]).unwrap();
+        }
+    }
+
+    /// The positions up to the end of what the walk sees.
+    fn read(walk: &mut Walk, end: u64) -> Vec<u64> {
+        let mut positions = Vec::new();
+        while walk.reached() < Position(end) {
+            positions.push(walk.next().unwrap().unwrap().position.0);
+        }
+        positions
+    }
+
+    #[test]
+    fn it_goes_on_right_where_it_stood() {
+        let store = store(8 << 10);
+        append(&store, 70);
+        let mut walk = Walk::new(store.segments().view(), Position(0), Check::Sum);
+        for end in [70, 71, 90] {
+            append(&store, (end - store.next_position().0) as usize);
+            let (index, at) = (walk.cursor.index, walk.cursor.at);
+            walk.rest();
+            walk.renew(store.segments().view());
+            assert!(end == 70 || (walk.cursor.index, walk.cursor.at) == (index, at), "{end}");
+            read(&mut walk, end);
+        }
+    }
+
+    #[test]
+    fn it_goes_on_behind_what_it_has_read_where_segments_are_others() {
+        let (small, large) = (store(8 << 10), store(64 << 10));
+        append(&small, 70);
+        append(&large, 400);
+        for (before, after) in [(&small, &large), (&large, &small)] {
+            let from = before.next_position().0;
+            append(after, (from + 30).saturating_sub(after.next_position().0) as usize);
+            let mut walk = Walk::new(before.segments().view(), Position(0), Check::Sum);
+            assert_eq!(read(&mut walk, from), (0..from).collect::<Vec<u64>>());
+            walk.rest();
+            walk.renew(after.segments().view());
+            let end = after.next_position().0;
+            assert_eq!(read(&mut walk, end), (from..end).collect::<Vec<u64>>());
         }
     }
 }
