@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::pipeline::Tail;
 use crate::recovery::{self, Opening, Part, Ready, Survey};
 use crate::reindex::replay;
-use crate::segments::{Bounds, Segments};
+use crate::segments::{Bounds, Holes, Segments};
 use crate::threads::Running;
 use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
 
@@ -127,7 +127,8 @@ impl Builder {
             .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
         let bounds = bounds_settled(&*self.disk, &mut survey)?;
-        let segments = assemble(&self.disk, &survey, &self.options, bounds)?;
+        let holes = Holes::new(survey.holes());
+        let segments = assemble(&self.disk, &survey, &self.options, (bounds, holes))?;
         let opening = Opening {
             strangers: survey.strangers,
             postponed: Some(full.to_string()),

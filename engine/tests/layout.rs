@@ -43,10 +43,17 @@ fn files(disk: &MemoryDisk) -> Vec<PathBuf> {
     names.iter().map(|name| Path::new(PATH).join(name)).collect()
 }
 
-/// The sizes of all files, as the disk tells them.
+/// The sizes of all files, as the disk tells them; asked again where one is renamed meanwhile.
 fn bytes_on(disk: &MemoryDisk) -> u64 {
-    let size = |path: PathBuf| disk.open(&path, Access::Read).unwrap().size().unwrap();
-    files(disk).into_iter().map(size).sum()
+    let size = |path: PathBuf| match disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        file => Some(file.unwrap().size().unwrap()),
+    };
+    loop {
+        if let Some(bytes) = files(disk).into_iter().map(size).sum() {
+            return bytes;
+        }
+    }
 }
 
 fn look(disk: &MemoryDisk, depth: Depth) -> Layout {

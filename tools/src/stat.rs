@@ -37,7 +37,7 @@ pub(crate) fn run(path: &Path, args: &StatArgs, output: &Output) -> Result<Exit,
     let mut damages = Damages::silent();
     let first = recorded(store.all().events()?, &mut damages)?;
     let last = recorded(store.all().backward().events()?, &mut damages)?;
-    let stat = Stat { layout, streams: count_streams(&store)?, first, last };
+    let stat = Stat { layout, streams: count_streams(&store, &mut damages)?, first, last };
     print(path, &stat, output);
     output.object(&stat.to_json());
     if damages.any() || layout.records.is_some_and(|records| records.unreadable > 0) {
@@ -57,11 +57,13 @@ fn recorded(mut events: Events, damages: &mut Damages<'_>) -> Result<Option<Time
     }
 }
 
-fn count_streams(store: &Store) -> Result<u64, Failure> {
+fn count_streams(store: &Store, damages: &mut Damages<'_>) -> Result<u64, Failure> {
     let mut streams = 0;
     for name in store.streams("")? {
-        name?;
-        streams += 1;
+        match name {
+            Ok(_) => streams += 1,
+            Err(error) => damages.pass(error)?,
+        }
     }
     Ok(streams)
 }

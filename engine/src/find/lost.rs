@@ -8,8 +8,8 @@ use crate::Result;
 use crate::keys::lost;
 use crate::segments::View;
 
-/// A cursor over the positions of events that cannot be read and whose keys nobody knows, in one direction.
-/// Some that it gives may be sound.
+/// A cursor over the positions of events that cannot be read and whose keys nobody knows, in one direction: damaged
+/// ones, and those of segments that are missing. Some that it gives may be sound.
 pub(crate) struct Lost {
     leaf: Leaf,
     way: Way,
@@ -31,6 +31,8 @@ impl Lost {
         let posted = self.leaf.seek(view, target)?;
         let known = view.store.upkeep.lost_events().nearest(target, self.way);
         let known = known.filter(|&position| position < view.visible_position);
-        Ok(nearer(posted, known, self.way))
+        let missing = view.table.holes.nearest(target, self.way);
+        let missing = missing.filter(|&position| position < view.visible_position);
+        Ok(nearer(nearer(posted, known, self.way), missing, self.way))
     }
 }

@@ -16,10 +16,10 @@ use quipu_index::{
     write_segment,
 };
 
-use super::{Leaf, Plan, parts, position_of};
+use super::{Leaf, Plan, first_match, parts, position_of};
 use crate::query::Compiled;
 use crate::segments::View;
-use crate::{ExpectedVersion, Mode, NewEvent, Options, Query, QueryItem, Store};
+use crate::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Query, QueryItem, Store};
 
 #[derive(Debug)]
 struct Bytes(Vec<u8>);
@@ -40,6 +40,10 @@ const TAGS: [&str; 4] = ["x", "y", "z", "seldom"];
 
 /// A store of many segments, read only and without index files; each stream comes up in its own share of them.
 fn written() -> Store {
+    written_on(&Arc::new(MemoryDisk::new()))
+}
+
+fn written_on(disk: &Arc<MemoryDisk>) -> Store {
     let options = Options {
         segment_bytes_min: 8 << 10,
         segment_bytes_max: 8 << 10,
@@ -47,7 +51,6 @@ fn written() -> Store {
         ballast_bytes: 0,
         ..Options::default()
     };
-    let disk = Arc::new(MemoryDisk::new());
     let builder = || Store::builder("s").disk(disk.clone()).options(options.clone());
     let store = builder().open().unwrap();
     let mut random = 1_u64;
@@ -261,4 +264,25 @@ fn a_long_chain_is_crossed_by_jumps() {
     let mut leaf = Leaf::new(key, Way::Forward);
     leaf.seek(&view, Position(0)).unwrap();
     assert!(leaf.path_len() <= 2 * segments.ilog2() as usize + 8, "{} nodes", leaf.path_len());
+}
+
+#[test]
+fn no_condition_is_met_across_a_segment_that_is_missing() {
+    let disk = Arc::new(MemoryDisk::new());
+    let segment = Arc::clone(&written_on(&disk).segments().view().table.segments[5]);
+    let query = Query::new().item(QueryItem::new().tag("nobody's"));
+    let ask = |from: u64| {
+        let store = Store::builder("s").disk(disk.clone()).mode(Mode::ReadOnly).open().unwrap();
+        let compiled = Compiled::new(&query, &store.segments().shelf.keys);
+        first_match(&store.segments().view(), &query, &compiled, Position(from))
+    };
+    assert_eq!(ask(0).unwrap(), None, "it is whole");
+    disk.remove(&segment.path).unwrap();
+    for from in [Position(0), segment.base, segment.base.plus(1)] {
+        let error = ask(from.0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        let damage = error.damage().unwrap();
+        assert_eq!((&damage.file, damage.positions.start), (&segment.path, segment.base.max(from)));
+    }
+    assert_eq!(ask(1499).unwrap(), None, "behind it");
 }

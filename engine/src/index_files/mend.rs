@@ -107,8 +107,8 @@ fn lost_events(
 
 /// Events that the index of a whole segment must hold; nothing for one that is still written.
 fn events_expected(view: &View, index: usize) -> Option<u64> {
-    let segments = &view.table.segments;
-    segments.get(index + 1).map(|next| next.base.0.saturating_sub(segments[index].base.0))
+    let base = view.table.segments[index].base;
+    view.table.end_of(index).map(|end| end.0.saturating_sub(base.0))
 }
 
 /// Whether heads are taken from the index of this very segment, and not from a run.

@@ -10,7 +10,7 @@ use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
 use crate::recovery::{Opening, State, Survey, Tip};
-use crate::segments::{Bounds, Segments, Shelf};
+use crate::segments::{Bounds, Holes, Segments, Shelf};
 use crate::{Error, Options, Result};
 
 /// Who is at work on a store.
@@ -64,8 +64,9 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     };
     let told = told.filter(|_| locked);
     let lost = survey.lost();
+    let holes = Holes::new(survey.holes());
     survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
-    let segments = assemble(disk, &survey, options, bounds)?;
+    let segments = assemble(disk, &survey, options, (bounds, holes))?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
     Ok(Look {
         segments,
@@ -88,16 +89,17 @@ fn is_of(live: &Live, survey: &Survey) -> bool {
     Some(live.epoch) == opened && (behind_all || ids.any(|id| id == visible))
 }
 
-/// The segments that a survey has found, readable up to these bounds.
+/// The segments that a survey has found, readable up to these bounds, and what is lost between them.
 pub(crate) fn assemble(
     disk: &Arc<dyn Disk>,
     survey: &Survey,
     options: &Options,
-    bounds: Bounds,
+    (bounds, holes): (Bounds, Holes),
 ) -> Result<Arc<Segments>> {
     let header = survey.manifest.as_ref().map(|manifest| &manifest.header);
     let shelf = Shelf::new(disk, &survey.directory, header, options);
     let segments = gather(shelf, &survey.parts, &survey.index, Missing::Left)?;
+    segments.set_holes(holes);
     complete(&segments, &survey.parts, bounds)?;
     Ok(segments)
 }

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::index_files::{Missing, gather};
 use crate::pipeline::SegmentRef;
 use crate::recovery::{SegmentFile, Survey};
-use crate::segments::{Segment, Segments, Table};
+use crate::segments::{Holes, Segment, Segments, Table};
 
 impl State {
     /// Brings the table up to what is told: segments that are sealed by now with their index files, the rest as
@@ -21,12 +21,15 @@ impl State {
         let shelf = &segments.shelf;
         let mut survey = Survey::list_beside_writer(&*shelf.disk, &shelf.directory, shelf.mode)?;
         let current = live.visible.segment();
+        let holes = survey.holes();
         // The manifest may be newer than what was told.
         survey.parts.retain(|part| part.segment.id < current);
         let gathered = gather(shelf.clone(), &survey.parts, &survey.index, Missing::Left)?.view();
         let mut table = Table::clone(&gathered.table);
         let sealed = table.segments.last().map(|segment| segment.id);
         let known = segments.view().table;
+        let later = known.holes.from(survey.next_position);
+        table.holes = Holes::new(holes.iter().chain(later).cloned());
         table.segments.iter_mut().for_each(|segment| keep(segment, &known.segments));
         let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
         table.segments.extend(rest.cloned());

@@ -14,7 +14,7 @@ use super::Found;
 use super::bytes::Lender;
 use super::found::undecodable;
 use crate::find::{ask, parts};
-use crate::segments::View;
+use crate::segments::{View, hole_error};
 use crate::{Error, ErrorKind, Event, Result};
 
 const FRAME_HEADER: u64 = FRAME_HEADER_BYTES as u64;
@@ -43,8 +43,6 @@ struct Here {
 pub(crate) struct Target {
     pub(crate) position: Position,
     check: Check,
-    /// Whether the index calls it lost.
-    pub(crate) lost: bool,
     /// Where it stands, once that is known.
     place: Option<Spot>,
 }
@@ -58,12 +56,12 @@ struct Spot {
 
 impl Target {
     pub(crate) fn new(position: Position, check: Check) -> Target {
-        Target { position, check, lost: false, place: None }
+        Target { position, check, place: None }
     }
 
     /// An event that the index calls lost. Nothing is known of what stands there, so nothing is taken on trust.
     pub(crate) fn lost(position: Position) -> Target {
-        Target { lost: true, ..Target::new(position, Check::Sum) }
+        Target::new(position, Check::Sum)
     }
 }
 
@@ -220,13 +218,16 @@ impl Locator {
 
 impl Here {
     fn at(view: &View, position: Position) -> Result<Here> {
+        if let Some(hole) = view.table.holes.at(position) {
+            return Err(hole_error(hole, position..position.plus(1)));
+        }
         let segments = &view.table.segments;
         let after = segments.partition_point(|segment| segment.base <= position);
         let index = after.saturating_sub(1);
         let Some(segment) = segments.get(index) else {
             return Err(Error::new(ErrorKind::Io, "a store without segments"));
         };
-        let until = segments.get(after).map_or(view.visible_position, |next| next.base);
+        let until = view.table.end_of(index).unwrap_or(view.visible_position);
         Ok(Here { index, parts: parts(view, index)?, positions: segment.base..until })
     }
 

@@ -7,16 +7,20 @@ use std::vec;
 use quipu_format::Position;
 use quipu_index::{Kind, Way};
 
-use crate::Result;
+use super::Picks;
 use crate::find::{Leaf, ask};
 use crate::segments::View;
+use crate::{ErrorKind, Result};
 
 /// The names of the streams that are visible, in the order of their bytes. Made by
 /// [`Store::streams`](crate::Store::streams).
 ///
-/// Each name comes once. A stream whose first event is damaged may be left out: its name cannot be read.
+/// Each name comes once. A stream whose first event is lost is left out: nobody knows its name. So what is lost and
+/// may have begun streams is told first: an error for each range of positions. The names that are known follow.
 pub struct Streams {
     view: View,
+    /// What is lost and not told yet.
+    lost: Option<Picks>,
     /// What is left of each part's names.
     lists: Vec<List>,
     /// The next name of each list, and which list.
@@ -40,7 +44,9 @@ enum Standing {
 
 impl Streams {
     pub(crate) fn new(view: View, prefix: &str) -> Result<Streams> {
-        let mut streams = Streams { view, lists: Vec::new(), next: BinaryHeap::new(), last: None };
+        let lost = Some(Picks::lost(view.clone(), Position(0)));
+        let (lists, next) = (Vec::new(), BinaryHeap::new());
+        let mut streams = Streams { view, lost, lists, next, last: None };
         for index in 0..streams.view.table.segments.len() {
             streams.add(index, prefix)?;
         }
@@ -76,7 +82,25 @@ impl Streams {
         Ok(first.is_some())
     }
 
+    /// Tells the next of what is lost.
+    fn tell(&mut self) -> Result<()> {
+        while let Some(lost) = &mut self.lost {
+            match lost.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => self.lost = None,
+                Err(error) => {
+                    if error.kind() != ErrorKind::Damaged {
+                        self.lost = None;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<Option<String>> {
+        self.tell()?;
         while let Some(Reverse((name, number))) = self.next.pop() {
             let list = &mut self.lists[number];
             let standing = list.standing;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use quipu_format::record::Check;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Timestamp};
 use quipu_index::Way;
@@ -10,8 +11,8 @@ use quipu_index::Way;
 use super::locate::Target;
 use super::versions::{Verdict, Versions};
 use super::{Found, Locator, Search, Selected};
-use crate::find::segment_of;
-use crate::segments::View;
+use crate::find::{Plan, segment_of};
+use crate::segments::{View, hole_error};
 use crate::{Damage, Error, ErrorKind, Event, Result};
 
 /// A cursor over the events that a plan finds.
@@ -38,6 +39,14 @@ enum Look {
 impl Picks {
     pub(crate) fn new(view: View, selected: Selected, search: Search) -> Picks {
         Picks { view, search, selected, locator: Locator::default(), versions: None }
+    }
+
+    /// A cursor over nothing but what is lost, from a position on: over that which nobody knows the keys of. Some
+    /// events that it gives are sound.
+    pub(crate) fn lost(view: View, from: Position) -> Picks {
+        let (way, range) = (Way::Forward, from..view.visible_position);
+        let search = Search::new(&view, Plan::AnyOf(Vec::new(), way), way, range, Check::Sum);
+        Picks::new(view, Selected::All, search)
     }
 
     /// The same, of a stream whose versions must follow one another.
@@ -119,7 +128,9 @@ impl Picks {
     /// at this moment is asked for again.
     fn fail(&mut self, position: Position, error: Error) -> Error {
         match error.kind() {
-            ErrorKind::Damaged => return self.gather(position, error),
+            ErrorKind::Damaged => {
+                return self.cross_hole(position).unwrap_or_else(|| self.gather(position, error));
+            }
             ErrorKind::Unsupported => {
                 self.search.pass(position);
                 self.excuse(1);
@@ -136,18 +147,31 @@ impl Picks {
         }
     }
 
-    /// Reports all that is lost from here on in one error, as far as it lies in one segment.
-    fn gather(&mut self, first: Position, error: Error) -> Error {
+    /// Reports what is lost with a missing segment, if that is where this position lies, and steps over all of it.
+    fn cross_hole(&mut self, position: Position) -> Option<Error> {
+        let hole = self.view.table.holes.at(position)?;
+        let lost = self.search.pass_all(&hole.positions);
+        let error = hole_error(hole, lost.clone());
+        self.excuse(lost.end.0 - lost.start.0);
+        Some(error)
+    }
+
+    /// Reports all that is damaged from here on in one error, as far as it lies in one segment.
+    fn gather(&mut self, first: Position, mut error: Error) -> Error {
         let mut last = first;
         self.search.pass(first);
         while let Ok(Some(target)) = self.search.nearest(&self.view, &mut self.locator)
-            && target.lost
             && target.position.0.abs_diff(last.0) == 1
             && segment_of(&self.view, target.position) == segment_of(&self.view, first)
-            && self.is_damaged(target)
+            && self.view.table.holes.at(target.position).is_none()
+            && let Some(damage) = self.damage_at(target)
         {
             last = target.position;
             self.search.pass(last);
+            if self.search.way == Way::Backward {
+                // What comes first in the file is named.
+                error = damage;
+            }
         }
         let positions = first.min(last)..first.max(last).plus(1);
         self.excuse(positions.end.0 - positions.start.0);
@@ -163,9 +187,9 @@ impl Picks {
         }
     }
 
-    fn is_damaged(&mut self, target: Target) -> bool {
+    fn damage_at(&mut self, target: Target) -> Option<Error> {
         let located = self.locator.locate(&self.view, target, |_| ());
-        located.is_err_and(|error| error.kind() == ErrorKind::Damaged)
+        located.err().filter(|error| error.kind() == ErrorKind::Damaged)
     }
 
     /// Versions of a stream are missing between the last event and the one that was found.

@@ -78,9 +78,22 @@ impl Search {
     /// What is before `position`, in the direction of reading, and itself, lies behind.
     pub(super) fn pass(&mut self, position: Position) {
         self.range = self.behind(position);
-        if self.ahead.front().is_some_and(|target| target.position == position) {
+        while self.ahead.front().is_some_and(|target| !self.range.contains(&target.position)) {
             self.ahead.pop_front();
         }
+    }
+
+    /// The same of some positions, the nearest of which comes next. Gives those of them that were to be read.
+    pub(super) fn pass_all(&mut self, positions: &Range<Position>) -> Range<Position> {
+        let start = positions.start.max(self.range.start);
+        let end = positions.end.min(self.range.end);
+        if start < end {
+            self.pass(match self.way {
+                Way::Forward => Position(end.0 - 1),
+                Way::Backward => start,
+            });
+        }
+        start..end.max(start)
     }
 
     fn behind(&self, position: Position) -> Range<Position> {

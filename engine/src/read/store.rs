@@ -121,7 +121,8 @@ impl Store {
         Stream::find(&self.segments().latest()?, stream)?.head()
     }
 
-    /// The names of all streams that begin so, in the order of their bytes. An empty prefix asks for all.
+    /// The names of all streams that begin so, in the order of their bytes. An empty prefix asks for all. Before
+    /// the names come errors, one for each range of lost events that may have begun streams.
     ///
     /// ```
     /// # use quipu::{ExpectedVersion, NewEvent, Store};

@@ -45,7 +45,11 @@ fn readable(
     locator: &mut Locator,
     mut positions: std::ops::Range<u64>,
 ) -> Result<Option<(u64, Timestamp)>> {
-    for position in positions.by_ref() {
+    while let Some(position) = positions.next() {
+        if let Some(hole) = view.table.holes.at(Position(position)) {
+            positions.start = hole.positions.end.0;
+            continue;
+        }
         match locator.locate(view, Target::new(Position(position), Check::Sum), |_| ()) {
             Ok((found, ())) => return Ok(Some((position, found.time))),
             Err(error) if error.kind() == ErrorKind::Damaged => {}

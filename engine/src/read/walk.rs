@@ -15,7 +15,7 @@ use super::Found;
 use super::bytes::Lender;
 use super::frame::{Open, header_at, next_frame};
 use crate::frames::SEARCH_TRIES_MAX;
-use crate::segments::{Segment, View};
+use crate::segments::{Segment, View, hole_error};
 use crate::{Damage, Error, Event, Result};
 
 /// A walk over the log from a position on, to the end of what was visible as it began, or of one segment.
@@ -25,12 +25,20 @@ pub(crate) struct Walk {
     view: View,
     cursor: Cursor,
     from: Position,
-    /// Index of the first segment that is not walked.
-    until: usize,
+    extent: Extent,
     check: Check,
     lender: Lender,
     /// What a newer version wrote was met: there is no going on.
     over: bool,
+}
+
+/// How far a walk goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// To the end of the log, also over segments that are missing.
+    Log,
+    /// To the end of the segment in which it begins.
+    Segment,
 }
 
 /// Where a cursor stands.
@@ -52,18 +60,17 @@ impl Walk {
         let after = segments.partition_point(|segment| segment.base <= from);
         let index = after.saturating_sub(1);
         let start = segments.get(index).map_or(from, |segment| segment.base);
-        let until = segments.len();
         let mut cursor = Cursor { index, at: FIRST_FRAME, frame: None, next: start.min(from) };
         cursor.leap(&view, from);
-        let lender = Lender::default();
-        Walk { view, cursor, from, until, check, lender, over: false }
+        let (extent, lender) = (Extent::Log, Lender::default());
+        Walk { view, cursor, from, extent, check, lender, over: false }
     }
 
     /// A walk over one segment, from a frame on whose first position is known.
     pub(crate) fn within(view: View, index: usize, at: ByteOffset, from: Position) -> Walk {
         let cursor = Cursor { index, at, frame: None, next: from };
-        let (lender, check, over) = (Lender::default(), Check::Sum, false);
-        Walk { view, cursor, from, until: index + 1, check, lender, over }
+        let (extent, lender) = (Extent::Segment, Lender::default());
+        Walk { view, cursor, from, extent, check: Check::Sum, lender, over: false }
     }
 
     /// Goes on to the next event.
@@ -113,7 +120,10 @@ impl Walk {
     }
 
     fn advance(&mut self) -> Result<Option<Found>> {
-        while let Some(segment) = self.view.table.segments.get(self.cursor.index).cloned() {
+        loop {
+            self.cross_hole()?;
+            let segment = self.view.table.segments.get(self.cursor.index).cloned();
+            let Some(segment) = segment else { return Ok(None) };
             let end = segment.end(self.view.visible);
             if let Some(open) = self.cursor.frame {
                 if open.at >= open.len {
@@ -124,24 +134,44 @@ impl Walk {
                 }
             } else if self.cursor.at < end {
                 self.open_frame(&segment, end)?;
-            } else if self.next_segment().is_none() {
-                let (at, position) = (self.cursor.at.0, self.end_position());
-                return self.missing_until(&segment, at..at, position).map(|()| None);
+            } else {
+                let at = self.cursor.at.0;
+                self.missing_until(&segment, at..at, self.end_of_segment())?;
+                self.cross_hole()?;
+                if self.next_segment().is_none() {
+                    return Ok(None);
+                }
             }
         }
-        Ok(None)
     }
 
-    /// The position after the last event of the walk.
-    fn end_position(&self) -> Position {
-        let next = self.view.table.segments.get(self.until).map(|segment| segment.base);
-        next.map_or(self.view.visible_position, |base| base.min(self.view.visible_position))
+    /// The position after the last event of the segment that is walked.
+    fn end_of_segment(&self) -> Position {
+        let (end, visible) =
+            (self.view.table.end_of(self.cursor.index), self.view.visible_position);
+        end.map_or(visible, |end| end.min(visible))
+    }
+
+    /// Reports what is lost with a segment that is missing, if the walk has come to that.
+    fn cross_hole(&mut self) -> Result<()> {
+        while self.extent == Extent::Log
+            && let Some(hole) = self.view.table.holes.at(self.cursor.next)
+        {
+            let lost = self.reached()..hole.positions.end.min(self.view.visible_position);
+            let error = (!lost.is_empty()).then(|| hole_error(hole, lost.clone()));
+            if lost.end <= self.cursor.next {
+                break;
+            }
+            self.cursor.next = lost.end;
+            error.map_or(Ok(()), Err)?;
+        }
+        Ok(())
     }
 
     /// Goes to the next segment that may be seen.
     fn next_segment(&mut self) -> Option<()> {
         let next = self.view.table.segments.get(self.cursor.index + 1)?;
-        if self.cursor.index + 1 >= self.until || next.id > self.view.visible.segment() {
+        if self.extent == Extent::Segment || next.id > self.view.visible.segment() {
             return None;
         }
         self.cursor.index += 1;
@@ -202,9 +232,7 @@ impl Walk {
             at.0 += UNIT_BYTES;
         }
         self.cursor.at = at.min(end);
-        let following =
-            self.view.table.segments.get(self.cursor.index + 1).map(|segment| segment.base);
-        let next = next.or(following).unwrap_or(self.view.visible_position);
+        let next = next.unwrap_or_else(|| self.end_of_segment());
         let range = start.0..self.cursor.at.0;
         if next > self.cursor.next {
             return self.missing_until(segment, range, next);

@@ -104,6 +104,7 @@ fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
         segment: candidate.file().reference(),
         end,
         base: candidate.scan.base,
+        next: candidate.scan.next_position,
         state: State::Unsealed(candidate.unsealed.clone()),
     });
 }
@@ -156,7 +157,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             survey.next_position = again.next_position;
             survey.last_time = again.last_time;
             if let Some(last) = survey.parts.last_mut() {
-                last.end = again.end;
+                (last.end, last.next) = (again.end, again.next_position);
             }
             survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes: 0 };
             return Ok(());
@@ -219,18 +220,25 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             None => unnamed_end(survey, candidate, &beyond)?,
         };
         let end = end.min(candidate.file().size);
-        let next_position = survey.next_position.max(last_position(candidate, end)?);
+        let next = last_position(candidate, end)?;
+        let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         add(survey, candidate, end);
         (survey.next_position, survey.last_time) = (next_position, last_time);
+        let Some(part) = survey.parts.last_mut() else { continue };
+        part.next = next;
         if let Some(link) = candidate.scan.link {
             named = Some(link.predecessor.map_or(Lsn::default(), |(end, _)| end));
-        } else if let Some(part) = survey.parts.last_mut() {
+        } else {
             // The first position that is left; readers look for those before in the segments before.
             part.base = beyond.first.unwrap_or(next_position);
         }
     }
     survey.parts.sort_by_key(|part| part.segment.id);
+    if let Some((_, position)) = survey.closed() {
+        // What the log held as it was closed is lost where it is not there any more.
+        survey.next_position = survey.next_position.max(position);
+    }
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! Segments' files, compared with what the manifest lists.
 
-use std::path::Path;
-
 use quipu_disk::{Access, Disk, read_exact_at};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
@@ -9,7 +7,7 @@ use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
 use super::scan::SegmentFile;
 use super::survey::Survey;
 use crate::manifest::Listed;
-use crate::{Damage, Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 impl Survey {
     /// Opens a segment's file and compares its header with what the manifest lists; without a listing
@@ -65,16 +63,6 @@ impl Survey {
             self.open_segment(disk, id, listed.get(&id))?;
         }
         Ok(())
-    }
-
-    /// What is damaged and stands in no segment that is read: no reader comes by it.
-    pub(crate) fn lost(&self) -> Vec<Damage> {
-        let is_read = |file: &Path| {
-            let mut parts = self.parts.iter().map(|part| self.directory.segment(part.segment.id));
-            file == self.directory.manifest() || parts.any(|part| part == file)
-        };
-        let damage = self.damage.iter().filter_map(Error::damage);
-        damage.filter(|damage| !is_read(&damage.file)).cloned().collect()
     }
 
     /// Whether a file that the manifest does not list is none of this store's: another store has written

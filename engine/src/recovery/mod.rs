@@ -8,6 +8,7 @@
 mod carry;
 mod chain;
 mod files;
+mod holes;
 mod scan;
 mod survey;
 mod unsealed;
@@ -49,8 +50,8 @@ pub struct Opening {
     pub postponed: Option<String>,
     /// Names of files in the store's directory that are none of its own. They are left alone.
     pub strangers: Vec<String>,
-    /// Segments that a store opened to be read has lost as a whole. Their events are not there for any reader,
-    /// and who reads by stream, category, type or tag may not learn of them in any other way.
+    /// Segments that a store opened to be read has lost as a whole. Whoever reads their positions, in whichever
+    /// way, is told of them there; where it is not known which these were, only here.
     pub lost: Vec<Damage>,
 }
 
@@ -236,7 +237,8 @@ impl Resuming<'_> {
         let segment = reference(&header);
         let file = SegmentFile::open(&**self.disk, &self.survey.directory, segment)?;
         let state = State::Unsealed(Unsealed::new(file));
-        self.survey.parts.push(Part { segment, end, base: carried.base, state });
+        let (base, next) = (carried.base, self.survey.next_position);
+        self.survey.parts.push(Part { segment, end, base, next, state });
         let recovered = carried.report;
         tracing::warn!(?recovered, "the store was not closed properly; recovered");
         Ok(self.ready(Tail { segment, end, link: None }, recovered))

@@ -30,6 +30,8 @@ pub(crate) struct Part {
     pub(crate) end: ByteOffset,
     /// Position of its first event.
     pub(crate) base: Position,
+    /// The position behind its last event, as far as that was found.
+    pub(crate) next: Position,
     pub(crate) state: State,
 }
 
@@ -269,7 +271,8 @@ impl Survey {
             }
             let Listed { salt, capacity, .. } = *facts;
             let segment = SegmentRef { id, salt, capacity };
-            self.parts.push(Part { segment, end: sealed.end, base, state: State::Sealed(sealed) });
+            let (end, next) = (sealed.end, sealed.seal.next_position);
+            self.parts.push(Part { segment, end, base, next, state: State::Sealed(sealed) });
         }
     }
 

@@ -1,6 +1,7 @@
 //! The segments of a store as readers see them, and how far they may be read.
 
 mod heads;
+mod holes;
 mod kept;
 mod segment;
 mod shelf;
@@ -19,6 +20,7 @@ use crate::index_files::Upkeep;
 use crate::live::Follower;
 
 pub(crate) use heads::Heads;
+pub(crate) use holes::{Holes, hole_error};
 pub(crate) use segment::{Opened, Segment};
 pub(crate) use shelf::Shelf;
 
@@ -48,6 +50,8 @@ pub(crate) struct Table {
     /// Index of the first segment whose keys `heads` does not know: it and all behind it are looked into
     /// one by one.
     pub(crate) loose: usize,
+    /// What is lost between the segments and behind them.
+    pub(crate) holes: Holes,
 }
 
 /// How far a store may be read.
@@ -68,6 +72,17 @@ pub(crate) struct View {
     pub(crate) durable: Lsn,
     /// The position that the next event to become visible will get, or one before it.
     pub(crate) visible_position: Position,
+}
+
+impl Table {
+    /// The position at which what follows the segment at this index begins: the next segment, or a hole.
+    /// None of the last.
+    pub(crate) fn end_of(&self, index: usize) -> Option<Position> {
+        let next = self.segments.get(index + 1).map(|next| next.base);
+        let base = self.segments.get(index).map_or(Position(0), |segment| segment.base);
+        let hole = self.holes.from(base).first().map(|hole| hole.positions.start);
+        next.into_iter().chain(hole).min()
+    }
 }
 
 impl View {
@@ -155,8 +170,14 @@ impl Segments {
     /// Changes what is known of keys: `heads` covers all segments before index `loose`.
     pub(crate) fn set_heads(&self, heads: Layers, loose: usize) {
         let mut table = self.table.write();
-        let (segments, heads) = (table.segments.clone(), Arc::new(Heads::new(heads)));
-        *table = Arc::new(Table { segments, heads, loose });
+        let heads = Arc::new(Heads::new(heads));
+        *table = Arc::new(Table { heads, loose, ..Table::clone(&table) });
+    }
+
+    /// Notes what is lost with whole segments.
+    pub(crate) fn set_holes(&self, holes: Holes) {
+        let mut table = self.table.write();
+        *table = Arc::new(Table { holes, ..Table::clone(&table) });
     }
 
     /// Takes over the segments and bounds of a late recovery. Readers that are under way go on with

@@ -181,7 +181,9 @@ fn a_segment_that_is_gone_is_told_of_by_every_command_that_reads() {
         assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
         assert!(!said.stdout.is_empty(), "{arguments:?}");
         let names = gone.display().to_string();
-        assert!(said.errors().iter().any(|error| error["file"] == names.as_str()), "{said:?}");
+        let errors = said.errors();
+        let told = errors.iter().filter(|error| error["file"] == names.as_str());
+        assert_eq!(told.count(), 1, "{arguments:?}: {said:?}");
     }
 }
 
