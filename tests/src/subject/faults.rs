@@ -31,8 +31,12 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Plans a power-off, `operations` from now.
+    /// Plans a power-off, `operations` from now. It may be off already, unnoticed: what is told to other processes
+    /// is given up without a word.
     pub fn plan_power_off(&mut self, disk: &FaultDisk, operations: u64) {
+        if self.is_off(disk.operations()) {
+            return;
+        }
         let at = disk.operations() + operations;
         self.power_off = Some(at);
         disk.plan(Fault { at, kind: FaultKind::PowerOff, sticky: false });
