@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quipu::{ErrorKind, RebuildProgress, rebuild_index_on};
-use quipu_disk::{Disk, FaultDisk};
+use quipu_disk::{Disk, FaultDisk, Gate};
 
 use crate::store::{PATH, agrees, closed_store, files, fill, open, options, remove, verified};
 
@@ -17,6 +18,14 @@ fn heads_of_many_segments_are_in_few_files() {
     // The next life goes on with what is left to sum up.
     let store = open(&disk).unwrap();
     fill(&store, 200);
+    let is_summed_up =
+        || files(&disk, "run").iter().any(|run| run.ends_with("0000000001-0000000064.run"));
+    // It is work of the lowest priority, for which closing does not wait.
+    let waited = (0..4_000).find(|_| {
+        let _passed = Gate::new().wait(1, Some(Duration::from_millis(5)));
+        is_summed_up()
+    });
+    assert!(waited.is_some(), "{:?}", files(&disk, "run"));
     store.close().unwrap();
     let segments = files(&disk, "seg").len();
     let runs = files(&disk, "run");
