@@ -48,10 +48,7 @@ fn fill_temporary(
     start: &[u8],
     size: u64,
 ) -> io::Result<Arc<dyn File>> {
-    match disk.remove(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(disk, temporary)?;
     let file = disk.open(temporary, Access::Create)?;
     write_all_at(&*file, start, 0)?;
     let zeros = vec![0; STEP_BYTES.min(size) as usize];
@@ -63,6 +60,14 @@ fn fill_temporary(
     }
     file.sync_data()?;
     Ok(file)
+}
+
+/// Removes a file. One that is not there is no error.
+pub(crate) fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Syncs the directory that `path` stands in.

@@ -68,6 +68,7 @@ mod open;
 mod options;
 mod outline;
 mod pipeline;
+mod positions;
 mod query;
 mod read;
 mod rebuild;

@@ -7,6 +7,8 @@ use parking_lot::RwLock;
 use quipu_format::Position;
 use quipu_index::Way;
 
+use crate::positions::nearest;
+
 /// More ranges are joined to fewer: then events between them are read too, and found to be sound.
 const RANGES_MAX: usize = 4096;
 
@@ -35,18 +37,7 @@ impl LostEvents {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let ranges = self.ranges.read();
-        match way {
-            Way::Forward => {
-                let at = ranges.partition_point(|range| range.end <= target);
-                ranges.get(at).map(|range| range.start.max(target))
-            }
-            Way::Backward => {
-                let after = ranges.partition_point(|range| range.start <= target);
-                let range = ranges.get(after.checked_sub(1)?)?;
-                Some(Position(range.end.0.saturating_sub(1)).min(target))
-            }
-        }
+        nearest(&self.ranges.read(), |range| range, target, way)
     }
 
     /// Notes what another list knows too.

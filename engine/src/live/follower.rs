@@ -104,12 +104,12 @@ impl Follower {
     }
 
     fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
-        let is_told = matches!(state.author, Author::Telling(_));
-        let taken = match state.page.as_ref().and_then(load) {
-            Some(live) if state.author != Author::Telling(live.epoch) => Ok(!is_told),
+        let live = state.page.as_ref().and_then(load);
+        let taken = match live.filter(|live| state.author == Author::Telling(live.epoch)) {
             Some(live) if state.told == Some(live) => Ok(true),
             Some(live) => state.take_over(segments, &live),
-            None => Ok(!is_told),
+            // Of who does not tell nothing is to be taken over.
+            None => Ok(!matches!(state.author, Author::Telling(_))),
         };
         // What cannot be taken over may be the last word of a writer that is gone.
         let doubtful = !matches!(taken, Ok(true));

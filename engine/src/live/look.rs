@@ -51,7 +51,6 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     // come since, whose frames are among those it has met.
     let locked = before || is_locked(&**disk, directory)?;
     let page = open_page(&**disk, directory);
-    let opened = survey.manifest.as_ref().and_then(|manifest| manifest.listing.opened);
     let told = page.as_ref().and_then(load).filter(|live| is_of(live, &survey));
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
@@ -63,10 +62,10 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         _ => (Author::Nobody, bounds_settled(&**disk, &mut survey)?),
     };
     let told = told.filter(|_| locked);
-    let lost = survey.lost();
-    let holes = Holes::new(survey.holes());
+    let holes = survey.holes();
+    let lost = survey.lost(&holes);
     survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
-    let segments = assemble(disk, &survey, options, (bounds, holes))?;
+    let segments = assemble(disk, &survey, options, (bounds, Holes::new(holes)))?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
     Ok(Look {
         segments,
@@ -74,7 +73,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         page: page.filter(|_| told.is_some()),
         told: told.filter(|live| live.visible == bounds.visible),
         unsealed: unsealed.map(|part| part.segment.id).collect(),
-        opened,
+        opened: survey.opened(),
         opening: Opening { strangers: survey.strangers, lost, ..Opening::default() },
     })
 }
@@ -82,11 +81,10 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
 /// Whether what a page tells is of this log: of its last opening, and of a segment that no recovery which is
 /// under way has gone round.
 fn is_of(live: &Live, survey: &Survey) -> bool {
-    let opened = survey.manifest.as_ref().and_then(|manifest| manifest.listing.opened);
     let visible = live.visible.segment();
     let mut ids = survey.parts.iter().map(|part| part.segment.id);
     let behind_all = ids.clone().all(|id| id < visible);
-    Some(live.epoch) == opened && (behind_all || ids.any(|id| id == visible))
+    Some(live.epoch) == survey.opened() && (behind_all || ids.any(|id| id == visible))
 }
 
 /// The segments that a survey has found, readable up to these bounds, and what is lost between them.

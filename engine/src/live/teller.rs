@@ -1,13 +1,14 @@
 //! The writer's side of the page `live`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quipu_disk::{Access, Disk, PAGE_FILE_BYTES, PAGE_WORDS, Page, write_all_at};
 use quipu_format::{Epoch, Live, Standing};
 
+use crate::create::remove_if_there;
 use crate::directory::Directory;
 use crate::pipeline::Progressed;
 
@@ -107,11 +108,8 @@ impl Told {
     }
 }
 
-fn make(disk: &dyn Disk, path: &std::path::Path) -> io::Result<Page> {
-    match disk.remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+fn make(disk: &dyn Disk, path: &Path) -> io::Result<Page> {
+    remove_if_there(disk, path)?;
     let file = disk.open(path, Access::Create)?;
     write_all_at(&*file, &[0; PAGE_FILE_BYTES as usize], 0)?;
     disk.page(path, Access::Write)

@@ -8,6 +8,7 @@ use quipu_format::{ByteOffset, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
 
 use super::Log;
+use crate::create::remove_if_there;
 use crate::index_files::{
     Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write,
 };
@@ -161,12 +162,8 @@ impl Log {
                 if used.is_some_and(|layer| open_run(shelf, run, layer.salt()).is_some()) {
                     return Ok(());
                 }
-                match shelf.disk.remove(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        Err(Error::io("removing", &path, error))
-                    }
-                    _ => Ok(()),
-                }
+                remove_if_there(&*shelf.disk, &path)
+                    .map_err(|error| Error::io("removing", &path, error))
             }
         }
     }

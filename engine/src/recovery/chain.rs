@@ -8,7 +8,8 @@
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 
-use super::survey::{Beyond, Candidate, Part, State, Survey, Tip};
+use super::candidate::{Beyond, Candidate};
+use super::survey::{Part, State, Survey, Tip};
 use super::unsealed::written_on;
 use crate::{Damage, Error, Result};
 

@@ -9,9 +9,9 @@ use super::survey::{Part, Survey};
 use crate::{Damage, Error};
 
 impl Survey {
-    /// What is damaged and stands in no segment that is read: readers come by it only as far as positions are known.
-    pub(crate) fn lost(&self) -> Vec<Damage> {
-        let holes = self.holes();
+    /// What is damaged and stands in no segment that is read, the [holes](Survey::holes) among it: readers come by
+    /// it only as far as positions are known.
+    pub(crate) fn lost(&self, holes: &[Damage]) -> Vec<Damage> {
         let is_told = |file: &Path| {
             let mut parts = self.parts.iter().map(|part| self.directory.segment(part.segment.id));
             file == self.directory.manifest()
@@ -21,7 +21,7 @@ impl Survey {
         let damage = self.damage.iter().filter_map(Error::damage);
         let mut lost: Vec<Damage> =
             damage.filter(|damage| !is_told(&damage.file)).cloned().collect();
-        lost.extend(holes);
+        lost.extend_from_slice(holes);
         lost
     }
 

@@ -5,6 +5,7 @@
 //! has its name, it is the log, and what lay beyond is only evidence. Until then nothing has changed,
 //! so a crash during recovery leads to the same recovery again.
 
+mod candidate;
 mod carry;
 mod chain;
 mod files;
@@ -24,7 +25,7 @@ use quipu_format::{
     ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp, align_up,
 };
 
-use crate::create::create_complete;
+use crate::create::{create_complete, remove_if_there};
 use crate::directory::Directory;
 use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
@@ -324,13 +325,8 @@ fn reference(header: &SegmentHeader) -> SegmentRef {
 fn remove_temporary(disk: &dyn Disk, survey: &Survey) -> Result<()> {
     for name in &survey.temporary {
         let path = survey.directory.file(name);
-        match disk.remove(&path) {
-            // An index that was made anew meanwhile had the same temporary name.
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("removing", &path, error));
-            }
-            _ => {}
-        }
+        // It may be gone: an index that was made anew meanwhile had the same temporary name.
+        remove_if_there(disk, &path).map_err(|error| Error::io("removing", &path, error))?;
     }
     Ok(())
 }
@@ -343,12 +339,7 @@ pub(crate) fn remove_segments(
 ) -> Result<()> {
     for &id in segments {
         let path = directory.segment(id);
-        match disk.remove(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("removing", &path, error));
-            }
-            _ => {}
-        }
+        remove_if_there(disk, &path).map_err(|error| Error::io("removing", &path, error))?;
     }
     if segments.is_empty() {
         return Ok(());

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::features::Use;
-use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, FormatError, Lsn, Position, SegmentId, Timestamp};
+use quipu_format::{ByteOffset, Epoch, FormatError, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::Identity;
 
+use super::candidate::Candidate;
 use super::chain;
 use super::scan::{Scan, SegmentFile};
 use super::unsealed::Unsealed;
@@ -109,12 +109,6 @@ pub(crate) struct Survey {
 
 /// A survey that has looked into no segment yet, what the manifest lists, and the segments that have a file.
 type Lists = (Survey, BTreeMap<SegmentId, Listed>, Vec<SegmentId>);
-
-/// A segment that is not sealed, as scanned.
-pub(super) struct Candidate {
-    pub(super) unsealed: Unsealed,
-    pub(super) scan: Scan,
-}
 
 impl Survey {
     /// Surveys a store.
@@ -326,6 +320,11 @@ impl Survey {
         self.manifest.as_ref()?.listing.closed
     }
 
+    /// The opening for writing that is under way, or has ended without a close.
+    pub(crate) fn opened(&self) -> Option<Epoch> {
+        self.manifest.as_ref()?.listing.opened
+    }
+
     /// Where the log ends.
     pub(crate) fn end(&self) -> Option<Lsn> {
         self.parts.last().map(|part| Lsn::new(part.segment.id, part.end))
@@ -335,63 +334,4 @@ impl Survey {
     pub(crate) fn bytes(&self) -> u64 {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0))
     }
-}
-
-impl Candidate {
-    pub(super) fn file(&self) -> &SegmentFile {
-        &self.unsealed.file
-    }
-
-    /// Whether the segment holds an event that was durable, or something durable that cannot be read. One
-    /// that is no part of the log may hold neither.
-    pub(super) fn holds_more(&self) -> Result<bool> {
-        Ok(self.holds(&self.search_on()?))
-    }
-
-    /// The same, where what stands behind the first bad frame is known.
-    pub(super) fn holds(&self, beyond: &Beyond) -> bool {
-        let durable = beyond.durable;
-        let events = self.scan.base < self.scan.next_position;
-        durable > self.scan.end || (events && durable > FIRST_FRAME)
-    }
-
-    /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
-    /// durable.
-    pub(super) fn own_end(&self, beyond: &Beyond) -> Result<ByteOffset> {
-        if beyond.durable <= self.scan.end {
-            return Ok(self.scan.end);
-        }
-        let mut frames = self.file().frames(self.file().capacity);
-        let mut end = beyond.durable;
-        while let Ok(frame) = frames.frame_at(end).map_err(|error| self.file().io(error))?
-            && frame.body().is_ok()
-        {
-            end = frame.end();
-        }
-        Ok(end)
-    }
-
-    /// Looks behind the first bad frame for later ones that are valid.
-    pub(super) fn search_on(&self) -> Result<Beyond> {
-        let mut frames = self.file().frames(self.file().capacity);
-        let mut beyond = Beyond { durable: self.scan.durable, first: None };
-        let mut at = ByteOffset(self.scan.end.0 + quipu_format::UNIT_BYTES);
-        let (position, time) = (self.scan.next_position, self.scan.last_time);
-        while let Some((offset, header)) =
-            frames.find(at, position, time).map_err(|error| self.file().io(error))?
-        {
-            beyond.first.get_or_insert(header.first_position);
-            beyond.durable = beyond.durable.max(header.durable_to);
-            at = ByteOffset(offset.0 + quipu_format::UNIT_BYTES);
-        }
-        Ok(beyond)
-    }
-}
-
-/// What stands behind the first bad frame.
-pub(super) struct Beyond {
-    /// How far any valid frame, before or behind, calls the segment durable.
-    pub(super) durable: ByteOffset,
-    /// Position of the first valid frame behind.
-    pub(super) first: Option<Position>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quipu_format::Position;
 use quipu_index::Way;
 
+use crate::positions::nearest;
 use crate::{Damage, Error};
 
 /// The holes that missing segments leave in the log. No index knows the keys of what stood there, so whoever
@@ -38,17 +39,7 @@ impl Holes {
 
     /// The first position at or behind `target`, in the direction of reading, that lies in a hole.
     pub(crate) fn nearest(&self, target: Position, way: Way) -> Option<Position> {
-        match way {
-            Way::Forward => {
-                let behind = self.holes.partition_point(|hole| hole.positions.end <= target);
-                self.holes.get(behind).map(|hole| hole.positions.start.max(target))
-            }
-            Way::Backward => {
-                let after = self.holes.partition_point(|hole| hole.positions.start <= target);
-                let hole = self.holes.get(after.checked_sub(1)?)?;
-                Some(Position(hole.positions.end.0.saturating_sub(1)).min(target))
-            }
-        }
+        nearest(&self.holes, |hole| &hole.positions, target, way)
     }
 }
 

@@ -1,0 +1,27 @@
+//! Looking among ranges of positions.
+
+use std::ops::Range;
+
+use quipu_format::Position;
+use quipu_index::Way;
+
+/// The first position at or behind `target`, in the direction of reading, that one of these ranges holds. They are
+/// in order, none is empty, and no two overlap.
+pub(crate) fn nearest<T>(
+    ranges: &[T],
+    positions: impl Fn(&T) -> &Range<Position>,
+    target: Position,
+    way: Way,
+) -> Option<Position> {
+    match way {
+        Way::Forward => {
+            let at = ranges.partition_point(|range| positions(range).end <= target);
+            ranges.get(at).map(|range| positions(range).start.max(target))
+        }
+        Way::Backward => {
+            let after = ranges.partition_point(|range| positions(range).start <= target);
+            let range = positions(ranges.get(after.checked_sub(1)?)?);
+            Some(Position(range.end.0.saturating_sub(1)).min(target))
+        }
+    }
+}
