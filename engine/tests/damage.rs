@@ -283,3 +283,97 @@ fn a_segment_that_is_gone_is_told_of_by_the_opening() {
     assert!(!missing.is_empty() && seen.lost == [missing.clone()], "{missing:?} {:?}", seen.lost);
     assert!(seen.positions.iter().all(|position| !missing.contains(position)));
 }
+
+/// A stream that ended long ago, and two that go on; each event's payload says its position.
+fn store_with_an_idle_stream() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options());
+    let store = builder.open().unwrap();
+    for position in 0..40_u64 {
+        let event = NewEvent::new("T", format!("<{position}>").repeat(300).into_bytes());
+        let stream = if position == 0 { "idle" } else { ["a", "b"][position as usize % 2] };
+        store.append(stream, ExpectedVersion::Any, [event]).unwrap();
+    }
+    store.close().unwrap();
+    disk
+}
+
+/// Damages the payload of an event.
+fn damage_event(disk: &MemoryDisk, position: u64) {
+    let payload = format!("<{position}><{position}>").into_bytes();
+    for path in paths(disk).iter().filter(|path| !is_index(path)) {
+        let file = disk.open(path, Access::Read).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        read_exact_at(&*file, &mut bytes, 0).unwrap();
+        if let Some(at) = bytes.windows(payload.len()).position(|window| window == payload) {
+            return change(disk, path, at as u64, 1);
+        }
+    }
+    panic!("there is no event {position}");
+}
+
+/// The position of each stream's head; nothing of one that is said to be damaged.
+fn heads(store: &Store) -> [Option<u64>; 3] {
+    ["idle", "a", "b"].map(|name| match store.head(name) {
+        Ok(head) => Some(head.unwrap().position.0),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+            None
+        }
+    })
+}
+
+/// The index knows which stream a damaged event is of: only where that is the last one the head cannot be told.
+#[test]
+fn a_damaged_event_hides_no_head_but_its_own() {
+    for position in 0..40 {
+        let disk = store_with_an_idle_stream();
+        damage_event(&disk, position);
+        let expected = [0, 38, 39].map(|last| (last != position).then_some(last));
+        for mode in [Mode::ReadOnly, Mode::Existing] {
+            let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).mode(mode);
+            let store = builder.options(options()).open().unwrap();
+            assert_eq!(heads(&store), expected, "{position} {mode:?}");
+        }
+    }
+}
+
+/// Nobody knows which stream a damaged event is of: of every stream without a later event it may be the last.
+#[test]
+fn without_an_index_no_head_is_told_that_may_be_wrong() {
+    for position in 0..40 {
+        let disk = store_with_an_idle_stream();
+        for path in paths(&disk).iter().filter(|path| is_index(path)) {
+            disk.remove(path).unwrap();
+        }
+        damage_event(&disk, position);
+        let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).mode(Mode::ReadOnly);
+        let known = [0, 38, 39].map(|last| (last > position).then_some(last));
+        assert_eq!(heads(&builder.open().unwrap()), known, "{position}");
+    }
+}
+
+/// A run says what the last versions are although the index of the segment is gone, and writing goes on: what
+/// writers are held to, readers are told.
+#[test]
+fn heads_that_a_run_knows_are_told_although_an_index_is_gone() {
+    let mut opened = 0;
+    for position in 0..40 {
+        let disk = store_with_an_idle_stream();
+        let is_idx = |path: &&PathBuf| path.extension() == Some("idx".as_ref());
+        for path in paths(&disk).iter().filter(is_idx) {
+            disk.remove(path).unwrap();
+        }
+        damage_event(&disk, position);
+        let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options());
+        match builder.mode(Mode::Existing).open() {
+            Ok(store) => {
+                let known = [0, 38, 39].map(|last| (last != position).then_some(last));
+                assert_eq!(heads(&store), known, "{position}");
+                opened += 1;
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Damaged, "{position}: {error}"),
+        }
+    }
+    assert!((10..40).contains(&opened), "{opened}");
+}

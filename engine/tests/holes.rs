@@ -185,6 +185,14 @@ fn check(store: &Store, events: u64, lost: &[(PathBuf, Range<u64>)], what: &str)
         assert_eq!(backward.reversed(), expected, "{what}: {name}, backward");
         let followed = Read::by(&mut store.stream(name).subscribe().unwrap());
         assert_eq!(followed, expected, "{what}: {name}, followed");
+        let last = (0..events).rfind(|&at| is_selected(at));
+        let behind = last.map_or(0, |last| last + 1);
+        let head = store.head(name).map(|head| head.map(|head| head.position.0));
+        match lost.iter().all(|(_, range)| range.end <= behind.saturating_sub(1)) {
+            true => assert_eq!(head.unwrap(), last, "{what}: head of {name}"),
+            // It is lost, or nobody knows whether something of the stream was lost behind it.
+            false => assert_eq!(head.unwrap_err().kind(), ErrorKind::Damaged, "{what}: {name}"),
+        }
     }
     check_names(store, events, lost, what);
 }

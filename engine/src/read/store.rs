@@ -114,7 +114,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if that event cannot be read;
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if that event cannot be read, or if events are lost of
+    /// which nobody knows any more whether they came behind it in this stream;
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name that no stream can have; what the
     /// system refuses.
     pub fn head(&self, stream: &str) -> Result<Option<StreamHead>> {

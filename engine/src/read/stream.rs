@@ -8,8 +8,9 @@ use quipu_index::{Key, Kind, StreamHead, Way};
 
 use super::locate::Target;
 use super::versions::Versions;
-use super::{Locator, Selected};
-use crate::find::{Leaf, Lost, position_of};
+use super::{Locator, Picks, Selected};
+use crate::find::{self, Leaf, Lost, position_of};
+use crate::keys::lost;
 use crate::segments::View;
 use crate::{ErrorKind, Result};
 
@@ -33,8 +34,27 @@ impl<'v> Stream<'v> {
         Stream { view, name, key, locator: Locator::default() }
     }
 
-    /// The last event of the stream.
+    /// The last event of the stream. Where what is lost behind it may have been of the stream too, that is told,
+    /// unless the heads are known nevertheless.
     pub(crate) fn head(&mut self) -> Result<Option<StreamHead>> {
+        let mut head = self.newest()?;
+        let behind = behind(head);
+        if !self.is_any_lost(behind)? || self.is_certain(head)? {
+            return Ok(head);
+        }
+        let mut doubtful = Picks::lost(self.view.clone(), behind);
+        while let Some(found) = doubtful.next()? {
+            if let Some(event) = doubtful.event(&found)?
+                && event.stream() == self.name
+            {
+                head = Some(StreamHead { version: event.version(), position: found.position });
+            }
+        }
+        Ok(head)
+    }
+
+    /// The last event of the stream that the index has and that is not lost altogether.
+    fn newest(&mut self) -> Result<Option<StreamHead>> {
         let mut end = self.view.visible_position;
         while let Some(position) = self.before(end)? {
             let name = self.name;
@@ -50,17 +70,40 @@ impl<'v> Stream<'v> {
         Ok(None)
     }
 
+    /// Whether events are lost from a position on, and nobody knows of which streams they were.
+    fn is_any_lost(&self, from: Position) -> Result<bool> {
+        let mut lost = Lost::new(&self.view.store.shelf.keys, Way::Forward);
+        Ok(lost.seek(self.view, from)?.is_some())
+    }
+
+    /// Whether this is the head beyond doubt, whatever is lost behind it: the heads count the events of each stream,
+    /// and outlive a damaged event and the index of its segment.
+    fn is_certain(&self, head: Option<StreamHead>) -> Result<bool> {
+        let (store, table) = (&self.view.store, &self.view.table);
+        let any_lost = find::head(self.view, lost(&store.shelf.keys))?.is_some();
+        if any_lost
+            || !table.holes.from(behind(head)).is_empty()
+            || store.upkeep.heads_are_known().is_err()
+        {
+            return Ok(false);
+        }
+        let versions = head.map_or(0, |head| head.version.plus(1).0);
+        // What is written already, and not visible yet, is counted too.
+        let all = View { visible_position: Position(u64::MAX), ..self.view.clone() };
+        match Leaf::new(self.key, Way::Forward).seek(&all, behind(head))? {
+            Some(next) => Ok(position_of(&all, self.key, Version(versions))? == Some(next)),
+            None => Ok(find::head(self.view, self.key)?.map_or(0, |head| head.count) == versions),
+        }
+    }
+
     /// The version that comes after the last one, and what to expect there.
     pub(crate) fn end(&mut self) -> Result<(Version, Versions)> {
-        let head = self.head()?;
+        let head = self.newest()?;
         let from = head.map_or(Version(0), |head| head.version.plus(1));
-        let behind = head.map_or(Position(0), |head| head.position.plus(1));
-        let mut lost = Lost::new(&self.view.store.shelf.keys, Way::Forward);
-        let lost = lost.seek(self.view, behind)?;
         // Events that nobody knows the streams of may be the last ones of this.
-        let versions = match lost {
-            Some(_) => Versions::within(Way::Forward, from),
-            None => Versions::exactly(Way::Forward, from),
+        let versions = match self.is_any_lost(behind(head))? {
+            true => Versions::within(Way::Forward, from),
+            false => Versions::exactly(Way::Forward, from),
         };
         Ok((from, versions))
     }
@@ -135,4 +178,9 @@ impl<'v> Stream<'v> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The position right behind the last event of a stream.
+fn behind(head: Option<StreamHead>) -> Position {
+    head.map_or(Position(0), |head| head.position.plus(1))
 }
