@@ -25,14 +25,15 @@ use crate::{AppendCondition, Durability, Error, ExpectedVersion, NewEvent, Resul
 #[must_use = "a commit is nothing before it is submitted"]
 pub struct Commit<'s, 'n> {
     store: &'s Store,
-    draft: Draft<'n>,
+    /// Boxed: a commit is handed on with each call.
+    draft: Box<Draft<'n>>,
     /// What was wrong with an earlier call; told at the end.
     wrong: Option<Error>,
 }
 
 impl<'s, 'n> Commit<'s, 'n> {
     pub(crate) fn new(store: &'s Store, durability: Durability) -> Commit<'s, 'n> {
-        Commit { store, draft: Draft::new(durability), wrong: None }
+        Commit { store, draft: Box::new(Draft::new(durability)), wrong: None }
     }
 
     /// Adds events to a stream.
@@ -43,7 +44,7 @@ impl<'s, 'n> Commit<'s, 'n> {
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> Commit<'s, 'n> {
         if self.wrong.is_none() {
-            let draft = &mut self.draft;
+            let draft = &mut *self.draft;
             let added =
                 self.store.with_context(|context| draft.append(context, stream, expected, events));
             self.wrong = added.err();
@@ -54,7 +55,7 @@ impl<'s, 'n> Commit<'s, 'n> {
     /// Only checks a stream.
     pub fn check(mut self, stream: &'n str, expected: ExpectedVersion) -> Commit<'s, 'n> {
         if self.wrong.is_none() {
-            let draft = &mut self.draft;
+            let draft = &mut *self.draft;
             let checked =
                 self.store.with_context(|context| draft.check(context.keys, stream, expected));
             self.wrong = checked.err();

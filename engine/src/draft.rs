@@ -12,7 +12,7 @@ use quipu_format::limits::{
     TAG_BYTES_MAX, TAGS_MAX, TYPE_BYTES_MAX,
 };
 use quipu_format::record::{self, Fields};
-use quipu_index::{Key, Keys, Kind, StreamHead};
+use quipu_index::{BuildKeyHasher, Key, Keys, Kind, StreamHead};
 use uuid::Uuid;
 
 use crate::ids::EventIds;
@@ -53,7 +53,7 @@ pub(crate) struct Draft<'a> {
     bytes: Vec<u8>,
     records: Vec<DraftRecord>,
     pub(crate) streams: Vec<DraftStream<'a>>,
-    by_key: HashMap<Key, u32>,
+    by_key: HashMap<Key, u32, BuildKeyHasher>,
     pub(crate) outline: Arc<Outline>,
     /// The generation of tentative heads for which `known` of the streams was looked up.
     pub(crate) resolved: Option<u64>,
@@ -69,7 +69,7 @@ impl<'a> Draft<'a> {
             bytes: vec![0; FRAME_HEADER_BYTES],
             records: Vec::new(),
             streams: Vec::new(),
-            by_key: HashMap::new(),
+            by_key: HashMap::default(),
             outline: Arc::default(),
             resolved: None,
             condition: None,

@@ -78,6 +78,23 @@ impl<'a> NewEvent<'a> {
         self
     }
 
+    /// Adds tags, as [`tag`](NewEvent::tag) adds one.
+    ///
+    /// ```
+    /// use quipu::NewEvent;
+    ///
+    /// let event = NewEvent::new("OrderPlaced", b"".as_slice()).tags(["customer:7", "region:EU"]);
+    /// assert_eq!(event, NewEvent::new("OrderPlaced", b"".as_slice()).tag("customer:7").tag("region:EU"));
+    /// ```
+    #[must_use]
+    pub fn tags<T: Into<Cow<'a, str>>>(
+        mut self,
+        tags: impl IntoIterator<Item = T>,
+    ) -> NewEvent<'a> {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
     /// Sets the metadata: opaque bytes, at most 64 KiB.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Cow<'a, [u8]>>) -> NewEvent<'a> {

@@ -77,10 +77,19 @@ impl<'f> Frames<'f> {
         let held = self.window.start..self.window.start + self.window.bytes.len() as u64;
         if range.start < held.start || range.end > held.end {
             let ahead = (range.start + WINDOW_BYTES).min(self.limit.0).max(range.end);
+            let bytes = &mut self.window.bytes;
+            let kept = match held.contains(&range.start) {
+                true => {
+                    bytes.drain(..(range.start - held.start) as usize);
+                    bytes.len()
+                }
+                false => 0,
+            };
             // Not more than one frame is held, and its length was summed.
-            self.window.bytes.resize((ahead - range.start) as usize, 0);
+            bytes.resize((ahead - range.start) as usize, 0);
             self.window.start = range.start;
-            if let Err(error) = read_exact_at(self.file, &mut self.window.bytes, range.start) {
+            let read = read_exact_at(self.file, &mut bytes[kept..], range.start + kept as u64);
+            if let Err(error) = read {
                 self.window.bytes.clear();
                 return Err(error);
             }

@@ -45,7 +45,7 @@ struct Sums {
 /// Damage where all frames are valid and are not those that were written.
 pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result<Seal> {
     let Extent { end, positions } = extent.clone();
-    let (sums, damaged) = add_up(file, end)?;
+    let (sums, damaged, content_hash) = add_up(file, end)?;
     let events = positions.end.0.saturating_sub(positions.start.0);
     if let Some(offset) = damaged {
         tracing::error!(segment = %file.id, %offset, "sealing a segment that has been damaged");
@@ -54,7 +54,6 @@ pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result
         let (file, offset) = (file.path.clone(), FIRST_FRAME);
         return Err(Error::damaged(Damage { file, offset, bytes: end.0, positions, what }));
     }
-    let content_hash = hash(file, end)?;
     let (first_time, last_time) = sums.times.unwrap_or_default();
     Ok(Seal {
         events,
@@ -70,15 +69,18 @@ pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result
     })
 }
 
-/// Reads the frames up to `end`; where the first of them is damaged, if any.
-fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffset>)> {
+/// Reads the frames up to `end`: what they add up to, where the first of them is damaged, if any, and the hash of
+/// all bytes before `end`.
+fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffset>, Hash)> {
     let mut frames = file.frames(end);
     let (mut sums, mut damaged, mut at) = (Sums::default(), None, FIRST_FRAME);
+    let mut hasher = hash_to(file, FIRST_FRAME.min(end))?;
     while at < end {
         let frame = frames.frame_at(at).map_err(|error| file.io(error))?;
-        let bad = match frame.and_then(|frame| Ok((frame.end(), sums.add(&frame)?))) {
-            Ok((next, ())) => {
-                at = next;
+        let bad = match frame.and_then(|frame| sums.add(&frame).map(|()| frame)) {
+            Ok(frame) => {
+                hasher.update(frame.bytes);
+                at = frame.end();
                 continue;
             }
             Err(bad) => bad,
@@ -92,7 +94,12 @@ fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffse
             frames.find(behind, Position(0), Timestamp(0)).map_err(|error| file.io(error))?;
         at = next.map_or(end, |(offset, _)| offset);
     }
-    Ok((sums, damaged))
+    let hash = match damaged {
+        None => Hash(*hasher.finalize().as_bytes()),
+        // Not all bytes went by.
+        Some(_) => hash(file, end)?,
+    };
+    Ok((sums, damaged, hash))
 }
 
 impl Sums {
@@ -112,6 +119,10 @@ impl Sums {
 
 /// BLAKE3 of the file's bytes before `end`.
 pub(crate) fn hash(file: &SegmentFile, end: ByteOffset) -> Result<Hash> {
+    Ok(Hash(*hash_to(file, end)?.finalize().as_bytes()))
+}
+
+fn hash_to(file: &SegmentFile, end: ByteOffset) -> Result<blake3::Hasher> {
     let mut hasher = blake3::Hasher::new();
     let mut bytes = vec![0; STEP_BYTES.min(end.0) as usize];
     let mut at = 0;
@@ -122,7 +133,7 @@ pub(crate) fn hash(file: &SegmentFile, end: ByteOffset) -> Result<Hash> {
         hasher.update(&bytes[..step]);
         at += step as u64;
     }
-    Ok(Hash(*hasher.finalize().as_bytes()))
+    Ok(hasher)
 }
 
 /// The chain of a segment, from that of the one before and its own hash as first sealed.

@@ -301,15 +301,15 @@ fn store_with_an_idle_stream() -> MemoryDisk {
 /// Damages the payload of an event.
 fn damage_event(disk: &MemoryDisk, position: u64) {
     let payload = format!("<{position}><{position}>").into_bytes();
-    for path in paths(disk).iter().filter(|path| !is_index(path)) {
-        let file = disk.open(path, Access::Read).unwrap();
+    let found = paths(disk).into_iter().filter(|path| !is_index(path)).find_map(|path| {
+        let file = disk.open(&path, Access::Read).unwrap();
         let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
         read_exact_at(&*file, &mut bytes, 0).unwrap();
-        if let Some(at) = bytes.windows(payload.len()).position(|window| window == payload) {
-            return change(disk, path, at as u64, 1);
-        }
-    }
-    panic!("there is no event {position}");
+        let at = bytes.windows(payload.len()).position(|window| window == payload)?;
+        Some((path, at as u64))
+    });
+    let (path, offset) = found.unwrap();
+    change(disk, &path, offset, 1);
 }
 
 /// The position of each stream's head; nothing of one that is said to be damaged.

@@ -1,8 +1,8 @@
 //! The hasher of tables whose keys are hashes already.
 
-/// Takes the lower half of a [`Key`](crate::Key) as it is.
+/// Builds hashers for tables by [`Key`](crate::Key), which is a hash already: they take its lower half as it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BuildKeyHasher;
+pub struct BuildKeyHasher;
 
 impl std::hash::BuildHasher for BuildKeyHasher {
     type Hasher = KeyHasher;
@@ -12,7 +12,9 @@ impl std::hash::BuildHasher for BuildKeyHasher {
     }
 }
 
-pub(crate) struct KeyHasher(u64);
+/// Takes the lower half of a [`Key`](crate::Key) as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHasher(u64);
 
 impl std::hash::Hasher for KeyHasher {
     fn finish(&self) -> u64 {

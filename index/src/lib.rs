@@ -30,6 +30,7 @@ mod write;
 
 pub use active::{Active, Post};
 pub use error::IndexError;
+pub use hasher::{BuildKeyHasher, KeyHasher};
 pub use heads::{StreamHead, StreamHeads};
 pub use key::{Key, Keys, Kind};
 pub use layers::{Head, Layer, Layers};

@@ -113,10 +113,10 @@ Examples:
 
 /// Import events from JSON lines.
 ///
-/// One object a line: `stream`, `type` and `data`, and optionally `time` (RFC 3339 with an offset; it
-/// becomes the time at which the event occurred, down to the microsecond), `tags` and `metadata`. The
-/// bytes of `data` and `metadata` are kept as they stand. Input compressed with zstd is recognised
-/// by its content. The store is created where there is none.
+/// One object a line: `stream`, `type` and `data`, and optionally `time` (RFC 3339 with an offset, no finer
+/// than a microsecond; it becomes the time at which the event occurred), `tags` and `metadata`. The bytes
+/// of `data` and `metadata` are kept as they stand. Input compressed with zstd is recognised by its
+/// content. The store is created where there is none.
 ///
 /// A line that cannot be taken is refused with its number, and nothing of its batch is stored; earlier
 /// batches stay. Each event's id names its line and all lines before it, so an interrupted import can be
@@ -137,7 +137,12 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// Print `acknowledged N` once the first N lines are durable, batch for batch.
+    /// Cut off what a `time` has that is finer than a microsecond, instead of refusing it.
+    #[arg(long)]
+    pub(crate) cut_times: bool,
+
+    /// Print `acknowledged N` once the first N lines are durable, batch for batch; with --json an object
+    /// {"acknowledged": N}.
     #[arg(long)]
     pub(crate) progress_lines: bool,
 

@@ -1,11 +1,16 @@
 //! Damage met while events are read: reported as it is met, and read on behind it.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use quipu::{Damage, ErrorKind, Mode, Store};
+use quipu::{Damage, ErrorKind, Mode, Position, Store};
 
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+
+/// Most places that are kept in mind; what is met behind them is reported each time.
+const TOLD_MAX: usize = 10_000;
 
 /// Damage met on the way.
 pub(crate) struct Damages<'o> {
@@ -13,7 +18,9 @@ pub(crate) struct Damages<'o> {
     output: Option<&'o Output>,
     last: Option<Damage>,
     /// Files that are lost as a whole, and were reported.
-    told: Vec<PathBuf>,
+    gone: Vec<PathBuf>,
+    /// What was reported.
+    told: HashSet<(PathBuf, Range<Position>)>,
 }
 
 /// Opens a store to be read. What is lost as a whole is reported at once, also to who does not read so far, and
@@ -23,7 +30,7 @@ pub(crate) fn open<'o>(path: &Path, output: &'o Output) -> Result<(Store, Damage
     let mut damages = Damages::reported(output);
     for damage in &store.opening().lost {
         damages.take(damage.clone(), &Failure::from(damage));
-        damages.told.push(damage.file.clone());
+        damages.gone.push(damage.file.clone());
     }
     Ok((store, damages))
 }
@@ -31,12 +38,12 @@ pub(crate) fn open<'o>(path: &Path, output: &'o Output) -> Result<(Store, Damage
 impl<'o> Damages<'o> {
     /// Reports damage on standard error.
     fn reported(output: &'o Output) -> Damages<'o> {
-        Damages { output: Some(output), last: None, told: Vec::new() }
+        Damages { output: Some(output), ..Damages::silent() }
     }
 
     /// Says nothing: what is met here will be met again.
     pub(crate) fn silent() -> Damages<'o> {
-        Damages { output: None, last: None, told: Vec::new() }
+        Damages { output: None, last: None, gone: Vec::new(), told: HashSet::new() }
     }
 
     /// Takes damage behind which the reading goes on, and fails on everything else: on any other error, and
@@ -53,11 +60,21 @@ impl<'o> Damages<'o> {
         }
     }
 
+    /// Takes damage that keeps one question from being answered, as it may keep the next ones.
+    pub(crate) fn meet(&mut self, error: quipu::Error) -> Result<(), Failure> {
+        self.last = None;
+        self.pass(error)
+    }
+
     fn take(&mut self, damage: Damage, failure: &Failure) {
         if let Some(output) = self.output
-            && !self.told.contains(&damage.file)
+            && !self.gone.contains(&damage.file)
         {
-            output.failure(failure);
+            let is_first = self.told.is_empty();
+            let place = (damage.file.clone(), damage.positions.clone());
+            if self.told.len() >= TOLD_MAX || self.told.insert(place) {
+                if is_first { output.failure(failure) } else { output.further(failure) }
+            }
         }
         self.last = Some(damage);
     }

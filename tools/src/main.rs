@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.report());
     let done = log_to_stderr(&cli).and_then(|()| run(&cli, &output));
+    let done = done.and_then(|exit| output::unwritten().map_or(Ok(exit), Err));
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {

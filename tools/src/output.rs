@@ -1,10 +1,12 @@
 //! What people and scripts get to see.
 //!
 //! Reports go to standard output; errors, notes and progress go to standard error. A reader of
-//! standard output that goes away is no error: it has seen what it wanted.
+//! standard output that goes away is no error: it has seen what it wanted. A report that cannot be
+//! written for another reason fails the command, once it has done its work.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -98,11 +100,6 @@ impl Output {
         }
     }
 
-    /// A line that people and scripts both read, on standard output, at once.
-    pub(crate) fn signal(&self, text: fmt::Arguments<'_>) {
-        put(&format!("{text}\n"));
-    }
-
     /// Why the command failed, or one thing that it found, on standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
         let text = match self.report {
@@ -116,6 +113,17 @@ impl Output {
             Report::Scripts => format!("{}\n", failure.to_json()),
         };
         complain(&text);
+    }
+
+    /// One more thing of a kind of which the first was told with advice.
+    pub(crate) fn further(&self, failure: &Failure) {
+        match self.report {
+            Report::People => {
+                let error = self.paint_error(Look::Red, "error");
+                complain(&format!("{error}: {}\n", failure.message));
+            }
+            Report::Scripts => self.failure(failure),
+        }
     }
 
     /// `text` for standard output, standing out where that is a terminal.
@@ -147,11 +155,27 @@ fn paint(colours: bool, look: Look, text: impl Display) -> String {
     if colours { format!("\x1b[{}m{text}\x1b[0m", look.code()) } else { text.to_string() }
 }
 
-/// Writes to standard output at once, whatever comes of it.
+/// Why a part of the report could not be written.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to standard output at once. What cannot be written is told at the end.
 fn put(text: &str) {
     let mut stdout = io::stdout().lock();
-    // Nothing is left to tell a reader that went away.
-    let _gone = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.get_or_init(|| error);
+    }
+}
+
+/// Why the report is not whole, if it is not and somebody still waits for it.
+pub(crate) fn unwritten() -> Option<Failure> {
+    let error = UNWRITTEN.get()?;
+    Some(Failure::new(
+        "report",
+        format!("cannot write to standard output: {error}"),
+        "what the command did stands; only its report is not whole",
+    ))
 }
 
 fn complain(text: &str) {

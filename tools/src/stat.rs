@@ -112,6 +112,7 @@ impl Stat {
             "last_recorded": self.last.map(time::show),
             "bytes": layout.files.total(),
             "parts": parts::to_json(layout),
+            "bytes_per_event": parts::each_to_json(layout),
         })
     }
 }

@@ -51,7 +51,7 @@ impl List<'_> {
         match store.head(name) {
             Ok(head) => self.add(name, head),
             Err(error) => {
-                self.printer.damage(error)?;
+                self.printer.unanswered(error)?;
                 self.add(name, None)
             }
         }

@@ -6,28 +6,40 @@ use quipu::Timestamp;
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 
-/// The instant that an RFC 3339 text names. What is finer than a microsecond is cut off.
-pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
+/// What becomes of a time that is finer than a microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finer {
+    Refused,
+    Cut,
+}
+
+/// The instant that an RFC 3339 text names.
+pub(crate) fn parse(text: &str, finer: Finer) -> Result<Timestamp, String> {
     match parse_usual(text.as_bytes()) {
         Some(time) => Ok(time),
-        None => parse_any(text),
+        None => parse_any(text, finer),
     }
 }
 
 /// The instant of an RFC 3339 text, or midnight UTC of a bare date: for the command line.
 pub(crate) fn parse_argument(text: &str) -> Result<Timestamp, String> {
     match text.parse::<Date>() {
-        Ok(date) if text.len() == "2013-01-31".len() => parse(&format!("{date}T00:00:00Z")),
-        _ => parse(text),
+        Ok(date) if text.len() == "2013-01-31".len() => {
+            parse(&format!("{date}T00:00:00Z"), Finer::Refused)
+        }
+        _ => parse(text, Finer::Refused),
     }
 }
 
 /// Every layout that RFC 3339 allows, and what jiff adds to it.
-fn parse_any(text: &str) -> Result<Timestamp, String> {
+fn parse_any(text: &str, finer: Finer) -> Result<Timestamp, String> {
     let time: jiff::Timestamp = text
         .parse()
         .map_err(|error| format!("{text:?} is no RFC 3339 time with an offset: {error}"))?;
     let micros = time.as_nanosecond().div_euclid(1_000);
+    if finer == Finer::Refused && micros * 1_000 != time.as_nanosecond() {
+        return Err(format!("{text:?} is finer than a microsecond"));
+    }
     i64::try_from(micros).map(Timestamp).map_err(|_| format!("{text:?} is out of range"))
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quipu_disk::Page;
+use quipu_disk::{Disk, Page};
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Position, SegmentId};
 
 use super::look::{Author, Look, author, load, look};
+use super::stamp::Stamp;
 use super::watch::Watch;
+use crate::directory::Directory;
 use crate::follow::Ending;
 use crate::read::Walk;
 use crate::reindex::replay;
@@ -36,6 +38,8 @@ pub(super) struct State {
     page: Option<Page>,
     /// The last opening for writing when it was last looked around, unless it was closed.
     opened: Option<Epoch>,
+    /// Of the manifest when it was last looked around.
+    stamp: Stamp,
     /// What it told last that was taken over.
     told: Option<Live>,
     /// When it was last seen to be there.
@@ -56,6 +60,7 @@ impl Follower {
             author: Author::Nobody,
             page: None,
             opened: None,
+            stamp: Stamp::Outdated,
             told: None,
             seen: segments.shelf.disk.elapsed(),
             doubted: false,
@@ -127,7 +132,8 @@ impl Follower {
     /// Looks whether the writer is still there, and goes on with what is there now if not: true then.
     fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<bool> {
         let shelf = &segments.shelf;
-        if author(&*shelf.disk, &shelf.directory)? == state.author {
+        let (disk, directory) = (&*shelf.disk, &shelf.directory);
+        if author(disk, directory)? == state.author && state.is_undisturbed(disk, directory) {
             return Ok(false);
         }
         let found = look(&shelf.disk, &shelf.directory, &self.options)?;
@@ -154,8 +160,15 @@ impl State {
         self.author = look.author;
         self.page = look.page;
         self.opened = look.opened;
+        self.stamp = look.stamp;
         self.told = look.told;
         self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
+    }
+
+    /// Whether no writer has come since it was looked around, who may be gone again: of one who tells that is known
+    /// from what it tells.
+    fn is_undisturbed(&self, disk: &dyn Disk, directory: &Directory) -> bool {
+        matches!(self.author, Author::Telling(_)) || self.stamp.holds(disk, directory)
     }
 
     /// Takes over what the writer tells: first the segments, then the index of what is new, then the bounds. False

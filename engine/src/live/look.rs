@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quipu_disk::{Access, Disk, Page};
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
+use super::stamp::Stamp;
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
@@ -36,6 +37,8 @@ pub(crate) struct Look {
     pub(crate) unsealed: Vec<SegmentId>,
     /// The last opening for writing, unless it was closed.
     pub(crate) opened: Option<Epoch>,
+    /// Of the manifest that was read.
+    pub(super) stamp: Stamp,
     pub(crate) opening: Opening,
 }
 
@@ -74,6 +77,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         told: told.filter(|live| live.visible == bounds.visible),
         unsealed: unsealed.map(|part| part.segment.id).collect(),
         opened: survey.opened(),
+        stamp: Stamp::of(&**disk, directory, survey.manifest.as_ref()),
         opening: Opening { strangers: survey.strangers, lost, ..Opening::default() },
     })
 }

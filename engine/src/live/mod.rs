@@ -11,6 +11,7 @@
 mod follower;
 mod look;
 mod roll;
+mod stamp;
 mod teller;
 mod watch;
 

@@ -5,6 +5,7 @@
 
 mod beside;
 mod bounds;
+mod brief;
 mod crowd;
 mod damaged;
 mod ends;

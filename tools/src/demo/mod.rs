@@ -72,7 +72,7 @@ impl Demo<'_> {
         self.title("Import", "a sample of real departures from New York, 2013");
         let store = Store::open(path)?;
         let mut input = sample()?;
-        let done = import::import(&store, &mut input, Overlap::Refuse, &mut |_| ())?;
+        let done = import::import(&store, &mut input, Overlap::Refuse.into(), &mut |_| ())?;
         let stats = store.stats();
         store.close()?;
         figures.import(&done, &stats);
@@ -181,7 +181,7 @@ impl Demo<'_> {
             "nothing is there that was neither acknowledged nor in flight",
         );
         let mut input = Input::open(&lines, BATCH)?;
-        let done = import::import(&store, &mut input, Overlap::Resume, &mut |_| ())?;
+        let done = import::import(&store, &mut input, Overlap::Resume.into(), &mut |_| ())?;
         self.fact(
             "resumed",
             format_args!("{} events after the {} found", count(done.events), count(done.resumed)),

@@ -6,7 +6,7 @@ use quipu::{Codec, NewEvent, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::time;
+use crate::time::{self, Finer};
 
 const STREAM_BYTES_MAX: usize = 512;
 const NAME_BYTES_MAX: usize = 255;
@@ -59,9 +59,7 @@ impl Parsed<'_> {
         let Fields { event_type, tags, data, metadata, .. } = &self.fields;
         let payload = data.get().as_bytes();
         let mut event = NewEvent::new(&*event_type.0, payload).codec(Codec::Json);
-        for tag in tags {
-            event = event.tag(&*tag.0);
-        }
+        event = event.tags(tags.iter().map(|tag| &*tag.0));
         if let Some(metadata) = metadata {
             event = event.metadata(metadata.get().as_bytes());
         }
@@ -73,14 +71,21 @@ impl Parsed<'_> {
 }
 
 /// Reads a line and checks that the store will take it.
-pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, String> {
+pub(super) fn parse(line: &[u8], finer: Finer) -> Result<Parsed<'_>, String> {
     let fields = read(line)?;
     check_bounds(&fields)?;
     let occurred = match &fields.time {
-        Some(text) => Some(time::parse(&text.0)?),
+        Some(text) => Some(occurred(&text.0, finer)?),
         None => None,
     };
     Ok(Parsed { fields, occurred })
+}
+
+fn occurred(text: &str, finer: Finer) -> Result<Timestamp, String> {
+    time::parse(text, finer).map_err(|why| match time::parse(text, Finer::Cut) {
+        Ok(_) => format!("{why}: --cut-times cuts that off"),
+        Err(_) => why,
+    })
 }
 
 /// Reads the fields of a line.
@@ -152,20 +157,23 @@ mod tests {
 
     #[test]
     fn only_stream_type_and_data_have_to_be_there() {
-        assert!(parse(br#"{"stream":"a","type":"T","data":null}"#).is_ok());
+        assert!(parse(br#"{"stream":"a","type":"T","data":null}"#, Finer::Refused).is_ok());
         for line in [
             &br#"{"type":"T","data":1}"#[..],
             br#"{"stream":"a","data":1}"#,
             br#"{"stream":"a","type":"T"}"#,
         ] {
-            assert!(parse(line).unwrap_err().starts_with("missing field"));
+            assert!(parse(line, Finer::Refused).unwrap_err().starts_with("missing field"));
         }
     }
 
     #[test]
     fn metadata_that_is_null_is_there() {
         let line = br#"{"stream":"a","type":"T","data":1,"metadata":null}"#;
-        assert_eq!(parse(line).unwrap().fields.metadata.map(RawValue::get), Some("null"));
+        assert_eq!(
+            parse(line, Finer::Refused).unwrap().fields.metadata.map(RawValue::get),
+            Some("null")
+        );
     }
 
     #[test]
@@ -184,12 +192,16 @@ mod tests {
             (br#"{"stream":"$a","type":"T","data":1}"#, "reserved"),
             (br#"{"stream":"a","type":"T","data":1,"tags":[""]}"#, "a tag has 0 bytes"),
             (br#"{"stream":"a","type":"T","data":1,"time":"noon"}"#, "no RFC 3339 time"),
+            (
+                br#"{"stream":"a","type":"T","data":1,"time":"2013-01-01T05:17:00.1234567Z"}"#,
+                "is finer than a microsecond: --cut-times cuts that off",
+            ),
             (br#" ["a","T",null,[],1,1]"#, "not an object"),
             (br#""a""#, "invalid type"),
             (long.as_bytes(), "513 bytes"),
             (tags.as_bytes(), "33 tags"),
         ] {
-            let why = parse(line).err().unwrap_or_else(|| "taken".to_owned());
+            let why = parse(line, Finer::Refused).err().unwrap_or_else(|| "taken".to_owned());
             assert!(why.contains(reason), "{}: {why}", String::from_utf8_lossy(line));
         }
     }

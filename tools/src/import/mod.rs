@@ -27,6 +27,7 @@ use serde_json::json;
 use crate::cli::{self, ImportArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, count, per_second};
+use crate::time::Finer;
 
 use self::event::Parsed;
 pub(crate) use self::input::Input;
@@ -45,6 +46,19 @@ pub(crate) enum Overlap {
     Resume,
 }
 
+/// How the lines are taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) overlap: Overlap,
+    pub(crate) finer: Finer,
+}
+
+impl From<Overlap> for Manner {
+    fn from(overlap: Overlap) -> Manner {
+        Manner { overlap, finer: Finer::Refused }
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(path: &Path, args: &ImportArgs, output: &Output) -> Result<Exit, Failure> {
     let started = Instant::now();
@@ -52,14 +66,18 @@ pub(crate) fn run(path: &Path, args: &ImportArgs, output: &Output) -> Result<Exi
     let bar = output.progress(input.total_bytes());
     let store = Store::open(path)?;
     let read = input.meter();
-    let overlap = if args.resume { Overlap::Resume } else { Overlap::Refuse };
+    let manner = Manner {
+        overlap: if args.resume { Overlap::Resume } else { Overlap::Refuse },
+        finer: if args.cut_times { Finer::Cut } else { Finer::Refused },
+    };
     let mut watch = |lines| {
         if args.progress_lines {
-            output.signal(format_args!("acknowledged {lines}"));
+            output.line(format_args!("acknowledged {lines}"));
+            output.object(&json!({ "acknowledged": lines }));
         }
         show_progress(&bar, read.bytes(), lines);
     };
-    let done = import(&store, &mut input, overlap, &mut watch);
+    let done = import(&store, &mut input, manner, &mut watch);
     bar.finish_and_clear();
     let mut summary = done?;
     store.close()?;
@@ -93,18 +111,18 @@ fn open(args: &ImportArgs) -> Result<Input, Failure> {
 pub(crate) fn import(
     store: &Store,
     input: &mut Input,
-    overlap: Overlap,
+    manner: Manner,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary, Failure> {
     let started = Instant::now();
-    match overlap {
+    match manner.overlap {
         Overlap::Refuse => resume::refuse_if_stored(store, input)?,
         Overlap::Resume => resume::skip_stored(store, input)?,
     }
     let resumed = input.taken();
     let mut pipeline = Pipeline::new(resumed, watch);
     let mut streams = Streams::default();
-    let ended = feed(store, input, &mut pipeline, &mut streams);
+    let ended = feed(store, input, manner.finer, &mut pipeline, &mut streams);
     // Whatever went wrong with the input, what was submitted before is on its way.
     let settled = pipeline.finish();
     let stored = pipeline.acknowledged();
@@ -124,13 +142,14 @@ pub(crate) fn import(
 fn feed(
     store: &Store,
     input: &mut Input,
+    finer: Finer,
     pipeline: &mut Pipeline<'_>,
     streams: &mut Streams,
 ) -> Result<u64, Failure> {
     let mut bytes_read = 0;
     loop {
         let (lines, bytes) = input.batch()?;
-        let parsed = lines.map(parse).collect::<Result<Vec<_>, Failure>>()?;
+        let parsed = lines.map(|line| parse(line, finer)).collect::<Result<Vec<_>, Failure>>()?;
         if parsed.is_empty() {
             return Ok(bytes_read);
         }
@@ -146,8 +165,8 @@ fn feed(
     }
 }
 
-fn parse(line: Line<'_>) -> Result<(Uuid, Parsed<'_>), Failure> {
-    let parsed = event::parse(line.bytes).map_err(|why| refused_line(line.number, &why))?;
+fn parse(line: Line<'_>, finer: Finer) -> Result<(Uuid, Parsed<'_>), Failure> {
+    let parsed = event::parse(line.bytes, finer).map_err(|why| refused_line(line.number, &why))?;
     Ok((line.id, parsed))
 }
 

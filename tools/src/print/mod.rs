@@ -97,6 +97,12 @@ impl<'o> Printer<'o> {
         Ok(self.damages.pass(error)?)
     }
 
+    /// Reports damage that keeps one question from being answered; any other error is a failure.
+    pub(crate) fn unanswered(&mut self, error: quipu::Error) -> Result<(), Stop> {
+        self.flush()?;
+        Ok(self.damages.meet(error)?)
+    }
+
     /// Writes all that was kept.
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         Ok(self.sink.flush()?)

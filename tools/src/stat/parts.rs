@@ -17,9 +17,21 @@ fn of(layout: &Layout) -> Vec<Line> {
     log.into_iter().chain(files(&layout.files)).collect()
 }
 
+/// The bytes of each part.
 pub(super) fn to_json(layout: &Layout) -> Value {
     let fields = of(layout).into_iter().map(|(name, _, bytes)| (name.to_owned(), bytes.into()));
     Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// The bytes that each event takes of each part; null where there are no events.
+pub(super) fn each_to_json(layout: &Layout) -> Value {
+    let events = layout.next_position.0;
+    if events == 0 {
+        return Value::Null;
+    }
+    let each = |bytes: u64| Value::from(bytes as f64 / events as f64);
+    let fields = of(layout).into_iter().map(|(name, _, bytes)| (name.to_owned(), each(bytes)));
+    Value::Object(fields.chain([("all".to_owned(), each(layout.files.total()))]).collect())
 }
 
 fn log(records: &RecordBytes) -> Vec<Line> {

@@ -33,8 +33,17 @@ fn rarer_layouts_are_left_to_jiff() {
         "2013-01-01T05:17:00.123456789Z",
     ] {
         assert_eq!(parse_usual(text.as_bytes()), None, "{text}");
-        assert_eq!(parse(text).ok().map(|time| time.0), jiff_micros(text), "{text}");
+        assert_eq!(parse(text, Finer::Cut).ok().map(|time| time.0), jiff_micros(text), "{text}");
     }
+}
+
+#[test]
+fn what_is_finer_than_a_microsecond_is_refused_unless_it_may_be_cut() {
+    for text in ["2013-01-01T05:17:00.1234567Z", "1969-12-31T23:59:59.999999999Z"] {
+        assert!(parse(text, Finer::Refused).unwrap_err().contains("finer than a microsecond"));
+        assert_eq!(parse(text, Finer::Cut).ok().map(|time| time.0), jiff_micros(text), "{text}");
+    }
+    assert!(parse("2013-01-01T05:17:00.123456000Z", Finer::Refused).is_ok());
 }
 
 #[test]
@@ -54,7 +63,7 @@ fn what_is_no_time_is_refused() {
         "2013-01-01T05:17:00-05:00 ",
         "２013-01-01T05:17:00Z",
     ] {
-        assert!(parse(text).is_err(), "{text}");
+        assert!(parse(text, Finer::Cut).is_err(), "{text}");
         assert_eq!(parse_usual(text.as_bytes()), None, "{text}");
     }
 }
@@ -66,14 +75,14 @@ fn finer_than_a_microsecond_is_cut_off_on_both_sides_of_1970() {
         ("1969-12-31T23:59:59.9999999Z", -1),
         ("1969-12-31T23:59:59.9999981Z", -2),
     ] {
-        assert_eq!(parse(text).ok().map(|time| time.0), Some(micros), "{text}");
+        assert_eq!(parse(text, Finer::Cut).ok().map(|time| time.0), Some(micros), "{text}");
     }
 }
 
 #[test]
 fn an_argument_may_be_a_bare_date() {
     let date = parse_argument("2013-01-31").ok();
-    assert_eq!(date, parse("2013-01-31T00:00:00Z").ok());
+    assert_eq!(date, parse("2013-01-31T00:00:00Z", Finer::Refused).ok());
     assert_eq!(parse_argument("2013-01-31T01:00:00+01:00").ok(), date);
     for text in ["2013-1-31", "20130131", "tomorrow", "2013-01-31T01:00:00[Europe/Paris]"] {
         assert!(parse_argument(text).is_err(), "{text}");
@@ -109,17 +118,17 @@ proptest! {
         if let Some(fast) = parse_usual(text.as_bytes()) {
             prop_assert_eq!(Some(fast.0), by_jiff, "{}", text);
         }
-        prop_assert_eq!(parse(&text).ok().map(|time| time.0), by_jiff, "{}", text);
+        prop_assert_eq!(parse(&text, Finer::Cut).ok().map(|time| time.0), by_jiff, "{}", text);
     }
 
     #[test]
     fn any_text_is_taken_or_refused_as_jiff_does(text in "[0-9TZ:.+ -]{0,32}") {
-        prop_assert_eq!(parse(&text).ok().map(|time| time.0), jiff_micros(&text));
+        prop_assert_eq!(parse(&text, Finer::Cut).ok().map(|time| time.0), jiff_micros(&text));
     }
 
     #[test]
     fn what_is_written_reads_back(micros in -62_000_000_000_000_000i64..=250_000_000_000_000_000) {
-        prop_assert_eq!(parse(&show(Timestamp(micros))).ok(), Some(Timestamp(micros)));
+        prop_assert_eq!(parse(&show(Timestamp(micros)), Finer::Refused).ok(), Some(Timestamp(micros)));
         let by_jiff = jiff::Timestamp::from_microsecond(micros).map(|time| time.to_string());
         prop_assert_eq!(Some(show(Timestamp(micros))), by_jiff.ok());
     }

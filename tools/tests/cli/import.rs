@@ -170,3 +170,25 @@ fn parsing_alone_needs_no_store() {
     assert_eq!(summary["lines"], 10);
     assert!(!fs::exists(bench.store()).unwrap());
 }
+
+#[test]
+fn a_time_finer_than_a_microsecond_is_cut_only_when_asked() {
+    let bench = Bench::new();
+    let line = r#"{"stream":"a","type":"T","time":"2013-01-01T05:17:00.1234567Z","data":1}"#;
+    let file = bench.write("in.jsonl", format!("{line}\n"));
+    let said = bench.run(&["import", &file]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("line 1") && said.stderr.contains("--cut-times"), "{said:?}");
+    bench.ok(&["import", &file, "--cut-times"]);
+    assert_eq!(bench.exported()[0]["time"], "2013-01-01T05:17:00.123456Z");
+}
+
+#[test]
+fn progress_is_told_to_scripts_as_objects() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(50));
+    let said = bench.ok(&["import", &file, "--json", "--progress-lines", "--batch", "20"]);
+    let told: Vec<u64> =
+        said.objects().iter().filter_map(|object| object["acknowledged"].as_u64()).collect();
+    assert_eq!(told, [20, 40, 50]);
+}

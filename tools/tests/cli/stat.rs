@@ -48,6 +48,12 @@ fn the_parts_add_up_to_the_sizes_of_the_files() {
     assert_eq!(report["parts"]["payload"].as_u64(), Some(payload));
     assert_eq!(report["parts"]["event_headers"], 32 * 400);
     assert_eq!(report["parts"]["commit_headers"], 32 * 8);
+    let each = &report["bytes_per_event"];
+    assert_eq!((&each["event_headers"], &each["commit_headers"]), (&32.0.into(), &0.64.into()));
+    assert_eq!(each["all"].as_f64(), report["bytes"].as_f64().map(|bytes| bytes / 400.0));
+    let parts = each.as_object().unwrap().iter().filter(|(name, _)| *name != "all");
+    let sum: f64 = parts.map(|(_, bytes)| bytes.as_f64().unwrap()).sum();
+    assert!((sum - each["all"].as_f64().unwrap()).abs() < 1e-6, "{each}");
 }
 
 #[test]

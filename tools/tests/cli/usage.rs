@@ -103,3 +103,36 @@ fn the_demo_holds_what_it_promises() {
     let figures = said.objects().remove(0);
     assert_eq!((&figures["held"], &figures["events"]), (&true.into(), &20_000.into()));
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_no_success() {
+    let bench = Bench::new();
+    let input = bench.write("in.jsonl", crate::bench::lines(5));
+    bench.ok(&["append", "a", "--type", "T", "--data", "1"]);
+    let append = ["append", "a", "--type", "T", "--data", "2"];
+    for arguments in [
+        &["verify"][..],
+        &["stat"],
+        &["streams"],
+        &["export"],
+        &["tail"],
+        &["read", "a"],
+        &["import", &input],
+        &append,
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let mut command = quipu();
+            command.arg("--store").arg(bench.store()).args(arguments).args(json);
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let done = command.stdout(full).output().unwrap();
+            let text = String::from_utf8(done.stderr).unwrap();
+            if arguments[0] == "import" && text.contains("already") {
+                continue;
+            }
+            assert_eq!(done.status.code(), Some(2), "{arguments:?} {json:?}: {text}");
+            assert!(text.contains("standard output"), "{arguments:?} {json:?}: {text}");
+        }
+    }
+    // What was done stands.
+    assert_eq!(bench.exported().len(), 1 + 5 + 2);
+}
