@@ -69,10 +69,10 @@ pub enum ErrorKind {
     Damaged,
     /// Written by a newer version of Quipu. Use that version, or a newer one.
     Unsupported,
-    /// An earlier write or sync failed, so the store refuses writes until it is opened anew.
-    /// This write was *not written*. A subscription says so once it has delivered all that is visible.
+    /// An earlier write or sync failed, or a thread panicked at it, so the store refuses writes until it is
+    /// opened anew. This write was *not written*. A subscription says so once it has delivered all that is visible.
     Poisoned,
-    /// A write or sync failed under this very commit: whether it is on disk is *unknown* until the
+    /// A write or sync failed, or a thread panicked, under this very commit: whether it is on disk is *unknown* until the
     /// store is opened anew. Reopen and look for the event ids.
     Unknown,
     /// The store has been closed. Nothing was written, and a subscription delivers no more.
@@ -230,6 +230,11 @@ impl Error {
 
     pub(crate) fn closed() -> Error {
         Error::new(ErrorKind::Closed, "the store is closed")
+    }
+
+    /// A thread panicked while this went on, and said so. Where that is to poison the log.
+    pub(crate) fn panicked(during: &str, words: &str) -> Error {
+        Error::new(ErrorKind::Unknown, format!("a thread panicked while {during}: {words}"))
     }
 
     /// This failure as it looks to a commit that was begun.

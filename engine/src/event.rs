@@ -252,6 +252,17 @@ pub struct OwnedEvent {
 }
 
 /// Whether each read sums the bytes it serves.
+///
+/// ```
+/// use quipu::{ExpectedVersion, NewEvent, Store, Verify};
+///
+/// let store = Store::builder("orders.quipu").in_memory().open()?;
+/// store.append("order-42", ExpectedVersion::Any, [NewEvent::new("Paid", b"5".as_slice())])?;
+/// // A replay of what was verified as a whole a moment ago.
+/// let mut events = store.all().verify(Verify::Never).events()?;
+/// assert_eq!(events.next()?.map(|event| event.payload().to_vec()), Some(b"5".to_vec()));
+/// # Ok::<(), quipu::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
     /// Every record, every time.

@@ -65,8 +65,10 @@ mod live;
 mod log;
 mod manifest;
 mod open;
+mod opened;
 mod options;
 mod outline;
+mod panics;
 mod pipeline;
 mod positions;
 mod query;
@@ -77,6 +79,7 @@ mod reindex;
 mod salvage;
 mod seal;
 mod segments;
+mod stats;
 mod stepper;
 mod store;
 mod threads;
@@ -113,7 +116,8 @@ pub use salvage::{
     Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep, salvage, salvage_on,
     salvageable, salvageable_on,
 };
-pub use store::{Stats, Store};
+pub use stats::Stats;
+pub use store::Store;
 pub use ticket::{Appended, Ticket};
 pub use uuid::Uuid;
 pub use verify::{Finding, Severity, VerifyProgress, VerifyReport, verify, verify_on};

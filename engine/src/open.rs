@@ -14,6 +14,7 @@ use crate::ids::EventIds;
 use crate::index_files::{segment, sweep};
 use crate::live::{Follower, assemble, bounds_settled, look};
 use crate::log::Log;
+use crate::opened::report;
 use crate::pipeline::Tail;
 use crate::recovery::{self, Opening, Part, Ready, Survey};
 use crate::reindex::replay;
@@ -28,6 +29,15 @@ pub(crate) struct Writer {
 }
 
 /// Opens a store with options of one's own.
+///
+/// ```
+/// use quipu::{Durability, Store};
+///
+/// let builder = Store::builder("orders.quipu").in_memory().durability(Durability::Os);
+/// let store = builder.open()?;
+/// # store.close()?;
+/// # Ok::<(), quipu::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     pub(crate) path: PathBuf,
@@ -69,14 +79,31 @@ impl Builder {
         self
     }
 
-    /// Keeps the store in memory; it goes with the process.
+    /// Keeps the store in memory; it goes with the process. Its options are [`Options::in_memory`], unless others
+    /// are set; what [`Builder::mode`] and [`Builder::durability`] say holds all the same.
     #[must_use]
     pub fn in_memory(mut self) -> Builder {
-        self.options.ballast_bytes = 0;
+        let Options { mode, durability, .. } = self.options;
+        if self.options == (Options { mode, durability, ..Options::default() }) {
+            self.options = Options { mode, durability, ..Options::in_memory() };
+        }
         self.disk(Arc::new(MemoryDisk::new()))
     }
 
     /// Opens the store.
+    ///
+    /// ```
+    /// use quipu::{ErrorKind, Options, Store};
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().open()?;
+    /// assert!(store.opening().created);
+    /// # store.close()?;
+    ///
+    /// let wrong = Options { buffers: 1, ..Options::in_memory() };
+    /// let refused = Store::builder("orders.quipu").in_memory().options(wrong).open().unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Invalid);
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for options out of bounds, [`ErrorKind::InUse`], [`ErrorKind::NoStore`],
@@ -86,10 +113,14 @@ impl Builder {
         self.options.validate()?;
         let span = tracing::info_span!("open", store = %self.path.display());
         let _entered = span.enter();
-        match self.options.mode {
+        let (disk, mode) = (Arc::clone(&self.disk), self.options.mode);
+        let began = disk.elapsed();
+        let store = match mode {
             Mode::ReadOnly => self.open_to_read(),
             Mode::Create | Mode::Existing => self.open_to_write(),
-        }
+        }?;
+        report(&store, mode, disk.elapsed().saturating_sub(began));
+        Ok(store)
     }
 
     fn directory(&self) -> Directory {

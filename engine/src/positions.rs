@@ -1,9 +1,19 @@
-//! Looking among ranges of positions.
+//! Looking among ranges of positions, and naming them.
 
 use std::ops::Range;
 
 use quipu_format::Position;
 use quipu_index::Way;
+
+/// These positions in words, the last one included: of the range itself it would not be seen that its end is none
+/// of them.
+pub(crate) fn named(positions: &Range<Position>) -> String {
+    let last = positions.end.0.saturating_sub(1);
+    match positions.start.0 {
+        first if first >= last => format!("the event at position {first}"),
+        first => format!("the events at positions {first} to {last}"),
+    }
+}
 
 /// The first position at or behind `target`, in the direction of reading, that one of these ranges holds. They are
 /// in order, none is empty, and no two overlap.

@@ -144,8 +144,8 @@ pub(crate) fn link(chain: Hash, origin_hash: Hash) -> Hash {
     Hash(*hasher.finalize().as_bytes())
 }
 
-/// Writes the seal frame behind a rolled segment's frames and syncs it.
-pub(crate) fn write_frame(file: &dyn File, rolled: &Rolled, seal: &Seal) -> std::io::Result<()> {
+/// Writes the seal frame behind a rolled segment's frames: so many bytes, which are still to be synced.
+pub(crate) fn write_frame(file: &dyn File, rolled: &Rolled, seal: &Seal) -> std::io::Result<u64> {
     let place = Place::new(rolled.segment.salt, rolled.end);
     let header = FrameHeader {
         kind: FrameKind::Seal,
@@ -160,5 +160,5 @@ pub(crate) fn write_frame(file: &dyn File, rolled: &Rolled, seal: &Seal) -> std:
     frame[..FRAME_HEADER_BYTES].copy_from_slice(&header.encode(place));
     frame[FRAME_HEADER_BYTES..].copy_from_slice(&encode_seal(seal, place));
     write_all_at(file, &frame, rolled.end.0)?;
-    file.sync_data()
+    Ok(SEAL_FRAME_BYTES as u64)
 }

@@ -1,7 +1,6 @@
 //! A store: open it, append to it, read it, close it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -12,10 +11,11 @@ use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::follow::Ending;
 use crate::open::{Builder, Writer, make_ready, segments_of};
+use crate::panics::{caught, undisturbed};
 use crate::recovery::Opening;
 use crate::segments::Segments;
 use crate::ticket::{Appended, Ticket};
-use crate::{Error, ErrorKind, ExpectedVersion, NewEvent, Options, Result};
+use crate::{Error, ErrorKind, ExpectedVersion, NewEvent, Options, Result, Stats};
 
 /// An event store.
 ///
@@ -52,6 +52,22 @@ pub struct Store {
 impl Store {
     /// Opens the store in this directory for writing; creates it where there is none.
     ///
+    /// ```
+    /// use quipu::{ExpectedVersion, NewEvent, Store};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("quipu-example-{}", std::process::id()));
+    /// let path = folder.join("orders.quipu");
+    /// let store = Store::open(&path)?;
+    /// store.append("order-42", ExpectedVersion::NoStream, [NewEvent::new("Placed", b"".as_slice())])?;
+    /// store.close()?;
+    ///
+    /// let store = Store::open(&path)?;
+    /// assert_eq!(store.next_position().0, 1, "it is still there");
+    /// # store.close()?;
+    /// # std::fs::remove_dir_all(folder).expect("nobody else uses it");
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Store> {
@@ -59,6 +75,14 @@ impl Store {
     }
 
     /// A store with options of one's own, to be opened.
+    ///
+    /// ```
+    /// use quipu::{Mode, Store};
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().mode(Mode::Create).open()?;
+    /// # store.close()?;
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     pub fn builder(path: impl AsRef<Path>) -> Builder {
         Builder::new(path.as_ref())
     }
@@ -88,12 +112,28 @@ impl Store {
         let _ = self.writer.set(writer);
     }
 
-    /// Appends events to one stream and waits until they are acknowledged.
+    /// Appends events to one stream, all or nothing, and waits until they are acknowledged: durable, unless the
+    /// store was opened with [`Durability::Os`](crate::Durability::Os). [`Commit::durability`] chooses for one
+    /// commit.
+    ///
+    /// ```
+    /// use quipu::{ErrorKind, ExpectedVersion, NewEvent, Store};
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().open()?;
+    /// let event = |kind| NewEvent::new(kind, b"".as_slice());
+    /// let done = store.append("order-42", ExpectedVersion::NoStream, [event("Placed"), event("Paid")])?;
+    /// assert_eq!((done.version.0, done.position.0), (1, 1));
+    ///
+    /// let stale = store.append("order-42", ExpectedVersion::Exact(0), [event("Shipped")]).unwrap_err();
+    /// assert_eq!(stale.kind(), ErrorKind::Conflict);
+    /// assert_eq!(stale.conflict().and_then(|conflict| conflict.actual), Some(done.version));
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if the stream is not as expected; [`ErrorKind::Invalid`] for arguments
     /// out of bounds; [`ErrorKind::Full`]; [`ErrorKind::ReadOnly`]; [`ErrorKind::Poisoned`] and
-    /// [`ErrorKind::Unknown`] after a failed write or sync.
+    /// [`ErrorKind::Unknown`] after a failed write or sync, or a panic on the way there.
     pub fn append<'e>(
         &self,
         stream: &str,
@@ -104,7 +144,21 @@ impl Store {
         writer.running.append(&mut self.draft(writer, stream, expected, events)?)
     }
 
-    /// Appends events to one stream; the ticket says when they are acknowledged. Waits only for room.
+    /// Appends events to one stream; the ticket says when they are acknowledged. Waits only for room. Commits
+    /// of one thread get their places in the order of the calls.
+    ///
+    /// ```
+    /// use quipu::{ExpectedVersion, NewEvent, Store};
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().open()?;
+    /// let event = || [NewEvent::new("Ticked", b"".as_slice())];
+    /// let append = |_| store.append_async("clock", ExpectedVersion::Any, event());
+    /// let tickets: Vec<_> = (0..100).map(append).collect::<Result<_, _>>()?;
+    /// for (version, ticket) in (0..).zip(tickets) {
+    ///     assert_eq!(ticket.wait()?.version.0, version);
+    /// }
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -119,6 +173,18 @@ impl Store {
     }
 
     /// As [`Store::append_async`], and does not wait for room either.
+    ///
+    /// ```
+    /// use quipu::{ErrorKind, ExpectedVersion, NewEvent, Store};
+    ///
+    /// let store = Store::builder("clicks.quipu").in_memory().open()?;
+    /// match store.try_append("session-1", ExpectedVersion::Any, [NewEvent::new("Clicked", b"".as_slice())]) {
+    ///     Ok(ticket) => drop(ticket.wait()?),
+    ///     Err(error) if error.kind() == ErrorKind::Busy => println!("left out: too much is going on"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::append`], and [`ErrorKind::Busy`] where it would have to wait.
@@ -144,10 +210,8 @@ impl Store {
         draft.finish()
     }
 
-    /// A commit over several streams, all or nothing.
-    ///
-    /// # Errors
-    /// [`ErrorKind::ReadOnly`] if the store cannot be written.
+    /// A commit over several streams, all or nothing. That the store cannot be written is told by
+    /// [`Commit::submit`].
     pub fn commit(&self) -> Commit<'_, '_> {
         Commit::new(self, self.options.durability)
     }
@@ -208,27 +272,41 @@ impl Store {
         &self.opening
     }
 
-    /// What the store did since it was opened.
+    /// What the store did since it was opened for writing. One that was opened to be read does nothing, and shows
+    /// zeros.
+    ///
+    /// ```
+    /// use quipu::{ExpectedVersion, NewEvent, Store};
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().open()?;
+    /// for _ in 0..3 {
+    ///     store.append("order-42", ExpectedVersion::Any, [NewEvent::new("Paid", b"".as_slice())])?;
+    /// }
+    /// let stats = store.stats();
+    /// assert_eq!((stats.commits, stats.streams_created, stats.conflicts), (3, 1, 0));
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         let Some(writer) = self.writer.get() else { return Stats::default() };
-        let counters = &writer.running.log().counters;
-        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            commits: read(&counters.commits),
-            events: read(&counters.events),
-            groups: read(&counters.groups),
-            bytes_written: read(&counters.bytes),
-            syncs: read(&counters.syncs),
-            conflicts: read(&counters.conflicts),
-            waits: read(&counters.waits),
-            streams_created: writer.running.log().pipeline().streams_created(),
-        }
+        let log = writer.running.log();
+        let streams_created = log.pipeline().streams_created();
+        log.counters.stats(streams_created)
     }
 
     /// Closes the store: everything is durable, sealed and noted on disk when this returns, so the
-    /// next opening has nothing to recover. A store that is dropped is closed too, but nobody learns
-    /// how that went.
+    /// next opening has nothing to recover. Subscriptions end. A store that is dropped is closed too, but nobody
+    /// learns how that went.
+    ///
+    /// ```
+    /// use quipu::Store;
+    ///
+    /// let store = Store::builder("orders.quipu").in_memory().open()?;
+    /// let mut orders = store.category("order").subscribe()?.into_iter();
+    /// store.close()?;
+    /// assert!(orders.next().is_none());
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Poisoned`] if a write or sync failed earlier; what fails while closing.
@@ -240,8 +318,13 @@ impl Store {
         let finished = match self.writer.take() {
             Some(mut writer) => {
                 writer.running.stop();
-                let finished = writer.running.log().finish();
-                writer.running.log().fall_silent();
+                let log = writer.running.log();
+                let finished = caught(|| log.finish()).unwrap_or_else(|words| {
+                    let error = Error::panicked("closing", &words);
+                    log.give_up(error.clone());
+                    Err(error.not_written())
+                });
+                undisturbed(|| log.fall_silent());
                 finished
             }
             None => Ok(()),
@@ -254,7 +337,8 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if let Err(error) = self.shut() {
-            tracing::warn!(%error, "closing the store");
+            // It may be dropped by a thread that panics already.
+            undisturbed(|| tracing::warn!(%error, "closing the store"));
         }
     }
 }
@@ -263,25 +347,4 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// What a store did since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Commits that got their place in the log.
-    pub commits: u64,
-    /// Their events.
-    pub events: u64,
-    /// Groups that were written.
-    pub groups: u64,
-    /// Bytes of those groups.
-    pub bytes_written: u64,
-    /// Syncs of segments.
-    pub syncs: u64,
-    /// Commits refused because a stream was not as expected.
-    pub conflicts: u64,
-    /// How often somebody waited for room.
-    pub waits: u64,
-    /// Streams that got their first event.
-    pub streams_created: u64,
 }

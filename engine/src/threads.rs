@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::draft::Draft;
 use crate::log::{Admitted, Log};
+use crate::panics::caught;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline};
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ErrorKind, Options, Result};
@@ -45,7 +46,12 @@ impl Running {
         let (log, shared) = (Arc::clone(&self.log), Arc::clone(&self.shared));
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || body(&log, &shared))
+            .spawn(move || {
+                // Nobody does its work from then on, so nobody may wait for it.
+                if let Err(words) = caught(|| body(&log, &shared)) {
+                    log.give_up(Error::panicked("driving the log", &words));
+                }
+            })
             .map_err(|error| {
                 Error::because(ErrorKind::Io, format!("starting the thread {name}"), error)
             })?;
@@ -123,7 +129,7 @@ impl Running {
         for thread in self.threads.drain(..) {
             // A store may be dropped by a task that its own committer has just woken.
             if thread.thread().id() != std::thread::current().id() {
-                // A panic there has been reported by the thread itself.
+                // A panic there has poisoned the log.
                 let _ = thread.join();
             }
         }

@@ -27,7 +27,21 @@ pub struct Appended {
 
 /// A commit that has its place in the log and is on its way to the disk.
 ///
-/// Dropping a ticket takes nothing back: the commit goes its way, and nobody learns how it went.
+/// Dropping a ticket takes nothing back: the commit goes its way, and nobody learns how it went. Wait for it, ask
+/// for it, or await it: it is a plain future, which any runtime drives.
+///
+/// ```
+/// use quipu::{ExpectedVersion, NewEvent, Store};
+///
+/// let store = Store::builder("orders.quipu").in_memory().open()?;
+/// let event = || [NewEvent::new("Paid", b"".as_slice())];
+/// let first = store.append_async("order-1", ExpectedVersion::Any, event())?;
+/// let second = store.append_async("order-2", ExpectedVersion::Any, event())?;
+/// assert_eq!(second.wait()?.position.0, 1);
+/// assert!(first.is_settled(), "positions become durable in their order");
+/// assert_eq!(first.wait()?.position.0, 0);
+/// # Ok::<(), quipu::Error>(())
+/// ```
 #[must_use = "a commit is acknowledged only once its ticket says so"]
 pub struct Ticket {
     /// The group to wait for: the commit's own, or the one that a refusal refers to.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::cli::{self, AppendArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output};
+use crate::print::printable;
 use crate::time;
 
 /// More than a payload may be long; what is longer is refused by the store.
@@ -37,7 +38,7 @@ pub(crate) fn run(path: &Path, args: &AppendArgs, output: &Output) -> Result<Exi
     let recorded = time::show(done.recorded);
     output.line(format_args!(
         "{}  version {}, position {}, recorded {recorded}",
-        output.paint(Look::Bold, &args.stream),
+        output.paint(Look::Bold, printable(&args.stream)),
         done.version,
         done.position
     ));

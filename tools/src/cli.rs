@@ -109,7 +109,7 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   quipu --store flights.quipu import flights.jsonl.zst
   quipu --store flights.quipu import flights.jsonl.zst --resume
-  zstd -dc flights.jsonl.zst | quipu --store flights.quipu import - --batch 100";
+  zstd -dc flights.jsonl.zst | quipu --store flights.quipu import - --batch 10";
 
 /// Import events from JSON lines.
 ///
@@ -120,7 +120,8 @@ Examples:
 ///
 /// A line that cannot be taken is refused with its number, and nothing of its batch is stored; earlier
 /// batches stay. Each event's id names its line and all lines before it, so an interrupted import can be
-/// resumed without storing anything twice, also beside other events.
+/// resumed without storing anything twice, also beside other events. Behind a line that was changed the
+/// input is another one, whose events are stored too; so is the output of `export`.
 #[derive(Args, Debug)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub(crate) struct ImportArgs {
@@ -155,14 +156,16 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   quipu --store flights.quipu export > flights.jsonl
   quipu --store flights.quipu export --stream aircraft-N14228
-  quipu --store flights.quipu export --category aircraft --type FlightDiverted --tag carrier:UA
-  quipu --store flights.quipu export --since 2013-01-05 --until 2013-01-06T12:00:00-05:00
+  quipu --store flights.quipu export --type FlightDiverted --tag carrier:UA
+  quipu --store flights.quipu export --category aircraft --until 2013-01-02
+  quipu --store flights.quipu export --since 2013-01-03T12:00:00-05:00
   quipu --store flights.quipu export --from 1000 --limit 10";
 
 /// Export events as JSON lines, in the order of their positions.
 ///
 /// Writes what `import` reads. `time` is when the event occurred, else when it was recorded, in UTC.
-/// A payload or metadata that is no JSON is written as {"base64": "…"}. An event has to pass every
+/// A payload or metadata that is no JSON is written as {"base64": "…"}, which `import` takes for JSON like
+/// any other. Ids and positions are not written (`tail --json` gives them). An event has to pass every
 /// kind of filter that is given; stream, category, types and tags are found by the index.
 ///
 /// Damaged events that may be meant are reported on standard error with file, offset and positions; the
@@ -192,9 +195,10 @@ pub(crate) struct ExportArgs {
 }
 
 const APPEND_EXAMPLES: &str = r#"Examples:
-  quipu --store shop.quipu append order-42 --type OrderPlaced --data '{"total":42}' --expect none
-  quipu --store shop.quipu append order-42 --type OrderPaid --data @paid.json --tag customer:7 --expect 0
-  echo '{"total":42}' | quipu --store shop.quipu append order-43 --type OrderPlaced --data -"#;
+  quipu --store s.quipu append order-42 --type Placed --data '{"total":42}'
+  quipu --store s.quipu append order-42 --type Paid --data @paid.json --expect 0
+  echo '{"total":7}' | quipu --store s.quipu append order-43 --type New --data -
+  quipu --store s.quipu append order-43 --type Paid --data '{}' --tag customer:7"#;
 
 /// Append one event to a stream.
 ///
@@ -223,7 +227,8 @@ pub(crate) struct AppendArgs {
     #[arg(long, value_name = "JSON|@FILE", allow_hyphen_values = true)]
     pub(crate) metadata: Option<String>,
 
-    /// The event's id; a new one if not given.
+    /// The event's id; a new one if not given. A retry with the same id gets the answer of the first time if
+    /// --expect says none or a version; with any or exists the event is stored again.
     #[arg(long, value_name = "UUID")]
     pub(crate) id: Option<Uuid>,
 

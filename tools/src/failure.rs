@@ -66,6 +66,7 @@ impl Failure {
     pub(crate) fn file(what: &str, path: &Path, error: &io::Error) -> Failure {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::IsADirectory => "name a file in it",
             io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
             io::ErrorKind::StorageFull => "free some space and try again",
             _ => "see the system's message; the command can be repeated",

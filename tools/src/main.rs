@@ -33,7 +33,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Complaint, Output};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -84,6 +84,11 @@ fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("QUIPU_LOG: {error}"), "say for example QUIPU_LOG=quipu=debug")
     })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| Complaint)
+        // It would say so on standard error, and panic where that is gone.
+        .log_internal_errors(false)
+        .init();
     Ok(())
 }

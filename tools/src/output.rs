@@ -178,6 +178,21 @@ pub(crate) fn unwritten() -> Option<Failure> {
     ))
 }
 
+/// Standard error for those who need a writer. Where it is gone or full, what is written is lost: the command goes
+/// on with what it was asked for.
+pub(crate) struct Complaint;
+
+impl Write for Complaint {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _gone = io::stderr().lock().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn complain(text: &str) {
     let _gone = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -5,6 +5,9 @@ use quipu::Timestamp;
 
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
+/// The first second of the year 1 and the last one of 9999.
+const FIRST_SECOND: i64 = -62_135_596_800;
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// What becomes of a time that is finer than a microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ fn parse_usual(text: &[u8]) -> Option<Timestamp> {
     if [front[4], front[7], front[10], front[13], front[16]] != *b"--T::" {
         return None;
     }
-    let year = number(&front[..4], 1, 9998)?;
+    let year = number(&front[..4], 1, 9999)?;
     let month = number(&front[5..7], 1, 12)?;
     let day = number(&front[8..10], 1, days_in(year, month))?;
     let hour = number(&front[11..13], 0, 23)?;
@@ -61,7 +64,9 @@ fn parse_usual(text: &[u8]) -> Option<Timestamp> {
     let seconds =
         days_since_1970(year, month, day) * DAY_SECONDS + hour * 3_600 + minute * 60 + second
             - offset;
-    Some(Timestamp(seconds * MICROS + micros))
+    // Of what lies in no year from 1 to 9999 in UTC, jiff says why not.
+    let is_usual = (FIRST_SECOND..=LAST_SECOND).contains(&seconds);
+    is_usual.then_some(Timestamp(seconds * MICROS + micros))
 }
 
 /// Microseconds of `.123456`, and what follows.

@@ -34,3 +34,5 @@ mod streams;
 mod tail;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/verbose.rs"]
+mod verbose;

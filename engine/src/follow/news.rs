@@ -119,10 +119,10 @@ impl News {
         Audience::new(&self.everything, desks)
     }
 
-    /// Says that nothing more will become visible; only the first reason counts. Everybody is still to be
-    /// told.
-    pub(crate) fn end(&self, ending: Ending) {
-        let _ = self.ending.set(ending);
+    /// Says that nothing more will become visible; only the first reason counts: true for that. Everybody is
+    /// still to be told.
+    pub(crate) fn end(&self, ending: Ending) -> bool {
+        self.ending.set(ending).is_ok()
     }
 
     /// Why nothing more will become visible, if that is so.

@@ -10,6 +10,7 @@ use super::stamp::Stamp;
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
+use crate::opened::report_unclean;
 use crate::recovery::{Opening, State, Survey, Tip};
 use crate::segments::{Bounds, Holes, Segments, Shelf};
 use crate::{Error, Options, Result};
@@ -64,6 +65,9 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         }
         _ => (Author::Nobody, bounds_settled(&**disk, &mut survey)?),
     };
+    if author == Author::Nobody {
+        report_unclean(&survey);
+    }
     let told = told.filter(|_| locked);
     let holes = survey.holes();
     let lost = survey.lost(&holes);

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use quipu_disk::Gate;
 
 use crate::follow::Ending;
+use crate::panics::{caught, undisturbed};
 use crate::segments::Segments;
 use crate::{Error, ErrorKind, Result};
 
@@ -30,8 +31,11 @@ impl Watch {
             return Ok(());
         }
         let (segments, over) = (Arc::downgrade(segments), Arc::clone(&self.over));
-        let started =
-            Builder::new().name("quipu-watch".into()).spawn(move || watch(&segments, &over));
+        let started = Builder::new().name("quipu-watch".into()).spawn(move || {
+            if let Err(words) = caught(|| watch(&segments, &over)) {
+                give_up(&segments, &Error::panicked("looking for news", &words).not_written());
+            }
+        });
         let failed =
             |error| Error::because(ErrorKind::Io, "starting the thread quipu-watch".into(), error);
         *thread = Some(started.map_err(failed)?);
@@ -45,7 +49,7 @@ impl Watch {
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
         {
-            // A panic there has been reported by the thread itself.
+            // After a panic there followers have been told that there is no going on.
             let _ = thread.join();
         }
     }
@@ -69,8 +73,7 @@ fn watch(segments: &Weak<Segments>, over: &Gate) {
             // Followers have been told that there is no going on.
             Err(error) if error.kind() == ErrorKind::Poisoned => return,
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                segments.news().end(Ending::Poisoned(error));
-                segments.tell_everybody();
+                end(&segments, error);
                 return;
             }
             Err(error) => {
@@ -89,4 +92,19 @@ fn watch(segments: &Weak<Segments>, over: &Gate) {
             return;
         }
     }
+}
+
+/// Nobody looks for news any more, so nobody may wait for them.
+fn give_up(segments: &Weak<Segments>, error: &Error) {
+    if let Some(segments) = segments.upgrade() {
+        end(&segments, error.clone());
+        undisturbed(
+            || tracing::error!(%error, "what another process makes visible is not followed any more"),
+        );
+    }
+}
+
+fn end(segments: &Arc<Segments>, error: Error) {
+    segments.news().end(Ending::Poisoned(error));
+    segments.tell_everybody();
 }

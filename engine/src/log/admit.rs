@@ -91,8 +91,10 @@ impl Log {
         if let Some(repeated) = self.repeated(draft, &error)? {
             return Ok(repeated);
         }
-        if error.kind() == ErrorKind::Conflict {
+        if error.conflict().is_some() {
             count(&self.counters.conflicts, 1);
+        } else if error.kind() == ErrorKind::Conflict {
+            count(&self.counters.conditions_failed, 1);
         }
         Ok(Admitted::Refused(error, until))
     }

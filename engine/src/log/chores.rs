@@ -7,7 +7,7 @@ use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{Hash, Lsn, Salt};
 
-use super::Log;
+use super::{Log, count};
 use crate::manifest::draw;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::recovery::{self, SegmentFile};
@@ -48,22 +48,19 @@ impl Log {
         result: Result<T>,
         settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
     ) {
-        let (wakes, published) = {
+        if let Err(error) = &result {
+            if error.kind() != ErrorKind::Full {
+                return self.give_up(error.clone());
+            }
+            tracing::warn!(%error, "no room; appends fail until there is");
+        }
+        let published = {
             let mut pipeline = self.pipeline();
-            let wakes = match result {
-                Err(error) if error.kind() != ErrorKind::Full => pipeline.fail(error),
-                result => {
-                    if let Err(error) = &result {
-                        tracing::warn!(%error, "no room; appends fail until there is");
-                    }
-                    settle(&mut pipeline, result);
-                    Wakes::new()
-                }
-            };
-            (wakes, self.publish(&pipeline))
+            settle(&mut pipeline, result);
+            self.publish(&pipeline)
         };
         self.room.notify_all();
-        self.tell(&wakes, &published);
+        self.tell(&Wakes::new(), &published);
     }
 
     /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it
@@ -96,7 +93,7 @@ impl Log {
             .map_err(|error| Error::io("opening", &path, error))?;
         self.writers.lock().insert(header.segment, writer);
         let SegmentHeader { segment: id, salt, capacity, .. } = header;
-        tracing::debug!(segment = id.0, capacity = capacity.0, "prepared a segment");
+        tracing::debug!(segment = id.0, capacity = capacity.0, "prepared the next segment");
         Ok(SegmentRef { id, salt, capacity })
     }
 
@@ -108,6 +105,8 @@ impl Log {
     /// next opening finds its end in the link that follows, and seals it again. Afterwards: a sealed segment
     /// and its index.
     fn seal(&self, rolled: &Rolled) -> Result<()> {
+        let segment = rolled.segment.id.0;
+        let _sealing = tracing::info_span!("seal", segment).entered();
         let file = SegmentFile::open(&*self.disk, &self.directory, rolled.segment)?;
         let view = self.segments.view();
         let (index, positions) = self.place_of(&view, rolled.segment.id)?;
@@ -121,7 +120,10 @@ impl Log {
         if rolled.ending == Ending::Framed {
             let writer = self.writer(rolled.segment);
             writer
-                .and_then(|writer| seal::write_frame(&*writer, rolled, &seal))
+                .and_then(|writer| {
+                    let bytes = seal::write_frame(&*writer, rolled, &seal)?;
+                    self.sync(&*writer, rolled.segment.id, bytes)
+                })
                 .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
         }
         let end = Lsn::new(rolled.segment.id, rolled.end);
@@ -133,7 +135,9 @@ impl Log {
         let forgotten = self.pipeline().forget_heads(seal.next_position);
         // Outside the lock: there may be a million of them.
         drop(forgotten);
-        tracing::info!(segment = rolled.segment.id.0, events = seal.events, "sealed a segment");
+        count(&self.counters.seals, 1);
+        let (events, first_position) = (seal.events, seal.first_position.0);
+        tracing::info!(segment, events, first_position, bytes = rolled.end.0, "sealed a segment");
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
 
-use super::Log;
+use super::{Log, count};
 use crate::create::remove_if_there;
 use crate::index_files::{
     Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write,
@@ -186,6 +186,8 @@ impl Log {
             }
         }
         segment.set_parts([Part::File(sealed)]);
+        count(&self.counters.indexes_remade, 1);
+        tracing::info!(segment = id.0, bytes = bytes.len(), "wrote the index of a segment anew");
         Ok(())
     }
 }

@@ -6,23 +6,23 @@
 
 mod admit;
 mod chores;
+mod counters;
 mod indexing;
+mod jobs;
+mod locked;
 mod retry;
 mod telling;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use quipu_disk::{Access, Disk, File, write_all_at};
+use parking_lot::{Condvar, Mutex};
+use quipu_disk::{Access, Disk, File};
 use quipu_format::checksum::Place;
 use quipu_format::manifest::Edit;
-use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{SegmentId, Timestamp, Version};
-use quipu_index::{Active, Part, StreamHead};
+use quipu_index::StreamHead;
 
 use crate::directory::Directory;
 use crate::draft::Draft;
@@ -30,28 +30,15 @@ use crate::find;
 use crate::live::Teller;
 use crate::manifest::Manifest;
 use crate::outline::Posted;
-use crate::pipeline::{
-    Guard, Job, Mark, Patience, Pipeline, Refusal, SegmentRef, Sequenced, Settings, Slot, Stamped,
-    Until, WriteJob,
-};
+use crate::pipeline::{Guard, Mark, Patience, Pipeline, Refusal, Sequenced, Settings, Slot, Until};
 use crate::recovery::{self, Ready};
-use crate::segments::{Segment, Segments};
+use crate::segments::Segments;
 use crate::ticket::Ticket;
 use crate::{Error, ErrorKind, Options, Result};
 
 pub(crate) use admit::Admitted;
-
-/// Plain counters of what the log did since it was opened.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) events: AtomicU64,
-    pub(crate) groups: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-    pub(crate) syncs: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-    pub(crate) waits: AtomicU64,
-}
+use counters::{Counters, count};
+pub(crate) use locked::Locked;
 
 /// The write side of a store.
 pub(crate) struct Log {
@@ -127,14 +114,10 @@ impl Log {
             manifest: Mutex::new(ready.manifest),
             writers: Mutex::new(BTreeMap::from([(active, writer)])),
             segments,
-            counters: Counters::default(),
+            counters: Counters::new(options.slow_sync),
             teller,
             id_segments: options.id_segments,
         })
-    }
-
-    pub(crate) fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
-        self.pipeline.lock()
     }
 
     /// Gives a commit its place in the log, without waiting for anything.
@@ -214,7 +197,7 @@ impl Log {
                 Err(Unplaced::Busy) => {
                     count(&self.counters.waits, 1);
                     self.work.notify_one();
-                    self.room.wait(&mut pipeline);
+                    pipeline.wait(&self.room);
                 }
                 Err(Unplaced::Unresolved(generation)) => {
                     drop(pipeline);
@@ -224,91 +207,6 @@ impl Log {
                 settled => return settled,
             }
         }
-    }
-
-    /// Does the committer's next job, if there is one and nobody else is at it. True if it did.
-    pub(crate) fn step(&self) -> bool {
-        let taken = self.pipeline().take();
-        match taken {
-            Some(job) => {
-                self.carry_out(job);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Does a job that was taken from the pipeline, and tells all who wait for it. True if there is
-    /// more to do.
-    pub(crate) fn carry_out(&self, mut job: Job) -> bool {
-        let result = match &mut job {
-            Job::Write(write) => self.write(write).inspect(|()| self.post(write)),
-            Job::Sync(sync) => {
-                count(&self.counters.syncs, 1);
-                self.writer(sync.segment).and_then(|file| file.sync_data())
-            }
-        };
-        let (wakes, published, more) = {
-            let mut pipeline = self.pipeline();
-            let wakes = pipeline.finish(job, result);
-            let published = self.publish(&pipeline);
-            if pipeline.chore_ready() {
-                self.chores.notify_one();
-            }
-            (wakes, published, pipeline.has_work())
-        };
-        self.room.notify_all();
-        self.tell(&wakes, &published);
-        more
-    }
-
-    fn write(&self, write: &mut WriteJob) -> io::Result<()> {
-        let (segment, offset) = (write.segment, write.offset);
-        let file = self.writer(segment)?;
-        if offset == FIRST_FRAME {
-            self.enter(write);
-        }
-        count(&self.counters.groups, 1);
-        loop {
-            match write.stamp() {
-                Stamped::Ready(bytes) => {
-                    count(&self.counters.bytes, bytes.len() as u64);
-                    return write_all_at(&*file, bytes, offset.0);
-                }
-                // The writer holds no lock and only copies: it is done in a moment.
-                Stamped::Filling => std::thread::yield_now(),
-                Stamped::Abandoned => return Err(io::Error::other("a writer died while copying")),
-            }
-        }
-    }
-
-    /// Shows readers the segment whose first frame is about to be written. They see nothing of it
-    /// before that is visible.
-    fn enter(&self, write: &WriteJob) {
-        let SegmentRef { id, salt, .. } = write.segment;
-        let before = self.pipeline().progressed().written;
-        tracing::info!(segment = id.0, "rolled to a new segment");
-        let segment = Segment::new(id, salt, self.directory.segment(id), write.first_position());
-        segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
-        self.segments.add(segment, before.offset());
-    }
-
-    /// Posts the commits of a group to the index, before readers can see them.
-    fn post(&self, write: &WriteJob) {
-        let table = self.segments.view().table;
-        let mut newest = table.segments.iter().rev();
-        let segment = newest.find(|segment| segment.id == write.segment.id);
-        let Some(active) = segment.and_then(|segment| segment.active()) else { return };
-        active.post(write.posts.iter().flat_map(|posted| posted.posts()));
-        write.posts.iter().flat_map(|posted| &posted.born).for_each(|name| active.born(name));
-        let in_file = segment.and_then(|segment| segment.keys_in_file()).unwrap_or(0);
-        let keys = u32::try_from(active.keys()).unwrap_or(u32::MAX);
-        self.pipeline().note_keys(write.segment.id, keys.saturating_add(in_file));
-    }
-
-    fn writer(&self, segment: SegmentRef) -> io::Result<Arc<dyn File>> {
-        let writers = self.writers.lock();
-        writers.get(&segment.id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Takes no more commits. What has its place is still written.
@@ -353,23 +251,19 @@ impl Log {
     }
 
     /// Waits until the committer may have something to do, or for this long.
-    pub(crate) fn wait_for_work(
-        &self,
-        pipeline: &mut MutexGuard<'_, Pipeline>,
-        most: Option<Duration>,
-    ) -> bool {
+    pub(crate) fn wait_for_work(&self, pipeline: &mut Locked<'_>, most: Option<Duration>) -> bool {
         match most {
-            Some(most) => self.work.wait_for(pipeline, most).timed_out(),
+            Some(most) => pipeline.wait_for(&self.work, most),
             None => {
-                self.work.wait(pipeline);
+                pipeline.wait(&self.work);
                 false
             }
         }
     }
 
     /// Waits until there may be a chore.
-    pub(crate) fn wait_for_chore(&self, pipeline: &mut MutexGuard<'_, Pipeline>) {
-        self.chores.wait(pipeline);
+    pub(crate) fn wait_for_chore(&self, pipeline: &mut Locked<'_>) {
+        pipeline.wait(&self.chores);
     }
 
     /// Wakes the committer's thread if it sleeps.
@@ -385,8 +279,4 @@ impl Placed {
         slot.fill(|frame| draft.settle(frame, place, &posted.first_versions));
         ticket
     }
-}
-
-fn count(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
 }

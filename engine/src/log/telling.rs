@@ -1,13 +1,17 @@
 //! Telling everybody how far the log has come.
 
 use super::Log;
+use crate::Error;
 use crate::follow::Ending;
+use crate::panics::undisturbed;
 use crate::pipeline::{Pipeline, Progressed, Wakes};
 
 /// What is to be told, without any lock held.
 pub(super) struct Published {
     progressed: Progressed,
     tidings: Tidings,
+    /// Why the store is poisoned, if nobody has said so yet.
+    poisoned: Option<Error>,
 }
 
 /// What followers are to be told.
@@ -26,24 +30,42 @@ impl Log {
         let progressed = pipeline.progressed();
         let Progressed { visible, durable, visible_position, .. } = progressed;
         let more = self.segments.publish(visible, durable, visible_position);
-        let tidings = match pipeline.standstill() {
-            Some(error) => {
-                self.segments.news().end(Ending::Poisoned(error.clone()));
-                Tidings::Over
-            }
-            None if more => Tidings::More,
-            None => Tidings::Nothing,
-        };
-        Published { progressed, tidings }
+        let (mut tidings, mut poisoned) = (Tidings::Nothing, None);
+        if let Some(error) = pipeline.standstill() {
+            tidings = Tidings::Over;
+            let first = self.segments.news().end(Ending::Poisoned(error.clone()));
+            poisoned = first.then(|| error.clone());
+        } else if more {
+            tidings = Tidings::More;
+        }
+        Published { progressed, tidings, poisoned }
+    }
+
+    /// Gives up writing: all who wait are told why, and nothing is written any more.
+    pub(crate) fn give_up(&self, error: Error) {
+        let wakes = self.pipeline().fail(error);
+        self.announce(&wakes);
+    }
+
+    /// Tells all who wait for whatever that the pipeline has come to a standstill.
+    pub(super) fn announce(&self, wakes: &Wakes) {
+        let published = self.publish(&self.pipeline());
+        self.room.notify_all();
+        self.work.notify_all();
+        self.chores.notify_all();
+        self.tell(wakes, &published);
     }
 
     /// Tells everyone, without any lock held: first other processes, so that whoever is told here can be read
-    /// there; then whoever waits in a thread, then tasks, whose wakers are code of others.
+    /// there; then whoever waits in a thread, then tasks, whose wakers are code of others. None of these can keep
+    /// the next from being told.
     pub(super) fn tell(&self, wakes: &Wakes, published: &Published) {
-        self.teller.tell(&published.progressed);
-        if published.tidings == Tidings::Over {
-            self.teller.tell_failed();
-        }
+        undisturbed(|| {
+            self.teller.tell(&published.progressed);
+            if published.tidings == Tidings::Over {
+                self.teller.tell_failed();
+            }
+        });
         wakes.iter().for_each(|(group, progress)| group.advance(progress));
         let news = self.segments.news();
         let audience = match published.tidings {
@@ -59,6 +81,17 @@ impl Log {
         wakes.iter().for_each(|(group, _)| group.wake());
         if let Some(audience) = &audience {
             audience.wake();
+        }
+        if let Some(error) = &published.poisoned {
+            let Progressed { durable_position, visible_position, .. } = published.progressed;
+            undisturbed(|| {
+                tracing::error!(
+                    %error,
+                    durable = durable_position.0,
+                    visible = visible_position.0,
+                    "poisoned: the store refuses writes until it is opened anew"
+                );
+            });
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct WriteJob {
 /// A segment to be synced.
 pub(crate) struct SyncJob {
     pub(crate) segment: SegmentRef,
+    /// Bytes of the segment that are not durable before.
+    pub(crate) bytes: u64,
     /// What will be durable then.
     end: Lsn,
     next_position: Position,
@@ -157,8 +159,10 @@ impl Pipeline {
         }
         let next = self.queue.front().or(self.open.as_ref()).map(|filling| filling.segment);
         let rolls = next.unwrap_or(self.tail.segment).id != segment.id;
+        let (end, durable) = (settling.progressed.written.offset(), settling.durable_in(segment));
         (settling.sync_owed || rolls).then_some(SyncJob {
             segment,
+            bytes: end.0.saturating_sub(durable.0),
             end: settling.progressed.written,
             next_position: settling.written_position,
         })
@@ -212,7 +216,6 @@ impl Pipeline {
     /// Says how a job went. Those to be told are told by the caller, once the lock is gone.
     pub(crate) fn finish(&mut self, job: Job, result: io::Result<()>) -> Wakes {
         self.settling.busy = false;
-        self.settling.writing = None;
         let mut wakes = match (job, result) {
             (Job::Write(write), Ok(())) => self.finish_write(write),
             (Job::Sync(sync), Ok(())) => self.finish_sync(&sync),
@@ -226,6 +229,7 @@ impl Pipeline {
                 self.fail(Error::because(ErrorKind::Unknown, detail, cause))
             }
         };
+        self.settling.writing = None;
         if let Life::Poisoned(error) = &self.life {
             // Poisoned while the job was under way: what it wrote is never synced.
             let error = error.unknown();
@@ -267,21 +271,23 @@ impl Pipeline {
     }
 
     /// Nothing is written any more. What was written or being written may be on disk or not; what was
-    /// not begun is not.
+    /// not begun is not. Of several failures the first counts.
     pub(crate) fn fail(&mut self, error: Error) -> Wakes {
-        tracing::error!(%error, "poisoned: the store refuses writes until it is opened anew");
+        let error = self.poison().cloned().unwrap_or(error);
         let (unknown, unwritten) = (error.unknown(), error.not_written());
+        self.life = Life::Poisoned(error);
         self.close_group();
         let settling = &mut self.settling;
         settling.sync_owed = false;
         let mut wakes = Wakes::new();
         if !settling.busy {
-            let begun = settling.unsynced.drain(..);
-            wakes.extend(begun.map(|u| (u.group, Progress::Failed(unknown.clone()))));
+            // A group that is being written by nobody was lost with the thread that wrote it.
+            let lost = settling.writing.take().map(|(group, _)| group);
+            let begun = settling.unsynced.drain(..).map(|unsynced| unsynced.group).chain(lost);
+            wakes.extend(begun.map(|group| (group, Progress::Failed(unknown.clone()))));
         }
         let queued = self.queue.drain(..);
         wakes.extend(queued.map(|filling| (filling.group, Progress::Failed(unwritten.clone()))));
-        self.life = Life::Poisoned(error);
         wakes
     }
 }

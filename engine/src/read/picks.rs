@@ -12,6 +12,7 @@ use super::locate::Target;
 use super::versions::{Verdict, Versions};
 use super::{Found, Locator, Search, Selected};
 use crate::find::{Plan, segment_of};
+use crate::positions::named;
 use crate::segments::{View, hole_error};
 use crate::{Damage, Error, ErrorKind, Event, Result};
 
@@ -177,10 +178,7 @@ impl Picks {
         self.excuse(positions.end.0 - positions.start.0);
         match error.damage() {
             Some(damage) if last != first => {
-                let what = format!(
-                    "the events from position {} up to {} are damaged",
-                    positions.start, positions.end
-                );
+                let what = format!("{} are damaged", named(&positions));
                 Error::damaged(Damage { positions, what, ..damage.clone() })
             }
             _ => error,
@@ -198,7 +196,10 @@ impl Picks {
             Way::Forward => self.search.range.start..found.position,
             Way::Backward => found.position.plus(1)..self.search.range.end,
         };
-        let what = format!("versions {} up to {} are missing", versions.start, versions.end);
+        let what = match versions.end - versions.start {
+            1 => format!("version {} is missing", versions.start),
+            _ => format!("versions {} to {} are missing", versions.start, versions.end - 1),
+        };
         self.damage(found, positions, what)
     }
 
@@ -210,7 +211,7 @@ impl Picks {
         };
         let Some(missing) = versions.finish() else { return Ok(()) };
         let positions = Position(0)..range.end;
-        let what = format!("versions 0 up to {} are missing", missing.end);
+        let what = format!("the versions before {} are missing", missing.end);
         let range = FIRST_FRAME.0..FIRST_FRAME.0;
         let found = Found { segment: 0, range, position: positions.end, time: Timestamp(0) };
         Err(self.damage(&found, positions, what))

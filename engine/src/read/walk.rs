@@ -15,6 +15,7 @@ use super::Found;
 use super::bytes::Lender;
 use super::frame::{Open, header_at, next_frame};
 use crate::frames::SEARCH_TRIES_MAX;
+use crate::positions::named;
 use crate::segments::{Segment, View, hole_error};
 use crate::{Damage, Error, Event, Result};
 
@@ -335,8 +336,8 @@ impl Walk {
 
     fn damage(&self, segment: &Arc<Segment>, range: Range<u64>, until: Position) -> Error {
         let positions = self.cursor.next..until.max(self.cursor.next);
-        let what =
-            format!("the events from position {} up to {until} are damaged", positions.start);
+        let verb = if positions.end.0 - positions.start.0 == 1 { "is" } else { "are" };
+        let what = format!("{} {verb} damaged", named(&positions));
         let offset = ByteOffset(range.start);
         let bytes = range.end.saturating_sub(range.start);
         Error::damaged(Damage { file: segment.path.clone(), offset, bytes, positions, what })

@@ -29,6 +29,7 @@ use crate::create::{create_complete, remove_if_there};
 use crate::directory::Directory;
 use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
+use crate::opened::report_recovery;
 use crate::pipeline::{SegmentRef, Start, Tail};
 use crate::segments::{Segments, Shelf};
 use crate::{Damage, Error, ErrorKind, Options, Result, writer};
@@ -202,6 +203,7 @@ impl Resuming<'_> {
 
     /// Goes on in a new segment that begins with what was valid and is not known to be durable.
     fn recover(mut self) -> Result<Ready> {
+        let _recovering = tracing::info_span!("recover").entered();
         self.retire_unused()?;
         let carried = carry::collect(&self.survey)?;
         let id = SegmentId(self.survey.highest.0 + 1);
@@ -241,7 +243,7 @@ impl Resuming<'_> {
         let (base, next) = (carried.base, self.survey.next_position);
         self.survey.parts.push(Part { segment, end, base, next, state });
         let recovered = carried.report;
-        tracing::warn!(?recovered, "the store was not closed properly; recovered");
+        report_recovery(recovered.as_ref());
         Ok(self.ready(Tail { segment, end, link: None }, recovered))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quipu_format::Position;
 use quipu_index::Way;
 
-use crate::positions::nearest;
+use crate::positions::{named, nearest};
 use crate::{Damage, Error};
 
 /// The holes that missing segments leave in the log. No index knows the keys of what stood there, so whoever
@@ -45,10 +45,7 @@ impl Holes {
 
 /// As much of a hole as somebody asks for.
 pub(crate) fn hole_error(hole: &Damage, positions: Range<Position>) -> Error {
-    let what = format!(
-        "{}, and with it the events from position {} up to {}",
-        hole.what, positions.start, positions.end
-    );
+    let what = format!("{}, and with it {}", hole.what, named(&positions));
     Error::damaged(Damage { positions, what, ..hole.clone() })
 }
 

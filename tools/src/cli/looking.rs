@@ -27,7 +27,7 @@ const READ_EXAMPLES: &str = "\
 Examples:
   quipu --store flights.quipu read aircraft-N14228
   quipu --store flights.quipu read aircraft-N14228 --backwards --limit 1
-  quipu --store flights.quipu read aircraft-N14228 --from 10 --limit 5 --json";
+  quipu --store flights.quipu read aircraft-N14228 --from 1 --limit 5 --json";
 
 /// Read the events of one stream.
 ///

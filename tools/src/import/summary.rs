@@ -30,15 +30,11 @@ impl Summary {
         if self.resumed > 0 {
             output.line(format_args!("{} stored before", plural(self.resumed, "line")));
         }
-        let or_more = if self.streams.has_more() { " or more" } else { "" };
-        output.line(format_args!(
-            "{} of {}{or_more} imported in {:.2} s: {} events/s, {} of input",
-            output.paint(Look::Bold, plural(self.events, "event")),
-            plural(self.streams.count(), "stream"),
-            self.seconds,
-            count(self.rate()),
-            plural(self.bytes, "byte"),
-        ));
+        if self.events == 0 && self.resumed > 0 {
+            output.line("nothing was left to import");
+        } else {
+            self.print_added(output);
+        }
         output.object(&json!({
             "events": self.events,
             "resumed": self.resumed,
@@ -48,5 +44,17 @@ impl Summary {
             "seconds": self.seconds,
             "events_per_second": self.rate(),
         }));
+    }
+
+    fn print_added(&self, output: &Output) {
+        let or_more = if self.streams.has_more() { " or more" } else { "" };
+        output.line(format_args!(
+            "{} of {}{or_more} imported in {:.2} s: {} events/s, {} of input",
+            output.paint(Look::Bold, plural(self.events, "event")),
+            plural(self.streams.count(), "stream"),
+            self.seconds,
+            count(self.rate()),
+            plural(self.bytes, "byte"),
+        ));
     }
 }
