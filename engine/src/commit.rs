@@ -36,6 +36,25 @@ impl<'s, 'n> Commit<'s, 'n> {
         Commit { store, draft: Box::new(Draft::new(durability)), wrong: None }
     }
 
+    /// Makes room for so many events, which take so many bytes with their names, tags and metadata: a large commit
+    /// is then not copied again and again as it grows. It may take more or less.
+    ///
+    /// ```
+    /// # use quipu::{ExpectedVersion, NewEvent, Store};
+    /// # let store = Store::builder("s").in_memory().open()?;
+    /// let lines: Vec<&[u8]> = vec![b"{}"; 5_000];
+    /// let mut commit = store.commit().reserve(lines.len(), 50 * lines.len());
+    /// for line in &lines {
+    ///     commit = commit.append("lines", ExpectedVersion::Any, [NewEvent::new("Read", *line)]);
+    /// }
+    /// commit.submit()?.wait()?;
+    /// # Ok::<(), quipu::Error>(())
+    /// ```
+    pub fn reserve(mut self, events: usize, bytes: usize) -> Commit<'s, 'n> {
+        self.draft.reserve(events, bytes);
+        self
+    }
+
     /// Adds events to a stream.
     pub fn append<'e>(
         mut self,

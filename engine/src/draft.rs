@@ -11,7 +11,7 @@ use quipu_format::limits::{
     EVENTS_MAX, FRAME_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_BYTES_MAX,
     TAG_BYTES_MAX, TAGS_MAX, TYPE_BYTES_MAX,
 };
-use quipu_format::record::{self, Fields};
+use quipu_format::record::{self, Fields, RECORD_HEADER_BYTES};
 use quipu_index::{BuildKeyHasher, Key, Keys, Kind, StreamHead};
 use uuid::Uuid;
 
@@ -76,6 +76,15 @@ impl<'a> Draft<'a> {
             durability,
             scratch: Vec::new(),
         }
+    }
+
+    /// Makes room for so many events of so many bytes, as far as a commit may be as large.
+    pub(crate) fn reserve(&mut self, events: usize, bytes: usize) {
+        let events = events.min(EVENTS_MAX);
+        let headers = events * RECORD_HEADER_BYTES;
+        self.bytes.reserve(bytes.saturating_add(headers).min(FRAME_BYTES_MAX));
+        self.records.reserve(events);
+        Arc::make_mut(&mut self.outline).reserve(events);
     }
 
     /// Adds a stream that is only checked.

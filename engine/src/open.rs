@@ -11,13 +11,13 @@ use quipu_index::{Active, Part as IndexPart};
 
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
-use crate::index_files::{segment, sweep};
+use crate::index_files::{complete_ids, segment, sweep};
 use crate::live::{Follower, assemble, bounds_settled, look};
 use crate::log::Log;
 use crate::opened::report;
 use crate::pipeline::Tail;
 use crate::recovery::{self, Opening, Part, Ready, Survey};
-use crate::reindex::replay;
+use crate::reindex::{Ids, replay};
 use crate::segments::{Bounds, Holes, Segments};
 use crate::threads::Running;
 use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
@@ -252,6 +252,7 @@ pub(crate) fn segments_of(
     let bounds = Bounds { visible: end, durable: end, next_position };
     let lost = complete(&segments, &ready.parts, bounds)?;
     lost.into_iter().for_each(|error| segments.upkeep.note_lost(error));
+    complete_ids(&segments.view())?;
     sweep(&segments, &ready.index);
     if !ready.index.ballast {
         ballast::keep(&**disk, &segments.shelf.directory, options.ballast_bytes);
@@ -287,9 +288,10 @@ pub(crate) fn complete(
     let more: Vec<_> = more.collect();
     segments.complete(more, bounds);
     let view = segments.view();
+    let ids = Ids::wanted(&segments.shelf, None);
     let mut lost = None;
     for (index, from, active) in rest {
-        let damage = replay(&view, index, from, u32::MAX, &active)?;
+        let damage = replay(&view, index, from, u32::MAX, &active, ids)?;
         lost = lost.or(damage);
     }
     Ok(lost)

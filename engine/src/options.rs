@@ -101,9 +101,12 @@ pub struct Options {
     /// Keys (streams, categories, types, tags, ids) after which a segment is full, so that its index stays
     /// small: 1,024 to 16,777,216. Default 1,048,576.
     pub segment_keys_max: u32,
-    /// How many of the last segments know their events by id, so that a retried append with
-    /// [`ExpectedVersion::Any`](crate::ExpectedVersion::Any) is recognised there; counted from when this is
-    /// set. 0, for none, to 65,536; each append with ids of its own looks into all of them. Default 0.
+    /// How many of the last segments know their events by id, the one being written included, so that a retried
+    /// append with [`ExpectedVersion::Any`](crate::ExpectedVersion::Any) is recognised there, whenever the first
+    /// attempt was made. Opening a store for writing reads those of them whose index does not hold ids: they were
+    /// written without this, or their index was lost. Where events in them are lost and no index holds their ids,
+    /// appends with ids are refused as [`Damaged`](crate::ErrorKind::Damaged): any of those may be the same event.
+    /// 0, for none, to 65,536; each append with ids of its own looks into all of them. Default 0.
     pub id_segments: u32,
     /// How events are read. Default [`ReadMode::Map`].
     pub read_mode: ReadMode,

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use quipu_format::{ByteOffset, Position, Timestamp, Version};
 use quipu_index::{Key, Post};
 
+/// How many keys an event has, more or less: its stream, category, type and a few tags.
+const KEYS_EXPECTED: usize = 8;
+
 /// One event of a commit.
 #[derive(Clone, Copy, Debug)]
 struct Line {
@@ -43,6 +46,12 @@ pub(crate) struct Noted<'k> {
 }
 
 impl Outline {
+    /// Makes room for so many events with a few keys each.
+    pub(crate) fn reserve(&mut self, events: usize) {
+        self.lines.reserve(events);
+        self.keys.reserve(events * KEYS_EXPECTED);
+    }
+
     pub(crate) fn push(&mut self, event: Noted<'_>) {
         let Noted { offset, stream, nth, keys, id, id_key } = event;
         self.keys.extend_from_slice(keys);

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use quipu_disk::{Disk, RealDisk};
 use quipu_format::features::Use;
-use quipu_index::{Layer, Layers, Part as IndexPart, Sealed};
+use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use crate::directory::Directory;
-use crate::index_files::{IndexNames, Merge, covers, make, open_index, segment, write};
+use crate::index_files::{Merge, covers, make, open_index, segment, sweep, write};
 use crate::open::lock_directory;
 use crate::recovery::{Part, Survey};
 use crate::segments::{Heads, Segments, Shelf, Table, View};
 use crate::{Error, ErrorKind, Mode, Options, Result};
 
 /// What was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RebuildReport {
     /// Segments whose index was made.
     pub segments: u64,
@@ -23,6 +23,11 @@ pub struct RebuildReport {
     pub keys: u64,
     /// Bytes of their files.
     pub bytes: u64,
+    /// Of each segment that has lost events the first damage: its index is left as it is, and so are all runs.
+    pub damage: Vec<Error>,
+    /// Further segments whose index is left: they come after one that has lost events and has no index that could
+    /// be used, so nobody knows what the segments before them hold.
+    pub left_segments: u64,
 }
 
 /// How far it has come.
@@ -37,6 +42,12 @@ pub struct RebuildProgress {
 /// Makes all index files of the store in this directory anew. Nobody needs to: a file that is missing or damaged
 /// is made anew when it is needed. The store must not be open for writing.
 ///
+/// Where a segment has lost events, its index and the runs may know more than the log, and only they may know the
+/// last versions of streams. So the index of such a segment is left as it is, and in a store that has one all runs
+/// are. [`RebuildReport::damage`] says which these are; the indexes of the other segments are made.
+///
+/// An index that held the ids of events, see [`Options::id_segments`], holds them again.
+///
 /// ```
 /// let rebuilt = quipu::rebuild_index("no-store".as_ref(), &mut |_| {});
 /// assert_eq!(rebuilt.unwrap_err().kind(), quipu::ErrorKind::NoStore);
@@ -44,8 +55,8 @@ pub struct RebuildProgress {
 ///
 /// # Errors
 /// [`ErrorKind::InUse`], [`ErrorKind::NoStore`], [`ErrorKind::Unsupported`], [`ErrorKind::Full`], and what the
-/// system refuses. [`ErrorKind::Damaged`] at the first segment that has lost events: its index is left as it
-/// is, because it may know more than the log.
+/// system refuses. [`ErrorKind::Damaged`] where the damage leaves it unknown which segments make up the log:
+/// nothing is changed then.
 pub fn rebuild_index(
     path: &Path,
     progress: &mut dyn FnMut(RebuildProgress),
@@ -77,10 +88,14 @@ pub fn rebuild_index_on(
         return Err(Error::new(ErrorKind::ReadOnly, detail));
     };
     let shelf = Shelf::new(disk, &directory, Some(&manifest.header), &options);
-    Rebuilding::begin(shelf, &survey)?.run(&survey.parts, progress)
+    Rebuilding::begin(shelf, &survey).run(&survey, progress)
 }
 
 /// Index files on their way.
+///
+/// What is on disk, whenever the power goes: indexes of segments, each the one of before or a new one; the runs of
+/// before, until all indexes are there and then the runs that take their place. All of them say what the log says,
+/// or more where it has lost something.
 struct Rebuilding {
     segments: Arc<Segments>,
     /// The heads of all segments so far, newest first.
@@ -89,16 +104,7 @@ struct Rebuilding {
 }
 
 impl Rebuilding {
-    /// Removes all runs: they are made again from what they sum up.
-    ///
-    /// What is on disk, whenever the power goes: indexes of segments, some of them new, and some runs. All of
-    /// them say what the log says.
-    fn begin(shelf: Shelf, survey: &Survey) -> Result<Rebuilding> {
-        let IndexNames { runs, .. } = &survey.index;
-        for run in runs {
-            let path = shelf.directory.run(run);
-            shelf.disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
-        }
+    fn begin(shelf: Shelf, survey: &Survey) -> Rebuilding {
         let end = survey.end().unwrap_or_default();
         let segments = survey.parts.iter().map(|part| {
             let segment = segment(&shelf, part);
@@ -110,63 +116,81 @@ impl Rebuilding {
         let loose = survey.parts.len();
         let table = Table { segments: segments.collect(), loose, ..Table::default() };
         let segments = Arc::new(Segments::new(shelf, table, end, survey.next_position));
-        Ok(Rebuilding { segments, layers: Vec::new(), report: RebuildReport::default() })
+        Rebuilding { segments, layers: Vec::new(), report: RebuildReport::default() }
     }
 
     fn run(
         mut self,
-        parts: &[Part],
+        survey: &Survey,
         progress: &mut dyn FnMut(RebuildProgress),
     ) -> Result<RebuildReport> {
         let view = self.segments.view();
-        let total_segments = parts.len() as u64;
-        for (index, part) in parts.iter().enumerate() {
+        let total_segments = survey.parts.len() as u64;
+        for (index, part) in survey.parts.iter().enumerate() {
             progress(RebuildProgress { done_segments: index as u64, total_segments });
-            self.segment(&view, index, part)?;
+            if !self.segment(&view, index, part)? {
+                self.report.left_segments = total_segments - index as u64 - 1;
+                break;
+            }
         }
-        let sealed = parts.iter().take_while(|part| part.sealed().is_some()).count();
-        self.segments.set_heads(Layers::new(self.layers), sealed);
-        while let Some(merge) = Merge::due(&self.segments) {
-            merge.carry_out(&self.segments)?;
+        if self.report.damage.is_empty() {
+            let sealed = survey.parts.iter().take_while(|part| part.sealed().is_some()).count();
+            self.segments.set_heads(Layers::new(self.layers), sealed);
+            while let Some(merge) = Merge::due(&self.segments) {
+                merge.carry_out(&self.segments)?;
+            }
+            sweep(&self.segments, &survey.index);
         }
         progress(RebuildProgress { done_segments: total_segments, total_segments });
         Ok(self.report)
     }
 
-    /// Makes the index of a segment; of one that is not sealed, as much as its file covers.
-    fn segment(&mut self, view: &View, index: usize, part: &Part) -> Result<()> {
-        let covered = match part.unsealed() {
-            Some(unsealed) => match unsealed.index_below(part.end) {
-                Some(file) => Some(*file.covers()),
-                None => return Ok(()),
-            },
-            None => covers(part),
-        };
-        let heads = Arc::new(Heads::new(Layers::new(self.layers.clone())));
-        let made = make(view, index, covered, heads)?;
-        if let Some(lost) = made.lost {
-            return Err(lost);
-        }
+    /// Makes the index of a segment; of one that is not sealed, as much as its file covers. False if nobody knows
+    /// what the segment holds: then none can be made of those that follow.
+    fn segment(&mut self, view: &View, index: usize, part: &Part) -> Result<bool> {
         let shelf = &self.segments.shelf;
+        let identity = shelf.identity(part.segment.id, part.segment.salt);
+        let before = match part.unsealed() {
+            Some(unsealed) => unsealed.index_below(part.end),
+            None => open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity).map(Arc::new),
+        };
+        let Some(covered) = to_cover(part, before.as_deref()) else { return Ok(true) };
+        let heads = Arc::new(Heads::new(Layers::new(self.layers.clone())));
+        let made = make(view, index, Some(covered), heads)?;
+        if let Some(lost) = made.lost {
+            self.report.damage.push(lost);
+            let whole = before.filter(|before| before.covers().end == covered.end);
+            let Some(kept) = whole.filter(|kept| kept.verify().is_ok()) else { return Ok(false) };
+            self.go_on(view, index, part, &kept);
+            return Ok(true);
+        }
         let id = part.segment.id;
         write(shelf, &shelf.directory.index(id), &made.bytes)?;
-        let identity = shelf.identity(id, part.segment.salt);
         let sealed = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
         let Some(sealed) = sealed.map(Arc::new) else {
             let detail = format!("the index of segment {id} cannot be read back");
             return Err(Error::new(ErrorKind::Io, detail));
         };
-        self.note(&sealed, made.bytes.len());
-        if part.sealed().is_some() {
-            view.table.segments[index].set_parts([IndexPart::File(Arc::clone(&sealed))]);
-            self.layers.insert(0, Layer::Index(sealed));
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, sealed: &Sealed, bytes: usize) {
         self.report.segments += 1;
         self.report.keys += u64::from(sealed.entries());
-        self.report.bytes += bytes as u64;
+        self.report.bytes += made.bytes.len() as u64;
+        self.go_on(view, index, part, &sealed);
+        Ok(true)
     }
+
+    /// Notes the index of a segment for those that follow.
+    fn go_on(&mut self, view: &View, index: usize, part: &Part, sealed: &Arc<Sealed>) {
+        if part.sealed().is_some() {
+            view.table.segments[index].set_parts([IndexPart::File(Arc::clone(sealed))]);
+            self.layers.insert(0, Layer::Index(Arc::clone(sealed)));
+        }
+    }
+}
+
+/// How much the index of a segment is to cover, with the ids that it has held so far; nothing of one that is not
+/// sealed and has no index.
+fn to_cover(part: &Part, before: Option<&Sealed>) -> Option<Covers> {
+    let before = before.map(Sealed::covers);
+    let Some(whole) = covers(part) else { return before.copied() };
+    Some(Covers { ids: before.map_or(0, |before| before.ids), ..whole })
 }

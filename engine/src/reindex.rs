@@ -3,11 +3,11 @@
 use quipu_format::record::RECORD_HEADER_BYTES;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Version};
-use quipu_index::{Active, Key, Kind, Post};
+use quipu_index::{Active, Covers, Key, Kind, Post};
 
 use crate::keys::{keys_of_event, lost};
 use crate::read::Walk;
-use crate::segments::View;
+use crate::segments::{Shelf, View};
 use crate::{Error, ErrorKind, Result};
 
 /// An index made from a segment's frames.
@@ -17,11 +17,26 @@ pub(crate) struct Rebuilt {
     pub(crate) lost: Option<Error>,
 }
 
+/// Whether an index finds events by their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    Indexed,
+    Left,
+}
+
+impl Ids {
+    /// As a store is asked to, and as the index did so far that is made anew.
+    pub(crate) fn wanted(shelf: &Shelf, so_far: Option<&Covers>) -> Ids {
+        let held = so_far.is_some_and(|covers| covers.ids > 0);
+        if shelf.id_segments > 0 || held { Ids::Indexed } else { Ids::Left }
+    }
+}
+
 /// The index of a segment's first events, or of all, read from its frames. Events that cannot be read are
 /// posted as lost.
-pub(crate) fn rebuild(view: &View, index: usize, events: u32) -> Result<Rebuilt> {
+pub(crate) fn rebuild(view: &View, index: usize, events: u32, ids: Ids) -> Result<Rebuilt> {
     let active = Active::new(0);
-    let lost = replay(view, index, FIRST_FRAME, events, &active)?;
+    let lost = replay(view, index, FIRST_FRAME, events, &active, ids)?;
     Ok(Rebuilt { active, lost })
 }
 
@@ -33,6 +48,7 @@ pub(crate) fn replay(
     from: ByteOffset,
     until: u32,
     active: &Active,
+    ids: Ids,
 ) -> Result<Option<Error>> {
     let base = view.table.segments[index].base;
     let keys = &view.store.shelf.keys;
@@ -67,7 +83,7 @@ pub(crate) fn replay(
         if event.version() == Version(0) {
             active.born(event.stream());
         }
-        let id = event.id().filter(|_| view.store.shelf.index_ids);
+        let id = event.id().filter(|_| ids == Ids::Indexed);
         let id = id.map(|id| keys.bytes(Kind::EventId, id.as_bytes()));
         let post = Post { offset, version: event.version(), keys: &all, local: id.as_slice() };
         active.post(std::iter::once(post));

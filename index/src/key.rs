@@ -135,6 +135,31 @@ mod tests {
         );
     }
 
+    /// The table in docs/FORMAT.md, where there is one: it is no part of a published package.
+    #[test]
+    fn the_document_says_what_each_code_stands_for() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/FORMAT.md");
+        let Ok(document) = std::fs::read_to_string(path) else { return };
+        let table = document.split_once("\n### Keys\n").unwrap().1;
+        let table = table.split_once("\n### ").unwrap().0;
+        let rows = table.lines().filter(|line| line.starts_with("| ") && !line.contains("code"));
+        let rows: Vec<(u8, &str)> = rows
+            .map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>())
+            .map(|cells| (cells[0].parse().unwrap(), cells[1]))
+            .collect();
+        let name = |kind| match kind {
+            Kind::Stream => "stream",
+            Kind::Category => "category",
+            Kind::EventType => "event type",
+            Kind::Tag => "tag",
+            Kind::EventId => "event id",
+            Kind::Lost => "lost",
+        };
+        assert_eq!(rows, Kind::ALL.map(|kind| (kind.code(), name(kind))));
+        let example = Keys::new(*b"a store's secret").key(Kind::Stream, "order-1").0;
+        assert!(table.contains(&format!("`{example:#034x}`")));
+    }
+
     #[test]
     fn the_secret_is_not_printed() {
         assert_eq!(format!("{:?}", Keys::new([7; 16])), "Keys { .. }");

@@ -37,6 +37,8 @@ pub struct Covers {
     pub base: Position,
     /// Number of events: the ordinals from 0 to here are covered.
     pub events: u32,
+    /// So many of them, from ordinal 0 on, are found by their ids too. Events without an id count as found.
+    pub ids: u32,
     /// Where the frames that are covered end in the segment's file.
     pub end: ByteOffset,
     /// Recorded time of the last frame that is covered.

@@ -202,6 +202,7 @@ impl Sections {
             salt: identity.salt,
             base: covers.base,
             events: covers.events,
+            ids: covers.ids,
             end: covers.end,
             last_time: covers.last_time,
         });

@@ -37,6 +37,7 @@ fn bytes_an_event(families: &[u64]) -> f64 {
     let covers = Covers {
         base: Position(0),
         events: active.end(),
+        ids: 0,
         end: ByteOffset(offset),
         last_time: Timestamp(0),
     };

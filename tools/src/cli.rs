@@ -241,8 +241,9 @@ pub(crate) struct AppendArgs {
 /// Read the whole store and check every checksum.
 ///
 /// Names file, offset, length and positions of whatever is damaged, and exits with 1 then. What a
-/// killed writer left unfinished is no damage: it is noted, and dropped at the next opening. Nothing is
-/// changed, and a writer may go on beside it.
+/// killed writer left unfinished is no damage: it is noted, and dropped at the next opening. Nor are files
+/// that are none of the store's: they are named, and left alone. Nothing is changed, and a writer may go on
+/// beside it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu --store flights.quipu verify\n  \
     quipu --store flights.quipu verify --json")]
@@ -251,9 +252,12 @@ pub(crate) struct VerifyArgs {}
 /// Make all index files anew from the log.
 ///
 /// Nobody has to: an index that is missing or damaged is made anew when it is needed. The store must not
-/// be open for writing. Where the log itself has lost events, the command ends at the first segment with
-/// such a loss and leaves its index as it is, because it may know more than the log; the exit code is 1
-/// then.
+/// be open for writing. An index that finds events by their ids does so afterwards too.
+///
+/// Where the log itself has lost events, index files may know more than the log. Then the index of each
+/// segment with such a loss is left as it is, and so are the runs, which sum up many segments; the other
+/// indexes are made, but for those behind a damaged segment that has no sound index. What is damaged is
+/// named, and the exit code is 1.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu --store flights.quipu rebuild-index\n  \
     quipu --store flights.quipu rebuild-index --json")]

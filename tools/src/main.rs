@@ -21,6 +21,7 @@ mod rebuild;
 mod salvage;
 mod shell;
 mod stat;
+mod strangers;
 mod streams;
 mod tail;
 mod time;

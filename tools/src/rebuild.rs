@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output, plural};
 
-/// Makes the index files; exit code 1 if the log is damaged.
+/// Makes the index files; exit code 1 if the log is damaged: then those are left that may know more than it.
 pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let bar = output.progress(Some(0));
     let started = Instant::now();
@@ -19,6 +19,9 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let report = report?;
     let seconds = started.elapsed().as_secs_f64();
+    for damage in &report.damage {
+        output.failure(&Failure::from(damage.clone()));
+    }
     output.line(format_args!(
         "{}: the index of {}, {} in {}, in {seconds:.2} s",
         output.paint(Look::Green, "made anew"),
@@ -30,7 +33,18 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
         "segments": report.segments,
         "keys": report.keys,
         "bytes": report.bytes,
+        "damaged_segments": report.damage.len(),
+        "left_segments": report.left_segments,
         "seconds": seconds,
     }));
-    Ok(Exit::Done)
+    if report.damage.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let damaged = report.damage.len() as u64;
+    output.remark(format_args!(
+        "left as they are: the index of {} with lost events, of {} behind, and all runs",
+        plural(damaged, "segment"),
+        plural(report.left_segments, "segment"),
+    ));
+    Ok(Exit::Found)
 }

@@ -12,6 +12,7 @@ use crate::damages::{self, Damages};
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output, plural};
 use crate::print::printable;
+use crate::strangers;
 use crate::time;
 
 /// What is said of a store.
@@ -20,6 +21,8 @@ struct Stat {
     streams: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// Names of files that are none of the store's.
+    strangers: Vec<String>,
 }
 
 /// Looks at the store; exit code 1 if some of what is read is damaged.
@@ -37,7 +40,10 @@ pub(crate) fn run(path: &Path, args: &StatArgs, output: &Output) -> Result<Exit,
     let mut damages = Damages::silent();
     let first = recorded(store.all().events()?, &mut damages)?;
     let last = recorded(store.all().backward().events()?, &mut damages)?;
-    let stat = Stat { layout, streams: count_streams(&store, &mut damages)?, first, last };
+    let mut strangers = store.opening().strangers.clone();
+    strangers.sort_unstable();
+    let streams = count_streams(&store, &mut damages)?;
+    let stat = Stat { layout, streams, first, last, strangers };
     print(path, &stat, output);
     output.object(&stat.to_json());
     if damages.any() || layout.records.is_some_and(|records| records.unreadable > 0) {
@@ -69,7 +75,7 @@ fn count_streams(store: &Store, damages: &mut Damages<'_>) -> Result<u64, Failur
 }
 
 fn print(path: &Path, stat: &Stat, output: &Output) {
-    let Stat { layout, streams, first, last } = stat;
+    let Stat { layout, streams, first, last, strangers } = stat;
     let events = layout.next_position.0;
     output.line(output.paint(Look::Bold, printable(&path.to_string_lossy())));
     let row = |name: &str, text: String| output.line(format_args!("  {name:<12}{text}"));
@@ -85,6 +91,7 @@ fn print(path: &Path, stat: &Stat, output: &Output) {
     for line in parts::table(layout, output) {
         output.line(line);
     }
+    strangers::print(strangers, output);
 }
 
 fn standing(standing: Standing) -> &'static str {
@@ -113,6 +120,7 @@ impl Stat {
             "bytes": layout.files.total(),
             "parts": parts::to_json(layout),
             "bytes_per_event": parts::each_to_json(layout),
+            "strangers": self.strangers,
         })
     }
 }

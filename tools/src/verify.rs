@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output, count, per_second, plural};
+use crate::strangers;
 
 /// Verifies the store; exit code 1 if it is damaged.
 pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
@@ -33,6 +34,7 @@ fn print(report: &VerifyReport, seconds: f64, output: &Output) {
         };
         output.line(format_args!("{label}: {}", describe(finding)));
     }
+    strangers::print(&report.strangers, output);
     let damages =
         report.findings.iter().filter(|finding| finding.severity == Severity::Damage).count();
     let verdict = match damages {
@@ -98,6 +100,7 @@ fn to_json(report: &VerifyReport, seconds: f64) -> Value {
         "next_position": report.next_position.0,
         "closed_cleanly": report.closed_cleanly,
         "seconds": seconds,
+        "strangers": report.strangers,
         "findings": findings,
     })
 }

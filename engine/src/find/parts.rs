@@ -6,7 +6,7 @@ use quipu_index::{IndexError, Part};
 
 use crate::Result;
 use crate::index_files::{mend, open_sealed};
-use crate::reindex::rebuild;
+use crate::reindex::{Ids, rebuild};
 use crate::segments::View;
 
 /// The parts of a segment's index, in the order of their events: opened, or made from the log.
@@ -19,7 +19,10 @@ pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
     let part = match open_sealed(view, index) {
         Some(sealed) => Part::File(Arc::new(sealed)),
         None if index < view.table.loose => return mend(view, index, &"there is none"),
-        None => Part::Memory(Arc::new(rebuild(view, index, u32::MAX)?.active)),
+        None => {
+            let ids = Ids::wanted(&view.store.shelf, None);
+            Part::Memory(Arc::new(rebuild(view, index, u32::MAX, ids)?.active))
+        }
     };
     let parts: Arc<[Part]> = Arc::from([part]);
     let parts = segment.replace_parts(None, parts);

@@ -122,7 +122,7 @@ fn seal(store: &Store, loose: usize, remade: impl Fn(usize) -> bool) -> View {
             let before = layers.find(key)?.map_or(0, |head| head.count);
             Ok(Lineage { before, prev, jump, depth })
         };
-        let covers = Covers { base, events, end, last_time };
+        let covers = Covers { base, events, ids: 0, end, last_time };
         let bytes = write_segment(&identity, &covers, &found, &mut lineage).unwrap();
         let sealed = Arc::new(Sealed::open(Box::new(Bytes(bytes)), &identity).unwrap());
         if !remade(index) {

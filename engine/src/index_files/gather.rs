@@ -8,6 +8,7 @@ use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use super::mend::{make, open_sealed};
 use super::{IndexNames, mend, open_run, write};
+use crate::create::remove_if_there;
 use crate::keys::lost;
 use crate::recovery::Part;
 use crate::segments::{Heads, Segment, Segments, Shelf, Table, View};
@@ -114,7 +115,7 @@ pub(crate) fn covers(part: &Part) -> Option<Covers> {
     let seal = &part.sealed()?.seal;
     let events = seal.next_position.0.saturating_sub(seal.first_position.0);
     let events = u32::try_from(events).unwrap_or(u32::MAX);
-    Some(Covers { base: part.base, events, end: part.end, last_time: seal.last_time })
+    Some(Covers { base: part.base, events, ids: 0, end: part.end, last_time: seal.last_time })
 }
 
 /// The index of a segment made anew and written, told the heads of all segments before.
@@ -192,7 +193,7 @@ pub(crate) fn sweep(segments: &Arc<Segments>, names: &IndexNames) {
     });
     let paths = gone.map(|&id| shelf.directory.index(id));
     for path in paths.chain(unused.map(|run| shelf.directory.run(run))) {
-        if let Err(error) = shelf.disk.remove(&path) {
+        if let Err(error) = remove_if_there(&*shelf.disk, &path) {
             tracing::warn!(%error, file = %path.display(), "an index file that nobody uses stays");
         }
     }

@@ -8,15 +8,15 @@ use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
-use quipu_format::{Position, Timestamp};
+use quipu_format::{Position, SegmentId, Timestamp};
 use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, Way, write_segment};
 
 use super::gather::stack;
-use super::{Ancestors, IndexNames, Trouble, held_index, open_index};
+use super::{Ancestors, IndexNames, Trouble, held_index, open_index, write};
 use crate::directory::{Directory, Role};
 use crate::keys;
-use crate::reindex::rebuild;
-use crate::segments::{Heads, Segment, View};
+use crate::reindex::{Ids, rebuild};
+use crate::segments::{Heads, Segment, Segments, View};
 use crate::{Error, ErrorKind, Result, find};
 
 /// How many files are replaced for one question. More than there can be of them stand in nobody's way again.
@@ -119,7 +119,8 @@ fn decides(view: &View, index: usize) -> bool {
     index >= view.table.loose || layers.newest_first().iter().any(own)
 }
 
-/// Makes the index of a segment, or of as much of it as `covers` says.
+/// Makes the index of a segment, or of as much of it as `covers` says; with ids where that is asked of the store,
+/// or `covers` says that there were some.
 pub(crate) fn make(
     view: &View,
     index: usize,
@@ -127,7 +128,8 @@ pub(crate) fn make(
     heads: Arc<Heads>,
 ) -> Result<Made> {
     let segment = &view.table.segments[index];
-    let rebuilt = rebuild(view, index, covers.map_or(u32::MAX, |covers| covers.events))?;
+    let ids = Ids::wanted(&view.store.shelf, covers.as_ref());
+    let rebuilt = rebuild(view, index, covers.map_or(u32::MAX, |covers| covers.events), ids)?;
     let events = rebuilt.active.end();
     let expected = covers.map(|covers| u64::from(covers.events));
     if expected.or_else(|| events_expected(view, index)).is_some_and(|all| all != u64::from(events))
@@ -139,10 +141,12 @@ pub(crate) fn make(
     let whole = || Covers {
         base: segment.base,
         events,
+        ids: 0,
         end: segment.finished().unwrap_or_default(),
         last_time: Timestamp(0),
     };
-    let covers = Covers { events, ..covers.unwrap_or_else(whole) };
+    let ids = if ids == Ids::Indexed { events } else { 0 };
+    let covers = Covers { events, ids, ..covers.unwrap_or_else(whole) };
     let identity = view.store.shelf.identity(segment.id, segment.salt);
     let ancestors = Ancestors::new(view, heads);
     let parts = [Part::Memory(Arc::new(rebuilt.active))];
@@ -151,8 +155,29 @@ pub(crate) fn make(
     Ok(Made { bytes: Arc::from(bytes?), lost: rebuilt.lost })
 }
 
+/// Writes the index of a sealed segment, made from the log, and uses the file from now on.
+pub(crate) fn write_again(store: &Arc<Segments>, id: SegmentId, bytes: &[u8]) -> Result<()> {
+    let (shelf, view) = (&store.shelf, store.view());
+    write(shelf, &shelf.directory.index(id), bytes)?;
+    let table = &view.table;
+    let Ok(index) = table.segments.binary_search_by_key(&id, |segment| segment.id) else {
+        return Ok(());
+    };
+    let segment = &table.segments[index];
+    let identity = shelf.identity(id, segment.salt);
+    let opened = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
+    let Some(sealed) = opened.map(Arc::new) else { return Ok(()) };
+    for layer in table.heads.layers().newest_first() {
+        if matches!(layer, Layer::Index(_)) && *layer.segments().start() == id {
+            table.heads.replace(layer, &[Layer::Index(Arc::clone(&sealed))]);
+        }
+    }
+    segment.set_parts([Part::File(sealed)]);
+    Ok(())
+}
+
 /// The heads of all segments before this one.
-fn heads_before(view: &View, index: usize) -> Result<Arc<Heads>> {
+pub(super) fn heads_before(view: &View, index: usize) -> Result<Arc<Heads>> {
     let table = &view.table;
     if index == table.loose {
         return Ok(Arc::clone(&table.heads));

@@ -10,6 +10,7 @@
 
 mod file;
 mod gather;
+mod ids;
 mod lineage;
 mod lost;
 mod mend;
@@ -20,8 +21,9 @@ mod upkeep;
 
 pub(crate) use file::{held_index, load_index, open_index, open_run, try_run, write};
 pub(crate) use gather::{Missing, covers, gather, segment, sweep};
+pub(crate) use ids::complete_ids;
 pub(crate) use lineage::{Ancestors, Trouble};
-pub(crate) use mend::{covered, make, mend, open_sealed};
+pub(crate) use mend::{covered, make, mend, open_sealed, write_again};
 pub(crate) use names::IndexNames;
 pub(crate) use runs::Merge;
 pub(crate) use upkeep::{Task, Upkeep};

@@ -32,6 +32,8 @@ struct State {
     resting: bool,
     /// Events are lost whose keys no index knows: no stream's head can be trusted.
     lost: Option<Error>,
+    /// Segments with events whose ids nobody knows, each with the damage.
+    ids_lost: BTreeMap<SegmentId, Error>,
 }
 
 /// Something to be done.
@@ -91,6 +93,19 @@ impl Upkeep {
     /// The damage because of which they are not.
     pub(crate) fn heads_are_known(&self) -> Result<()> {
         self.state.lock().lost.clone().map_or(Ok(()), Err)
+    }
+
+    /// Events of a segment are lost, and with them their ids, which its index does not hold.
+    pub(crate) fn note_ids_lost(&self, segment: SegmentId, error: Error) {
+        self.state.lock().ids_lost.insert(segment, error);
+    }
+
+    /// Whether the index of a segment holds the ids of all events that it calls its own.
+    ///
+    /// # Errors
+    /// The damage because of which it does not.
+    pub(crate) fn ids_are_known(&self, segment: SegmentId) -> Result<()> {
+        self.state.lock().ids_lost.get(&segment).cloned().map_or(Ok(()), Err)
     }
 
     /// Events whose keys no index knows any more.

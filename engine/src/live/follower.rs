@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::directory::Directory;
 use crate::follow::Ending;
 use crate::read::Walk;
-use crate::reindex::replay;
+use crate::reindex::{Ids, replay};
 use crate::segments::{Segments, View};
 use crate::{Error, ErrorKind, Options, Result, Verify};
 
@@ -202,7 +202,8 @@ impl State {
             let Some(posted) = self.posted.get_mut(&segment.id) else { continue };
             let end = segment.end(view.visible);
             if let (true, Some(active)) = (*posted < end, segment.active()) {
-                if let Some(damage) = replay(view, index, *posted, u32::MAX, &active)? {
+                let ids = Ids::wanted(&view.store.shelf, None);
+                if let Some(damage) = replay(view, index, *posted, u32::MAX, &active, ids)? {
                     tracing::warn!(%damage, "the index of the active segment does not know all events");
                 }
                 *posted = end;

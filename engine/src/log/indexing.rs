@@ -10,7 +10,7 @@ use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
 use super::{Log, count};
 use crate::create::remove_if_there;
 use crate::index_files::{
-    Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write,
+    Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write, write_again,
 };
 use crate::segments::View;
 use crate::{Error, ErrorKind, Result, find};
@@ -153,7 +153,16 @@ impl Log {
     fn carry_task(&self, task: &Task) -> Result<()> {
         let shelf = &self.segments.shelf;
         match task {
-            Task::Write(segment, bytes) => self.write_again(*segment, bytes),
+            Task::Write(segment, bytes) => {
+                write_again(&self.segments, *segment, bytes)?;
+                count(&self.counters.indexes_remade, 1);
+                tracing::info!(
+                    segment = segment.0,
+                    bytes = bytes.len(),
+                    "wrote the index of a segment anew"
+                );
+                Ok(())
+            }
             Task::Remove(run) => {
                 // What could not be used before may have been written anew since.
                 let path = shelf.directory.run(run);
@@ -167,34 +176,22 @@ impl Log {
             }
         }
     }
-
-    /// Writes an index that was made from the log, and uses the file from now on.
-    fn write_again(&self, id: SegmentId, bytes: &[u8]) -> Result<()> {
-        let (shelf, view) = (&self.segments.shelf, self.segments.view());
-        write(shelf, &shelf.directory.index(id), bytes)?;
-        let table = &view.table;
-        let Ok(index) = table.segments.binary_search_by_key(&id, |segment| segment.id) else {
-            return Ok(());
-        };
-        let segment = &table.segments[index];
-        let identity = shelf.identity(id, segment.salt);
-        let opened = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
-        let Some(sealed) = opened.map(Arc::new) else { return Ok(()) };
-        for layer in table.heads.layers().newest_first() {
-            if matches!(layer, Layer::Index(_)) && *layer.segments().start() == id {
-                table.heads.replace(layer, &[Layer::Index(Arc::clone(&sealed))]);
-            }
-        }
-        segment.set_parts([Part::File(sealed)]);
-        count(&self.counters.indexes_remade, 1);
-        tracing::info!(segment = id.0, bytes = bytes.len(), "wrote the index of a segment anew");
-        Ok(())
-    }
 }
 
 /// The ordinal behind the last one of a segment.
 fn end(parts: &[Part]) -> u32 {
     parts.last().map_or(0, |part| part.ordinals().end)
+}
+
+/// How many events from the first on are found by their ids. Those in memory are if the store is asked to; those
+/// in a file as it says.
+fn ids_held(view: &View, parts: &[Part], events: u32) -> u32 {
+    let (filed, held) = match parts.first() {
+        Some(Part::File(file)) => (file.covers().events, file.covers().ids),
+        _ => (0, 0),
+    };
+    let goes_on = view.store.shelf.id_segments > 0 && held == filed;
+    if goes_on { events } else { held }
 }
 
 fn index_bytes(
@@ -206,7 +203,8 @@ fn index_bytes(
 ) -> std::result::Result<Vec<u8>, Trouble> {
     let segment = &view.table.segments[index];
     let (base, events) = (segment.base, end(parts));
-    let covers = Covers { base, events, end: covered, last_time };
+    let ids = ids_held(view, parts, events);
+    let covers = Covers { base, events, ids, end: covered, last_time };
     let identity = view.store.shelf.identity(segment.id, segment.salt);
     let ancestors = Ancestors::new(view, Arc::clone(&view.table.heads));
     write_segment(&identity, &covers, parts, &mut |key| ancestors.of(key))

@@ -9,8 +9,10 @@ use quipu_index::Kind;
 use super::{Admitted, Log};
 use crate::draft::{Draft, DraftStream};
 use crate::find;
+use crate::keys::lost;
 use crate::pipeline::{Guard, Sighting};
 use crate::read::{Events, Selected, Selection};
+use crate::segments::View;
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ExpectedVersion, Result};
 
@@ -107,6 +109,9 @@ impl Log {
 
     /// Looks for the commit's ids in the last segments. What is found is a retry, or an overlap; if nothing
     /// is, the guard has been looked at up to what is visible.
+    ///
+    /// # Errors
+    /// Damage, where the ids of events are lost: any of them may be one of the commit's.
     pub(super) fn known_ids(
         &self,
         draft: &Draft<'_>,
@@ -133,11 +138,28 @@ impl Log {
                     }
                 }
             }
+            self.ids_are_known(&view, index)?;
         }
         guard.seen = match guard.fail_if {
             Some(_) => guard.seen.min(view.visible_position),
             None => guard.seen.max(view.visible_position),
         };
         Ok(None)
+    }
+
+    /// Whether the index of a segment knows the ids of all its events.
+    ///
+    /// # Errors
+    /// The damage because of which it does not.
+    fn ids_are_known(&self, view: &View, index: usize) -> Result<()> {
+        let segment = &view.table.segments[index];
+        self.segments.upkeep.ids_are_known(segment.id)?;
+        let key = lost(&self.segments.shelf.keys);
+        let lost = find::ask(view, index, |parts| {
+            parts.iter().find_map(|part| part.find(key).transpose()).transpose()
+        })?;
+        let Some(held) = lost else { return Ok(()) };
+        // Reading it says what is wrong.
+        self.at(segment.base.plus(u64::from(held.last)), 1).map(drop)
     }
 }

@@ -18,8 +18,8 @@ pub(crate) struct Shelf {
     pub(crate) store: StoreId,
     pub(crate) keys: Keys,
     pub(crate) mode: ReadMode,
-    /// Whether events are found by their ids.
-    pub(crate) index_ids: bool,
+    /// How many of the last segments must find their events by id.
+    pub(crate) id_segments: u32,
 }
 
 impl Shelf {
@@ -38,7 +38,7 @@ impl Shelf {
             store,
             keys: Keys::new(secret),
             mode: options.read_mode,
-            index_ids: options.id_segments > 0,
+            id_segments: options.id_segments,
         }
     }
 

@@ -126,14 +126,17 @@ impl Content {
             }
         }
         for (key, ordinals) in &self.ids {
-            // Ids are indexed only while that is asked for.
+            // Ids are indexed only while that is asked for: those that must be there are the first ones.
+            let mut found = Vec::new();
             if let Some(held) = part.find(*key)? {
                 entries += 1;
-                let mut found = Vec::new();
                 part.batch(&held, 0, Way::Forward, &mut found)?;
                 if found.iter().any(|ordinal| !ordinals.contains(ordinal)) {
                     return Ok(Some("an event with another id"));
                 }
+            }
+            if ordinals.iter().any(|ordinal| *ordinal < covers.ids && !found.contains(ordinal)) {
+                return Ok(Some("it lacks the id of an event"));
             }
         }
         if entries != file.entries() {

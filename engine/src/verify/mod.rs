@@ -67,6 +67,9 @@ pub struct VerifyReport {
     pub next_position: Position,
     /// Whether the store was closed properly.
     pub closed_cleanly: bool,
+    /// Names of files in the store's directory that are none of its own, at most ten thousand. They are left alone,
+    /// and no damage.
+    pub strangers: Vec<String>,
     /// What is not as it should be, up to ten thousand findings.
     pub findings: Vec<Finding>,
     /// Findings beyond those.
@@ -258,6 +261,10 @@ impl Verifier<'_> {
         self.report.streams = self.heads.len() as u64;
         self.report.next_position = survey.next_position.max(self.next_position);
         self.report.closed_cleanly = survey.closed().is_some();
+        let mut strangers = survey.strangers.clone();
+        strangers.sort_unstable();
+        strangers.truncate(FINDINGS_MAX);
+        self.report.strangers = strangers;
         self.report
     }
 }

@@ -104,8 +104,8 @@ fn an_index_that_knows_more_than_the_log_is_not_made_anew() {
     let disk = damaged();
     let index = disk.contents(&file("0000000005.idx")).unwrap();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let error = rebuild_index_on(&shared, Path::new(PATH), &options(), &mut |_| {}).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Damaged);
+    let report = rebuild_index_on(&shared, Path::new(PATH), &options(), &mut |_| {}).unwrap();
+    assert_eq!(report.damage[0].kind(), ErrorKind::Damaged);
     assert_eq!(disk.contents(&file("0000000005.idx")).unwrap(), index);
     let store = open(&disk).unwrap();
     assert_eq!(served(&store), (199, 1));

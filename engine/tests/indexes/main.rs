@@ -8,6 +8,7 @@ mod forging;
 mod lost;
 mod mending;
 mod opening;
+mod rebuilding;
 mod rolling;
 mod room;
 mod store;

@@ -47,7 +47,7 @@ struct RawAbout {
     salt: U64,
     base: U64,
     events: U32,
-    reserved: U32,
+    ids: U32,
     end: U32,
     entries: U32,
     last_time: U64,
@@ -91,6 +91,8 @@ pub struct Covered {
     pub base: Position,
     /// The number of ordinals, those included whose events compaction took out.
     pub events: u32,
+    /// So many of them, from ordinal 0 on, are found by their ids too; not more than there are.
+    pub ids: u32,
     /// Where the frames covered end; a multiple of 16.
     pub end: ByteOffset,
     /// The recorded time of the last of them.
@@ -175,6 +177,7 @@ impl IndexHeader {
                 raw.salt = covered.salt.0.into();
                 raw.base = covered.base.0.into();
                 raw.events = covered.events.into();
+                raw.ids = covered.ids.into();
                 raw.end = covered.end.units().into();
                 raw.last_time = covered.last_time.0.cast_unsigned().into();
             }
@@ -292,11 +295,15 @@ impl Contents {
         }
         let last_time = i64::try_from(raw.last_time.get())
             .map_err(|_| FormatError::Invalid("time before 1970"))?;
+        if raw.ids.get() > raw.events.get() {
+            return Err(FormatError::Invalid("ids of more events than are covered"));
+        }
         Ok(Contents::Segment(Covered {
             segment: SegmentId(first),
             salt: Salt(raw.salt.get()),
             base: Position(raw.base.get()),
             events: raw.events.get(),
+            ids: raw.ids.get(),
             end: ByteOffset::from_units(raw.end.get()),
             last_time: Timestamp(last_time),
         }))

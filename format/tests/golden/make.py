@@ -311,7 +311,7 @@ def index_segment():
     keys = [key(one[0]) for one in held]
     descriptor, prints = fuse(keys, 8)
     about = struct.pack(
-        "<QQIIIIQ", SALT, 1000, events, 0, 0x8000, len(held), 1700000600000000
+        "<QQIIIIQ", SALT, 1000, events, 2000, 0x8000, len(held), 1700000600000000
     )
     streams = [f"order-{number}" for number in range(14)] + ["a", "größe-L", "größe-M", "x" * 512]
     places = [262 + 5 * n + n % 3 for n in range(events)]

@@ -34,6 +34,7 @@ pub(crate) fn covered() -> Covered {
         salt: SALT,
         base: Position(1000),
         events: EVENTS,
+        ids: 2000,
         end: ByteOffset::from_units(0x8000),
         last_time: Timestamp(1_700_000_600_000_000),
     }

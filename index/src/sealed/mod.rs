@@ -43,6 +43,7 @@ impl Sealed {
         let covers = Covers {
             base: covered.base,
             events: covered.events,
+            ids: covered.ids,
             end: covered.end,
             last_time: covered.last_time,
         };

@@ -103,6 +103,7 @@ pub(crate) fn covers(events: &[Event]) -> Covers {
     Covers {
         base: Position(1_000_000),
         events: events.len() as u32,
+        ids: events.len() as u32 / 2,
         end: ByteOffset(events.last().map_or(4096, |event| event.offset.0 + 160)),
         last_time: Timestamp(1_700_000_000_000_000),
     }

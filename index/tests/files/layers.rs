@@ -38,6 +38,7 @@ fn seal(number: u32, segment: &Segment, base: u64, heads: &mut BTreeMap<Key, Hea
     let covers = Covers {
         base: Position(base),
         events: keys.len() as u32,
+        ids: keys.len() as u32,
         end: ByteOffset(8192),
         last_time: Timestamp(1),
     };

@@ -153,7 +153,7 @@ fn feed(
         if parsed.is_empty() {
             return Ok(bytes_read);
         }
-        let mut commit = store.commit();
+        let mut commit = store.commit().reserve(parsed.len(), bytes as usize);
         for (id, parsed) in &parsed {
             streams.add(parsed.stream());
             commit = commit.append(parsed.stream(), ExpectedVersion::Any, [parsed.event().id(*id)]);

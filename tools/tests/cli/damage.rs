@@ -141,6 +141,10 @@ fn an_index_is_not_made_from_a_log_that_has_lost_events() {
     let (bench, _) = damaged();
     let said = bench.run(&["rebuild-index", "--json"]);
     assert_eq!((said.code, said.error()["error"].as_str()), (Some(1), Some("damaged")));
+    let report = said.objects().remove(0);
+    assert_eq!((&report["damaged_segments"], &report["segments"]), (&1.into(), &0.into()));
+    let text = bench.run(&["rebuild-index"]);
+    assert!(text.stderr.contains("left as they are"), "{text:?}");
 }
 
 /// What becomes of the index files.

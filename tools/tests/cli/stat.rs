@@ -106,3 +106,23 @@ fn damage_is_counted_and_exits_with_1() {
     assert_eq!(sum(&report), bytes_of(&bench));
     assert_eq!(bench.run(&["stat", "--quick"]).code, Some(0), "the log is not looked into");
 }
+
+#[test]
+fn files_that_are_none_of_the_stores_are_named_and_no_damage() {
+    let bench = filled();
+    let none = |value: &Value| value["strangers"].as_array().unwrap().is_empty();
+    for command in ["stat", "verify"] {
+        assert!(none(&bench.ok(&[command, "--json"]).objects()[0]), "{command}");
+    }
+    for name in ["0000000099.seg", "stray.txt"] {
+        fs::write(bench.store().join(name), b"whatever").unwrap();
+    }
+    for command in ["stat", "verify"] {
+        let report = bench.ok(&[command, "--json"]).objects().remove(0);
+        assert_eq!(report["strangers"], serde_json::json!(["0000000099.seg", "stray.txt"]));
+        let text = bench.ok(&[command]).stdout;
+        assert!(text.contains("0000000099.seg is none of the store's files"), "{text}");
+        assert!(text.contains("stray.txt is none of the store's files"), "{text}");
+    }
+    assert!(bench.ok(&["verify"]).stdout.contains("sound: 400 events"), "it is no damage");
+}
