@@ -36,6 +36,10 @@ enum About {
     /// An event that stands in the way of a condition or a retry.
     Event(Position),
     Bytes(Damage),
+    /// What a newer version wrote, told as damage is.
+    Newer(Damage),
+    /// An index file, and not the log.
+    Index,
 }
 
 /// The kinds of failure, each with what the caller does next.
@@ -215,17 +219,49 @@ impl Error {
 
     /// An error in the bytes at `offset` of `file`.
     pub(crate) fn format(file: &Path, offset: ByteOffset, error: &FormatError) -> Error {
-        if let FormatError::Unsupported { .. } = error {
-            let detail = format!("{} at offset {offset}: {error}", file.display());
-            return Error::new(ErrorKind::Unsupported, detail);
-        }
-        Error::damaged(Damage {
+        let place = Damage {
             file: file.to_owned(),
             offset,
             bytes: 0,
             positions: Position(0)..Position(0),
             what: error.to_string(),
-        })
+        };
+        if let FormatError::Unsupported { .. } = error {
+            let detail = format!("{} at offset {offset}: {error}", file.display());
+            return Error::build(ErrorKind::Unsupported, detail, None, About::Newer(place));
+        }
+        Error::damaged(place)
+    }
+
+    /// An index that cannot be used, and cannot be made anew either; `place` is the file, if it is known.
+    pub(crate) fn index(place: Option<&Path>, error: IndexError) -> Error {
+        let place = place.map_or_else(|| "an index".to_owned(), |path| path.display().to_string());
+        let (kind, cause) = match error {
+            IndexError::Io(cause) => {
+                return Error::because(ErrorKind::Io, format!("reading {place}"), cause);
+            }
+            IndexError::Unsupported(_) => (ErrorKind::Unsupported, error),
+            _ => (ErrorKind::Damaged, error),
+        };
+        Error::build(kind, format!("{place}: {cause}"), None, About::Index)
+    }
+
+    /// Where the bytes stand that only a newer version can read, if this is about such.
+    pub(crate) fn newer(&self) -> Option<&Damage> {
+        match &self.inner.about {
+            About::Newer(place) => Some(place),
+            _ => None,
+        }
+    }
+
+    /// Whether this is about what an index holds. The log is not concerned, and no event is the reason.
+    pub(crate) fn is_of_index(&self) -> bool {
+        matches!(self.inner.about, About::Index)
+    }
+
+    /// Whether events cannot be served because of what stands in the log, however often they are asked for.
+    pub(crate) fn is_of_events(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && !self.is_of_index()
     }
 
     pub(crate) fn closed() -> Error {
@@ -266,7 +302,12 @@ impl Error {
     /// What to do next, in a sentence for people.
     #[must_use]
     pub fn advice(&self) -> &'static str {
-        self.kind().advice()
+        match (self.is_of_index(), self.kind()) {
+            (true, ErrorKind::Damaged) => {
+                "run `quipu rebuild-index`, which makes the indexes anew from the log; no event is concerned"
+            }
+            (_, kind) => kind.advice(),
+        }
     }
 
     /// What was expected of a stream and what is there, if this is a conflict about a stream.
@@ -300,7 +341,7 @@ impl Error {
 impl From<IndexError> for Error {
     /// An index that cannot be used, and cannot be made anew either.
     fn from(error: IndexError) -> Error {
-        Error::new(ErrorKind::Io, format!("reading the index: {error}"))
+        Error::index(None, error)
     }
 }
 
@@ -323,5 +364,31 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_fails_is_called_what_it_is() {
+        let newer = FormatError::Unsupported { what: "incompatible feature", value: 1 };
+        let cases = [
+            (IndexError::Damaged { at: 7, what: "a rule" }, ErrorKind::Damaged),
+            (IndexError::Unsupported(newer), ErrorKind::Unsupported),
+            (IndexError::Io(io::ErrorKind::NotFound.into()), ErrorKind::Io),
+        ];
+        for (error, kind) in cases {
+            let error = Error::index(Some(Path::new("s/1.idx")), error);
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains("s/1.idx"), "{error}");
+            let is_io = kind == ErrorKind::Io;
+            assert_eq!(std::error::Error::source(&error).is_some(), is_io, "{error}");
+            // No event is the reason, so nobody steps over one because of it.
+            assert!(error.is_of_index() != is_io && !error.is_of_events(), "{error}");
+            assert!(error.damage().is_none(), "{error}");
+            assert_eq!(error.advice().contains("rebuild-index"), kind == ErrorKind::Damaged);
+        }
     }
 }

@@ -57,6 +57,7 @@ mod expected;
 mod find;
 mod follow;
 mod frames;
+mod header;
 mod ids;
 mod index_files;
 mod keys;

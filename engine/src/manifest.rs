@@ -4,25 +4,24 @@
 //! does not sum up and nothing valid after it: it never counted. One that does not sum up *before* a
 //! valid one is damage.
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
+use quipu_disk::{Access, Disk, File, write_all_at};
 use quipu_format::checksum::Place;
-use quipu_format::features::Use;
 use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
-use quipu_format::{
-    ByteOffset, Epoch, FormatError, Lsn, Position, Salt, Seal, SegmentId, StoreId, UNIT_BYTES,
-    align_up,
-};
+use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, Seal, SegmentId, StoreId, align_up};
 
 use crate::ballast::sparing;
 use crate::create::{create_complete, sync_parent};
 use crate::directory::Directory;
 use crate::{Error, ErrorKind, Result};
+
+pub(crate) use load::{Loaded, load, refuse_foreign};
 
 /// Smallest size of a manifest's file: room for some 250 segments, which is 40 GB. All of it is
 /// read by each opening, so that this costs the same for all stores but the largest.
@@ -31,8 +30,6 @@ const MANIFEST_BYTES_MIN: u64 = 64 << 10;
 const SECTOR_BYTES: u64 = 512;
 /// Bytes of most edits, at most.
 const EDIT_BYTES_USUAL: usize = 256;
-/// Largest size of a manifest's file: room for the edits of some millions of segments.
-const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
 /// A segment as the manifest lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,105 +104,6 @@ impl Listing {
         edits.extend(self.opened.map(|epoch| Edit::Opened { epoch }));
         edits.extend(self.closed.map(|(end, next_position)| Edit::Closed { end, next_position }));
         edits
-    }
-}
-
-/// A manifest as read.
-pub(crate) struct Loaded {
-    pub(crate) header: ManifestHeader,
-    pub(crate) permit: Use,
-    pub(crate) listing: Listing,
-    /// Where the next edit goes, and its number.
-    pub(crate) end: ByteOffset,
-    next_number: u64,
-    /// Size of the file.
-    size: u64,
-    /// The last edits, from the beginning of a sector on.
-    last: Vec<u8>,
-    /// First unit after the last edit that is not zero, if any: an edit that was never finished, or
-    /// damage.
-    pub(crate) rest: Option<ByteOffset>,
-    /// An edit that does not sum up although a valid one follows.
-    pub(crate) damage: Option<ByteOffset>,
-}
-
-/// Reads the manifest. `None` where there is none.
-pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Loaded>> {
-    let path = directory.manifest();
-    let file = match disk.open(&path, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("opening", &path, error)),
-    };
-    let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
-    if size > MANIFEST_BYTES_MAX {
-        return Err(Error::format(&path, ByteOffset(0), &FormatError::Invalid("manifest size")));
-    }
-    let mut bytes = vec![0; size as usize];
-    read_exact_at(&*file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
-    let header = ManifestHeader::decode(&bytes)
-        .map_err(|error| Error::format(&path, ByteOffset(0), &error))?;
-    let permit =
-        header.features.permit().map_err(|error| Error::format(&path, ByteOffset(0), &error))?;
-    let mut loaded = Loaded {
-        header,
-        permit,
-        listing: Listing::default(),
-        end: FIRST_EDIT,
-        next_number: 1,
-        size,
-        last: Vec::new(),
-        rest: None,
-        damage: None,
-    };
-    loaded.read_edits(&bytes).map_err(|error| Error::format(&path, loaded.end, &error))?;
-    Ok(Some(loaded))
-}
-
-impl Loaded {
-    fn read_edits(&mut self, bytes: &[u8]) -> std::result::Result<(), FormatError> {
-        let mut last = self.end;
-        while let Some((edit, after)) =
-            self.edit_at(bytes, self.end, self.next_number..=self.next_number)?
-        {
-            self.listing.apply(&edit);
-            self.next_number += 1;
-            (last, self.end) = (self.end, after);
-        }
-        let last = last.0 / SECTOR_BYTES * SECTOR_BYTES;
-        self.last = bytes[last as usize..self.end.0 as usize].to_vec();
-        let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
-        let Some(first) = rest.iter().position(|&byte| byte != 0) else { return Ok(()) };
-        self.rest = Some(ByteOffset(self.end.0 + first as u64 / UNIT_BYTES * UNIT_BYTES));
-        let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
-        while at.0 < bytes.len() as u64 {
-            // What follows damage is still taken: reading may go on with what is left.
-            if let Some((edit, after)) = self.edit_at(bytes, at, self.next_number + 1..)? {
-                self.damage.get_or_insert(self.end);
-                self.listing.apply(&edit);
-                at = after;
-            } else {
-                at.0 += UNIT_BYTES;
-            }
-        }
-        Ok(())
-    }
-
-    /// The valid edit at `at` with a number in this range, and where the next one would stand.
-    fn edit_at(
-        &self,
-        bytes: &[u8],
-        at: ByteOffset,
-        numbers: impl RangeBounds<u64>,
-    ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
-        let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
-        match Edit::decode(rest, Place::new(self.header.salt, at)) {
-            Ok((number, edit, len)) if numbers.contains(&number) => {
-                Ok(Some((edit, ByteOffset(at.0 + len))))
-            }
-            Err(error @ FormatError::Unsupported { .. }) => Err(error),
-            Ok(_) | Err(_) => Ok(None),
-        }
     }
 }
 

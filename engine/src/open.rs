@@ -14,6 +14,7 @@ use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
 use crate::live::{Follower, assemble, bounds_settled, look};
 use crate::log::Log;
+use crate::manifest::refuse_foreign;
 use crate::opened::report;
 use crate::pipeline::Tail;
 use crate::recovery::{self, Opening, Part, Ready, Survey};
@@ -216,6 +217,7 @@ fn refuse_strangers(disk: &dyn Disk, directory: &Directory) -> Result<()> {
         Err(error) => return Err(Error::io("listing", path, error)),
     };
     directory.refuse_unfinished(&names)?;
+    refuse_foreign(disk, directory, &names)?;
     let own = |name: &String| Directory::role(name) != Role::Stranger;
     if !names.iter().any(|name| name == "manifest") && !names.iter().all(own) {
         let detail = format!("{} holds other files and no store", path.display());

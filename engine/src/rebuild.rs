@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quipu_disk::{Disk, RealDisk};
-use quipu_format::features::Use;
 use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use crate::directory::Directory;
@@ -23,7 +22,8 @@ pub struct RebuildReport {
     pub keys: u64,
     /// Bytes of their files.
     pub bytes: u64,
-    /// Of each segment that has lost events the first damage: its index is left as it is, and so are all runs.
+    /// Of each segment that has lost events the first damage: its index is left as it is, and so are all runs. The
+    /// same of one that only a newer version can read, with [`ErrorKind::Unsupported`].
     pub damage: Vec<Error>,
     /// Further segments whose index is left: they come after one that has lost events and has no index that could
     /// be used, so nobody knows what the segments before them hold.
@@ -82,11 +82,7 @@ pub fn rebuild_index_on(
     if let Some(damage) = survey.damage.first() {
         return Err(damage.clone());
     }
-    let Some(manifest) = survey.manifest.as_ref().filter(|_| survey.permit() != Use::ReadOnly)
-    else {
-        let detail = "a newer version wrote something that this one must not write over";
-        return Err(Error::new(ErrorKind::ReadOnly, detail));
-    };
+    let manifest = survey.permit_writing()?;
     let shelf = Shelf::new(disk, &directory, Some(&manifest.header), &options);
     Rebuilding::begin(shelf, &survey).run(&survey, progress)
 }

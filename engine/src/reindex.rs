@@ -1,5 +1,6 @@
 //! An index made anew from the log.
 
+use quipu_format::frame::FRAME_HEADER_BYTES;
 use quipu_format::record::RECORD_HEADER_BYTES;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Version};
@@ -64,6 +65,10 @@ pub(crate) fn replay(
                 damage.get_or_insert(error);
                 continue;
             }
+            Err(error) if view.newer(index).is_some() => {
+                post_newer(view, index, until, (active, &lost));
+                return Ok(Some(damage.unwrap_or(error)));
+            }
             Err(error) => return Err(error),
         };
         let offset = ByteOffset(found.range.start);
@@ -89,6 +94,18 @@ pub(crate) fn replay(
         active.post(std::iter::once(post));
     }
     Ok(damage)
+}
+
+/// Posts what is left of a segment that only a newer version can read: all of its events may be asked for. Nobody
+/// looks at their place, as long as it is one of a record: the file is refused before.
+fn post_newer(view: &View, index: usize, until: u32, (active, lost): (&Active, &[Key])) {
+    let segment = &view.table.segments[index];
+    let end = view.newer(index).map_or(segment.base, |newer| newer.positions.end);
+    let most = segment.end(view.visible).0 / RECORD_HEADER_BYTES as u64;
+    let end = end.0.saturating_sub(segment.base.0).min(u64::from(until)).min(most);
+    let offset = ByteOffset(FIRST_FRAME.0 + FRAME_HEADER_BYTES as u64);
+    let post = Post { offset, version: Version(0), keys: lost, local: &[] };
+    (u64::from(active.end())..end).for_each(|_| active.post(std::iter::once(post)));
 }
 
 /// Posts the events that are damaged: under one key, so that reads by any key can tell of them.

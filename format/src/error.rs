@@ -36,6 +36,44 @@ pub enum FormatError {
     },
 }
 
+impl FormatError {
+    /// A word for scripts and logs that never changes.
+    ///
+    /// ```
+    /// assert_eq!(quipu_format::FormatError::Invalid("segment capacity").code(), "invalid");
+    /// ```
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            FormatError::Truncated { .. } => "truncated",
+            FormatError::Magic { .. } => "magic",
+            FormatError::Checksum { .. } => "checksum",
+            FormatError::Invalid(_) => "invalid",
+            FormatError::Unsupported { .. } => "unsupported",
+        }
+    }
+
+    /// What to do next, in a sentence for people.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            FormatError::Truncated { .. } => {
+                "give all of the bytes; if there are no more, the file was cut short: restore it from a backup"
+            }
+            FormatError::Magic { .. } => "check the path: this is another kind of file",
+            FormatError::Checksum { .. } => {
+                "check salt and offset; if they are right, the bytes are damaged: restore them from a backup"
+            }
+            FormatError::Invalid(_) => {
+                "take the bytes for damaged: no writer makes such; restore them from a backup"
+            }
+            FormatError::Unsupported { .. } => {
+                "use the version of Quipu that wrote the file, or a newer one"
+            }
+        }
+    }
+}
+
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -57,3 +95,25 @@ impl fmt::Display for FormatError {
 }
 
 impl std::error::Error for FormatError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_these_for_ever_and_each_error_says_what_to_do() {
+        let errors = [
+            (FormatError::Truncated { needed: 2, available: 1 }, "truncated"),
+            (FormatError::Magic { file: "segment" }, "magic"),
+            (FormatError::Checksum { stored: 1, computed: 2 }, "checksum"),
+            (FormatError::Invalid("a rule"), "invalid"),
+            (FormatError::Unsupported { what: "frame kind", value: 9 }, "unsupported"),
+        ];
+        for (at, (error, code)) in errors.iter().enumerate() {
+            assert_eq!(error.code(), *code);
+            let others = errors.iter().skip(at + 1);
+            assert!(others.clone().all(|(other, _)| other.code() != error.code()));
+            assert!(others.clone().all(|(other, _)| other.advice() != error.advice()));
+        }
+    }
+}

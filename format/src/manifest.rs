@@ -12,7 +12,8 @@ use crate::{
     UNIT_BYTES, align_up,
 };
 
-const MAGIC: [u8; 8] = *b"QUIPUMAN";
+/// The first bytes of every manifest.
+pub const MAGIC: [u8; 8] = *b"QUIPUMAN";
 const PAGE: usize = PAGE_BYTES as usize;
 
 /// Where the first edit stands.

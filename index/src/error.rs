@@ -7,6 +7,7 @@ use quipu_format::FormatError;
 /// Why an index file could not be used. Whatever it is, the log is not concerned: the file can be
 /// rebuilt from it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum IndexError {
     /// The bytes are not those that were written, or not those of the file that was asked for.
     Damaged {
@@ -22,6 +23,34 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// A word for scripts and logs that never changes.
+    ///
+    /// ```
+    /// use quipu_index::IndexError;
+    ///
+    /// assert_eq!(IndexError::Damaged { at: 0, what: "this is no index" }.code(), "damaged");
+    /// ```
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            IndexError::Damaged { .. } => "damaged",
+            IndexError::Unsupported(_) => "unsupported",
+            IndexError::Io(_) => "io",
+        }
+    }
+
+    /// What to do next, in a sentence for people.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            IndexError::Damaged { .. } => "make the index anew from the log; no event is concerned",
+            IndexError::Unsupported(_) => {
+                "use the version of Quipu that wrote the index, or make it anew from the log"
+            }
+            IndexError::Io(_) => "see the system's message; the call can be repeated",
+        }
+    }
+
     /// Damage at this byte of the file.
     pub(crate) const fn damaged(at: u64, what: &'static str) -> IndexError {
         IndexError::Damaged { at, what }
@@ -73,6 +102,27 @@ impl std::error::Error for IndexError {
             IndexError::Damaged { .. } => None,
             IndexError::Unsupported(error) => Some(error),
             IndexError::Io(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_these_for_ever_and_each_error_says_what_to_do() {
+        let newer = FormatError::Unsupported { what: "incompatible feature", value: 1 };
+        let errors = [
+            (IndexError::damaged(4, "a checksum does not match"), "damaged"),
+            (IndexError::from(newer), "unsupported"),
+            (IndexError::from(io::Error::from(io::ErrorKind::NotFound)), "io"),
+        ];
+        for (at, (error, code)) in errors.iter().enumerate() {
+            assert_eq!(error.code(), *code);
+            let others = errors.iter().skip(at + 1);
+            assert!(others.clone().all(|(other, _)| other.code() != error.code()));
+            assert!(others.clone().all(|(other, _)| other.advice() != error.advice()));
         }
     }
 }

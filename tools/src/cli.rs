@@ -240,10 +240,11 @@ pub(crate) struct AppendArgs {
 
 /// Read the whole store and check every checksum.
 ///
-/// Names file, offset, length and positions of whatever is damaged, and exits with 1 then. What a
-/// killed writer left unfinished is no damage: it is noted, and dropped at the next opening. Nor are files
-/// that are none of the store's: they are named, and left alone. Nothing is changed, and a writer may go on
-/// beside it.
+/// Names file, offset, length and positions of whatever is damaged, and exits with 1 then. What only a
+/// newer version of Quipu can read is named too, and the rest is verified; the exit code is 2 if nothing
+/// is damaged beside it. What a killed writer left unfinished is no damage: it is noted, and dropped at
+/// the next opening. Nor are files that are none of the store's: they are named, and left alone. Nothing
+/// is changed, and a writer may go on beside it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu --store flights.quipu verify\n  \
     quipu --store flights.quipu verify --json")]

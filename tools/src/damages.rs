@@ -32,6 +32,8 @@ pub(crate) fn open<'o>(path: &Path, output: &'o Output) -> Result<(Store, Damage
         damages.take(damage.clone(), &Failure::from(damage));
         damages.gone.push(damage.file.clone());
     }
+    // Where the reading comes by the same, it goes on behind it.
+    damages.last = None;
     Ok((store, damages))
 }
 
@@ -81,7 +83,7 @@ impl<'o> Damages<'o> {
 
     /// Whether there was any.
     pub(crate) fn any(&self) -> bool {
-        self.last.is_some()
+        self.last.is_some() || !self.gone.is_empty()
     }
 
     pub(crate) fn exit(&self) -> Exit {

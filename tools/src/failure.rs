@@ -141,9 +141,6 @@ fn advice(error: &quipu::Error) -> &'static str {
             "close the program that writes to it; what only reads works beside it: `read`, `export`, \
              `tail`, `streams`, `stat`, `verify`"
         }
-        quipu::ErrorKind::ReadOnly => {
-            "write to it with the version of Quipu that it comes from, or a newer one; reading works"
-        }
         quipu::ErrorKind::Io => match cause(error) {
             // What stands in the way of a directory is no directory.
             Some(io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) => {

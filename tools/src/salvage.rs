@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use quipu::{Lost, Position, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
+use quipu::{Damage, Lost, Position, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
 use serde_json::{Value, json};
 
 use crate::cli::SalvageArgs;
@@ -48,13 +48,9 @@ fn print(report: &SalvageReport, to: Option<&Path>, seconds: f64, output: &Outpu
     for line in notes(report) {
         output.line(format_args!("{}: {line}", output.paint(Look::Bold, "note")));
     }
-    let verdict = if report.is_complete() {
-        output.paint(Look::Green, "nothing is lost")
-    } else {
-        let events = plural(report.lost_events(), "event");
-        let at_least = if is_exact(report) { "" } else { "at least " };
-        output.paint(Look::Red, format_args!("lost {at_least}{events}"))
-    };
+    let verdict = verdict(report);
+    let look = if report.is_complete() { Look::Green } else { Look::Red };
+    let verdict = output.paint(look, verdict);
     let kept = match to {
         Some(to) => format!("kept and verified in {}", to.display()),
         None => "could be kept".to_owned(),
@@ -67,9 +63,22 @@ fn print(report: &SalvageReport, to: Option<&Path>, seconds: f64, output: &Outpu
     ));
 }
 
+fn verdict(report: &SalvageReport) -> String {
+    if report.is_complete() {
+        return "nothing is lost".to_owned();
+    }
+    match report.lost_events() {
+        0 if report.lost.is_empty() => "nothing of what was found is lost".to_owned(),
+        0 => "lost an unknown number of events".to_owned(),
+        events if is_exact(report) => format!("lost {}", plural(events, "event")),
+        events => format!("lost at least {}", plural(events, "event")),
+    }
+}
+
 /// Whether the list of losses is whole, and tells of each how many events it is.
 fn is_exact(report: &SalvageReport) -> bool {
-    report.more_lost == 0 && report.lost.iter().all(|lost| !lost.positions.is_empty())
+    let is_listed = report.more_lost == 0 && report.manifest.is_none();
+    is_listed && report.lost.iter().all(|lost| !lost.positions.is_empty())
 }
 
 /// One loss on one line, with the file, the offset and the positions.
@@ -91,9 +100,12 @@ fn describe(lost: &Lost) -> String {
     )
 }
 
-/// What is not the same in the new store.
+/// What is not certain, and what is not the same in the new store.
 fn notes(report: &SalvageReport) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(Damage { file, offset, what, .. }) = &report.manifest {
+        notes.push(format!("{} at offset {offset}: {what}", file.display()));
+    }
     if let Some(position) = report.moved_from {
         notes.push(format!("events from position {position} on have lower positions in the copy"));
     }
@@ -122,6 +134,13 @@ fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
             "what": lost.what,
         })
     });
+    let manifest = report.manifest.as_ref().map(|damage| {
+        json!({
+            "file": damage.file.display().to_string(),
+            "offset": damage.offset.0,
+            "what": damage.what,
+        })
+    });
     let renumbered = report
         .renumbered
         .iter()
@@ -136,6 +155,7 @@ fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
         "unfinished_bytes": report.unfinished_bytes,
         "lost": lost.collect::<Vec<_>>(),
         "more_lost": report.more_lost,
+        "manifest": manifest,
         "moved_from": report.moved_from.map(|Position(position)| position),
         "renumbered": renumbered.collect::<Vec<_>>(),
         "more_renumbered": report.more_renumbered,

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use quipu::{Finding, Severity, VerifyReport};
+use quipu::{ErrorKind, Finding, Severity, VerifyReport};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Look, Output, count, per_second, plural};
 use crate::strangers;
 
-/// Verifies the store; exit code 1 if it is damaged.
+/// Verifies the store; exit code 1 if it is damaged, else 2 if a newer version is needed to verify all of it.
 pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let bar = output.progress(Some(0));
     let started = Instant::now();
@@ -23,25 +23,40 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let seconds = started.elapsed().as_secs_f64();
     print(&report, seconds, output);
     output.object(&to_json(&report, seconds));
-    Ok(if report.is_sound() { Exit::Done } else { Exit::Found })
+    match report.worst() {
+        Some(Severity::Damage) => Ok(Exit::Found),
+        Some(Severity::Unsupported) => {
+            let kind = ErrorKind::Unsupported;
+            let message =
+                "not all of the store could be verified: a newer version wrote some of it";
+            Err(Failure::new(kind.code(), message, kind.advice()))
+        }
+        _ => Ok(Exit::Done),
+    }
 }
 
 fn print(report: &VerifyReport, seconds: f64, output: &Output) {
     for finding in &report.findings {
         let label = match finding.severity {
             Severity::Damage => output.paint(Look::Red, "damage"),
+            Severity::Unsupported => output.paint(Look::Bold, "unsupported"),
             _ => output.paint(Look::Bold, "note"),
         };
         output.line(format_args!("{label}: {}", describe(finding)));
     }
     strangers::print(&report.strangers, output);
-    let damages =
-        report.findings.iter().filter(|finding| finding.severity == Severity::Damage).count();
-    let verdict = match damages {
-        0 => output.paint(Look::Green, "sound"),
-        _ => {
-            output.paint(Look::Red, format_args!("damaged in {}", plural(damages as u64, "place")))
+    let places = |severity| {
+        let found = report.findings.iter().filter(|finding| finding.severity == severity);
+        plural(found.count() as u64, "place")
+    };
+    let verdict = match report.worst() {
+        Some(worst @ Severity::Damage) => {
+            output.paint(Look::Red, format_args!("damaged in {}", places(worst)))
         }
+        Some(worst @ Severity::Unsupported) => {
+            output.paint(Look::Bold, format_args!("sound, but for {} not verified", places(worst)))
+        }
+        _ => output.paint(Look::Green, "sound"),
     };
     output.line(format_args!(
         "{verdict}: {} in {} of {}, {} read in {seconds:.2} s ({} MB/s)",
@@ -75,13 +90,22 @@ fn describe(finding: &Finding) -> String {
     )
 }
 
+/// The severity, for scripts.
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Damage => "damage",
+        Severity::Unsupported => "unsupported",
+        _ => "unfinished",
+    }
+}
+
 fn to_json(report: &VerifyReport, seconds: f64) -> Value {
     let findings: Vec<Value> = report
         .findings
         .iter()
         .map(|finding| {
             json!({
-                "severity": if finding.severity == Severity::Damage { "damage" } else { "unfinished" },
+                "severity": word(finding.severity),
                 "file": finding.file.display().to_string(),
                 "offset": finding.offset,
                 "bytes": finding.bytes,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use quipu_index::{IndexError, Part};
 
-use crate::Result;
 use crate::index_files::{mend, open_sealed};
 use crate::reindex::{Ids, rebuild};
 use crate::segments::View;
+use crate::{Error, Result};
 
 /// The parts of a segment's index, in the order of their events: opened, or made from the log.
 pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
@@ -41,6 +41,9 @@ pub(crate) fn ask<T>(
 ) -> Result<T> {
     match question(&parts(view, index)?) {
         Ok(answer) => Ok(answer),
-        Err(error) => Ok(question(&mend(view, index, &error)?)?),
+        Err(error) => question(&mend(view, index, &error)?).map_err(|error| {
+            let segment = &view.table.segments[index];
+            Error::index(Some(&view.store.shelf.directory.index(segment.id)), error)
+        }),
     }
 }

@@ -26,7 +26,7 @@ struct Stand {
     /// An event that was found and not delivered yet.
     found: Option<Found>,
     next: Next,
-    /// What a newer version of Quipu wrote was met: there is no going on.
+    /// What a newer version of Quipu wrote was met, or an index that cannot be mended: there is no going on.
     over: Option<Error>,
 }
 
@@ -157,7 +157,7 @@ impl Feed {
         Ok(true)
     }
 
-    /// What a newer version of Quipu wrote and this one cannot step over, if that stands in the way.
+    /// What cannot be stepped over, if that stands in the way: mostly what a newer version of Quipu wrote.
     pub(crate) fn over(&self) -> Option<&Error> {
         self.stand.over.as_ref()
     }
@@ -167,13 +167,11 @@ impl Stand {
     /// Steps over an event that is damaged; one that could not be read at this moment is tried again. One that
     /// this version cannot read is neither damaged nor delivered: whoever goes on there finds it again.
     fn fail(&mut self, error: Error) -> Error {
-        match error.kind() {
-            ErrorKind::Damaged => self.drop_found(),
-            ErrorKind::Unsupported => {
-                self.found = None;
-                self.over = Some(error.clone());
-            }
-            _ => {}
+        if error.kind() == ErrorKind::Unsupported || error.is_of_index() {
+            self.found = None;
+            self.over = Some(error.clone());
+        } else if error.kind() == ErrorKind::Damaged {
+            self.drop_found();
         }
         error
     }

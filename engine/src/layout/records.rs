@@ -7,7 +7,7 @@ use quipu_format::{ByteOffset, FormatError, Position, Timestamp, UNIT_BYTES};
 
 use crate::frames::{Body, Frame, Frames};
 use crate::recovery::SegmentFile;
-use crate::{Error, Result};
+use crate::{Error, Result, header};
 
 /// After so many bytes it is told how far the reading has come.
 const TELL_BYTES: u64 = 1 << 20;
@@ -54,6 +54,8 @@ impl RecordBytes {
         end: ByteOffset,
         tell: &mut dyn FnMut(&RecordBytes),
     ) -> Result<()> {
+        header::permit(&*file.file)
+            .map_err(|error| Error::format(&file.path, ByteOffset(0), &error))?;
         let mut frames = file.frames(end);
         let (mut at, mut told) = (FIRST_FRAME, FIRST_FRAME);
         while at < end {

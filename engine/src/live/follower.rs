@@ -226,8 +226,8 @@ fn same_event(ours: &Arc<Segments>, theirs: &Arc<Segments>, before: Position) ->
         (Ok(ours), Ok(theirs)) => Ok(ours == theirs),
         // It was lost where it stood, and another stands elsewhere.
         (Err(error), Ok(_)) if error.kind() == ErrorKind::Damaged => Ok(false),
-        // Damage there is met when it is read.
-        (_, Err(error)) if error.kind() == ErrorKind::Damaged => Ok(true),
+        // What cannot be served is met when it is read.
+        (_, Err(error)) if error.is_of_events() => Ok(true),
         (_, Err(error)) => Err(error),
         // A file that is gone says nothing.
         (Err(_), Ok(_)) => Ok(true),

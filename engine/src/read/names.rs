@@ -8,9 +8,9 @@ use quipu_format::Position;
 use quipu_index::{Kind, Way};
 
 use super::Picks;
+use crate::Result;
 use crate::find::{Leaf, ask};
 use crate::segments::View;
-use crate::{ErrorKind, Result};
 
 /// The names of the streams that are visible, in the order of their bytes. Made by
 /// [`Store::streams`](crate::Store::streams).
@@ -85,11 +85,13 @@ impl Streams {
     /// Tells the next of what is lost.
     fn tell(&mut self) -> Result<()> {
         while let Some(lost) = &mut self.lost {
+            let reached = lost.reached();
             match lost.next() {
                 Ok(Some(_)) => {}
                 Ok(None) => self.lost = None,
                 Err(error) => {
-                    if error.kind() != ErrorKind::Damaged {
+                    // Where it does not get on, the same would be told for ever.
+                    if lost.reached() == reached {
                         self.lost = None;
                     }
                     return Err(error);

@@ -63,7 +63,7 @@ impl Picks {
 
     /// Goes on to the next event.
     pub(crate) fn next(&mut self) -> Result<Option<Found>> {
-        while let Some(target) = self.search.nearest(&self.view, &mut self.locator)? {
+        while let Some(target) = self.nearest()? {
             let position = target.position;
             match self.look(target) {
                 Ok(Look::Served(found)) => {
@@ -76,6 +76,14 @@ impl Picks {
             }
         }
         self.finish().map(|()| None)
+    }
+
+    fn nearest(&mut self) -> Result<Option<Target>> {
+        let nearest = self.search.nearest(&self.view, &mut self.locator);
+        if nearest.as_ref().is_err_and(Error::is_of_index) {
+            self.search.stop();
+        }
+        nearest
     }
 
     /// Reading forward: all before this position lies behind.
@@ -129,10 +137,15 @@ impl Picks {
     /// at this moment is asked for again.
     fn fail(&mut self, position: Position, error: Error) -> Error {
         match error.kind() {
+            _ if error.is_of_index() => self.search.stop(),
             ErrorKind::Damaged => {
                 return self.cross_hole(position).unwrap_or_else(|| self.gather(position, error));
             }
             ErrorKind::Unsupported => {
+                if let Some(newer) = self.view.newer_at(position) {
+                    let lost = self.pass_all(&newer.positions);
+                    return newer.error(&lost);
+                }
                 self.search.pass(position);
                 self.excuse(1);
             }
@@ -150,11 +163,16 @@ impl Picks {
 
     /// Reports what is lost with a missing segment, if that is where this position lies, and steps over all of it.
     fn cross_hole(&mut self, position: Position) -> Option<Error> {
-        let hole = self.view.table.holes.at(position)?;
-        let lost = self.search.pass_all(&hole.positions);
-        let error = hole_error(hole, lost.clone());
-        self.excuse(lost.end.0 - lost.start.0);
-        Some(error)
+        let hole = self.view.table.holes.at(position)?.clone();
+        let lost = self.pass_all(&hole.positions);
+        Some(hole_error(&hole, lost))
+    }
+
+    /// Steps over all of these positions. Gives those of them that were to be read.
+    fn pass_all(&mut self, positions: &Range<Position>) -> Range<Position> {
+        let passed = self.search.pass_all(positions);
+        self.excuse(passed.end.0 - passed.start.0);
+        passed
     }
 
     /// Reports all that is damaged from here on in one error, as far as it lies in one segment.
@@ -187,7 +205,7 @@ impl Picks {
 
     fn damage_at(&mut self, target: Target) -> Option<Error> {
         let located = self.locator.locate(&self.view, target, |_| ());
-        located.err().filter(|error| error.kind() == ErrorKind::Damaged)
+        located.err().filter(|error| error.damage().is_some())
     }
 
     /// Versions of a stream are missing between the last event and the one that was found.

@@ -96,6 +96,16 @@ impl Search {
         start..end.max(start)
     }
 
+    /// An index made anew fails as the one before did: nothing more is looked for. Where reading goes on in a later
+    /// view, it begins where it stood.
+    pub(super) fn stop(&mut self) {
+        match self.way {
+            Way::Forward => self.range.end = self.range.start,
+            Way::Backward => self.range.start = self.range.end,
+        }
+        self.ahead.clear();
+    }
+
     fn behind(&self, position: Position) -> Range<Position> {
         match self.way {
             Way::Forward => position.plus(1)..self.range.end,
@@ -142,5 +152,38 @@ impl Search {
             Some(lost) if lost == position => Target::lost(position),
             _ => Target::new(position, self.check),
         }))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+    use crate::{ExpectedVersion, NewEvent, Store};
+
+    #[test]
+    fn a_search_that_was_stopped_comes_to_its_end_and_goes_on_where_it_stood() {
+        let store = Store::builder("s").in_memory().open().unwrap();
+        let events: Vec<_> = (0..9).map(|_| NewEvent::new("T", vec![1])).collect();
+        store.append("a", ExpectedVersion::Any, events).unwrap();
+        let view = store.segments().view();
+        for (way, passed) in [(Way::Forward, 0..3), (Way::Backward, 6..9)] {
+            let range = Position(0)..Position(9);
+            let mut search = Search::new(&view, Plan::Every(way), way, range, Check::Sum);
+            let mut locator = Locator::default();
+            for _ in passed.clone() {
+                let target = search.nearest(&view, &mut locator).unwrap().unwrap();
+                search.pass(target.position);
+            }
+            assert!(search.nearest(&view, &mut locator).unwrap().is_some());
+            search.stop();
+            assert!(search.nearest(&view, &mut locator).unwrap().is_none());
+            if way == Way::Forward {
+                search.rest();
+                search.renew(&view);
+                let next = search.nearest(&view, &mut locator).unwrap().unwrap();
+                assert_eq!(next.position, Position(passed.end));
+            }
+        }
     }
 }

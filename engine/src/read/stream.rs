@@ -9,10 +9,10 @@ use quipu_index::{Key, Kind, StreamHead, Way};
 use super::locate::Target;
 use super::versions::Versions;
 use super::{Locator, Picks, Selected};
+use crate::Result;
 use crate::find::{self, Leaf, Lost, position_of};
 use crate::keys::lost;
 use crate::segments::View;
-use crate::{ErrorKind, Result};
 
 /// A stream in what is visible.
 pub(crate) struct Stream<'v> {
@@ -174,7 +174,7 @@ impl<'v> Stream<'v> {
         });
         match located {
             Ok((_, version)) => Ok(version),
-            Err(error) if error.kind() == ErrorKind::Damaged => Ok(None),
+            Err(error) if error.is_of_events() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -5,8 +5,8 @@ use quipu_format::{Position, Timestamp};
 
 use super::Locator;
 use super::locate::Target;
+use crate::Result;
 use crate::segments::View;
-use crate::{ErrorKind, Result};
 
 /// The first visible position that was recorded at `time` or later. Events that cannot be read right before
 /// it count as later: they may be.
@@ -52,7 +52,11 @@ fn readable(
         }
         match locator.locate(view, Target::new(Position(position), Check::Sum), |_| ()) {
             Ok((found, ())) => return Ok(Some((position, found.time))),
-            Err(error) if error.kind() == ErrorKind::Damaged => {}
+            Err(error) if error.is_of_events() => {
+                // Of a segment that only a newer version can read none can.
+                let newer = view.newer_at(Position(position));
+                positions.start = newer.map_or(positions.start, |newer| newer.positions.end.0);
+            }
             Err(error) => return Err(error),
         }
     }

@@ -17,7 +17,7 @@ use super::frame::{Open, header_at, next_frame};
 use crate::frames::SEARCH_TRIES_MAX;
 use crate::positions::named;
 use crate::segments::{Segment, View, hole_error};
-use crate::{Damage, Error, Event, Result};
+use crate::{Damage, Error, ErrorKind, Event, Result};
 
 /// A walk over the log from a position on, to the end of what was visible as it began, or of one segment.
 ///
@@ -76,13 +76,17 @@ impl Walk {
 
     /// Goes on to the next event.
     pub(crate) fn next(&mut self) -> Result<Option<Found>> {
-        if self.over {
-            return Ok(None);
+        while !self.over {
+            let next = match self.follow() {
+                Ok(None) => self.advance(),
+                next => next,
+            };
+            match next {
+                Err(error) if error.kind() == ErrorKind::Unsupported => self.pass_newer(error)?,
+                next => return next,
+            }
         }
-        match self.follow()? {
-            None => self.advance(),
-            found => Ok(found),
-        }
+        Ok(None)
     }
 
     /// The next event where all is as it should be: it stands right behind the last one, in the same frame or

@@ -213,6 +213,9 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let id = candidate.file().id;
         let gone_round = named.is_some_and(|end| end.segment() < id) && !candidate.holds(&beyond);
         let empty = candidate.scan.link.is_none() && beyond.first.is_none();
+        if empty && !gone_round && is_destroyed(survey, candidate)? {
+            survey.gone.insert(id);
+        }
         if gone_round || empty {
             continue;
         }
@@ -241,6 +244,14 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.next_position = survey.next_position.max(position);
     }
     Ok(())
+}
+
+/// Whether a segment without a frame may have held some: it is damaged, and not as one that was never written.
+fn is_destroyed(survey: &Survey, candidate: &Candidate) -> Result<bool> {
+    let file = candidate.file();
+    let mut damage = survey.damage.iter().filter_map(Error::damage);
+    let is_damaged = damage.any(|damage| damage.file == file.path);
+    Ok(is_damaged && (file.size < file.capacity || dropped(candidate)? > 0))
 }
 
 /// Where a segment ends that no link names the end of.

@@ -1,6 +1,7 @@
 //! Segments' files, compared with what the manifest lists.
 
 use quipu_disk::{Access, Disk, read_exact_at};
+use quipu_format::features::Use;
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
 
@@ -36,6 +37,11 @@ impl Survey {
             }
             self.damage.push(error);
         }
+        if let Ok(header) = &header
+            && header.features.permit() == Ok(Use::ReadOnly)
+        {
+            self.read_only.get_or_insert_with(|| path.clone());
+        }
         let header = header.ok().map(|header| (header.salt, header.capacity));
         let facts = facts.map(|facts| (facts.salt, facts.capacity)).or(header);
         let Some((salt, capacity)) = facts else {
@@ -51,16 +57,19 @@ impl Survey {
     }
 
     /// Compares the headers of all sealed segments with the manifest. Opening does without: whatever is wrong
-    /// with one is found when it is read.
+    /// with one is found when it is read. So is what a newer version asks for, which is passed over here.
     ///
     /// # Errors
-    /// As [`Survey::take`]; damage is noted.
+    /// What the system refuses; damage is noted.
     pub(crate) fn look_at_sealed(&mut self, disk: &dyn Disk) -> Result<()> {
         let sealed = self.parts.iter().filter(|part| part.sealed().is_some());
         let sealed: Vec<SegmentId> = sealed.map(|part| part.segment.id).collect();
         let listed = self.listed();
         for id in sealed {
-            self.open_segment(disk, id, listed.get(&id))?;
+            match self.open_segment(disk, id, listed.get(&id)) {
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                opened => drop(opened?),
+            }
         }
         Ok(())
     }

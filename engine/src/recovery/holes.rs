@@ -1,28 +1,66 @@
 //! What is lost with whole segments.
 
 use std::ops::Range;
-use std::path::Path;
 
 use quipu_format::{ByteOffset, Position, SegmentId};
 
 use super::survey::{Part, Survey};
+use crate::segments::lost_with;
 use crate::{Damage, Error};
 
 impl Survey {
-    /// What is damaged and stands in no segment that is read, the [holes](Survey::holes) among it: readers come by
-    /// it only as far as positions are known.
+    /// What readers are told as they open the store: the [holes](Survey::holes), and all damage that they would not
+    /// come by, since nobody knows which positions went with it, if any.
     pub(crate) fn lost(&self, holes: &[Damage]) -> Vec<Damage> {
-        let is_told = |file: &Path| {
-            let mut parts = self.parts.iter().map(|part| self.directory.segment(part.segment.id));
-            file == self.directory.manifest()
-                || parts.any(|part| part == file)
-                || holes.iter().any(|hole| hole.file == file)
-        };
         let damage = self.damage.iter().filter_map(Error::damage);
-        let mut lost: Vec<Damage> =
-            damage.filter(|damage| !is_told(&damage.file)).cloned().collect();
-        lost.extend_from_slice(holes);
+        let mut lost: Vec<Damage> = Vec::new();
+        for damage in damage.filter(|damage| !self.is_met(damage, holes)) {
+            // Each file once: whatever else is wrong with it, verification says.
+            lost.retain(|other| other.file != damage.file);
+            lost.push(damage.clone());
+        }
+        lost.extend(holes.iter().map(|hole| {
+            let what = lost_with(hole, &hole.positions);
+            Damage { what, ..hole.clone() }
+        }));
         lost
+    }
+
+    /// Whether reading comes by some damage: its positions are lost, or others at the place where it stands.
+    fn is_met(&self, damage: &Damage, holes: &[Damage]) -> bool {
+        if holes.iter().any(|hole| hole.file == damage.file) {
+            return true;
+        }
+        let mut parts = self.parts.iter().map(|part| self.directory.segment(part.segment.id));
+        let Some(index) = parts.position(|file| file == damage.file) else { return false };
+        let part = &self.parts[index];
+        let before = index.checked_sub(1).map_or(Position(0), |before| self.parts[before].next);
+        let after = self.parts.get(index + 1).map_or(self.next_position, |after| after.base);
+        !damage.positions.is_empty() || before < part.base || part.next < after
+    }
+
+    /// Says of each segment that is gone which positions went with it, where the log around it tells; and that nobody
+    /// knows, where it does not.
+    pub(super) fn place_missing(&mut self) {
+        let holes = self.holes();
+        let last = self.parts.last().map_or(SegmentId(0), |part| part.segment.id);
+        let at_the_end = self.gone.iter().filter(|&&id| id > last && self.closed().is_none());
+        let unknown = at_the_end.map(|&id| {
+            let gone = self.gone(id);
+            let what = format!("{}; how many events it held is not known", gone.what);
+            Damage { what, ..gone }
+        });
+        let unknown: Vec<Damage> = unknown.collect();
+        for gone in holes.into_iter().chain(unknown) {
+            let mut damage = self.damage.iter_mut();
+            let same = damage.rfind(|error| {
+                let damage = error.damage().filter(|damage| damage.positions.is_empty());
+                damage.is_some_and(|damage| damage.file == gone.file)
+            });
+            if let Some(error) = same {
+                *error = Error::damaged(gone);
+            }
+        }
     }
 
     /// The positions that no part has: those between one part and the next, before the first and behind the last.

@@ -8,6 +8,7 @@
 mod candidate;
 mod carry;
 mod chain;
+mod edits;
 mod files;
 mod holes;
 mod scan;
@@ -17,7 +18,7 @@ mod unsealed;
 use std::sync::Arc;
 
 use quipu_disk::Disk;
-use quipu_format::features::{Features, Use};
+use quipu_format::features::Features;
 use quipu_format::limits::SEGMENT_BYTES_MIN;
 use quipu_format::manifest::Edit;
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
@@ -52,8 +53,9 @@ pub struct Opening {
     pub postponed: Option<String>,
     /// Names of files in the store's directory that are none of its own. They are left alone.
     pub strangers: Vec<String>,
-    /// Segments that a store opened to be read has lost as a whole. Whoever reads their positions, in whichever
-    /// way, is told of them there; where it is not known which these were, only here.
+    /// What a store opened to be read has lost in pieces larger than commits, or may have: whole segments, the end of
+    /// one, the manifest. Whoever reads lost positions, in whichever way, is told of them there; where it is not known
+    /// which these were, or whether there were any, only here.
     pub lost: Vec<Damage>,
 }
 
@@ -119,16 +121,13 @@ pub(crate) fn create(
 ///
 /// # Errors
 /// The first damage of the survey, or an event that is lost and whose keys no index knows;
-/// [`ErrorKind::ReadOnly`] where a newer version's feature forbids
+/// [`ErrorKind::Unsupported`] where a newer version's feature forbids
 /// writing; [`ErrorKind::Full`] where recovery finds no room, with nothing changed.
 pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) -> Result<Ready> {
     if let Some(damage) = survey.damage.first() {
         return Err(damage.clone());
     }
-    if survey.permit() == Use::ReadOnly {
-        let detail = "a newer version wrote something that this one must not write over";
-        return Err(Error::new(ErrorKind::ReadOnly, detail));
-    }
+    survey.permit_writing()?;
     if survey.highest > LAST_SEGMENT {
         let path = survey.directory.segment(survey.highest);
         let detail = format!("there is no segment number left after {}", path.display());

@@ -5,11 +5,12 @@
 //! is in the manifest, and what has become of its bytes is found when they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::features::Use;
-use quipu_format::{ByteOffset, Epoch, FormatError, Lsn, Position, SegmentId, Timestamp};
+use quipu_format::{ByteOffset, Epoch, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::Identity;
 
 use super::candidate::Candidate;
@@ -92,7 +93,7 @@ pub(crate) struct Survey {
     pub(crate) blank: Option<SegmentFile>,
     /// Segments that hold nothing of the log; their files may go.
     pub(crate) unused: Vec<SegmentId>,
-    /// Segments of which nothing can be read: their file is missing, or nobody knows its salt. In order.
+    /// Segments of which nothing can be read: their file is missing or destroyed, or nobody knows its salt. In order.
     pub(crate) gone: BTreeSet<SegmentId>,
     /// Files that are not complete.
     pub(crate) temporary: Vec<String>,
@@ -101,6 +102,8 @@ pub(crate) struct Survey {
     /// The index files that the directory lists.
     pub(crate) index: IndexNames,
     mode: ReadMode,
+    /// An unsealed segment that only a newer version may write on.
+    pub(super) read_only: Option<PathBuf>,
     /// The highest segment number in use.
     pub(crate) highest: SegmentId,
     /// What is wrong. Not empty: the store may not be written.
@@ -120,6 +123,8 @@ impl Survey {
         let (mut survey, listed, found) = Survey::list(disk, directory, mode)?;
         let candidates = survey.scan_unsealed(disk, &listed, &found)?;
         chain::connect(&mut survey, &candidates)?;
+        survey.miss_edits(disk, &candidates)?;
+        survey.place_missing();
         Ok(survey)
     }
 
@@ -183,21 +188,25 @@ impl Survey {
             strangers: Vec::new(),
             index: IndexNames::default(),
             mode,
+            read_only: None,
             highest: SegmentId(0),
             damage: Vec::new(),
         };
         match manifest::load(disk, directory) {
             Ok(Some(loaded)) => {
                 survey.highest = loaded.listing.highest;
-                if let Some(at) = loaded.damage {
-                    let bad =
-                        FormatError::Invalid("an edit that does not sum up before one that does");
-                    survey.damage.push(Error::format(&directory.manifest(), at, &bad));
+                if let Some(wrong) = loaded.damage {
+                    survey.note_manifest(wrong.at, wrong.what);
                 }
                 survey.manifest = Some(loaded);
             }
             Ok(None) => survey.note_missing_manifest(disk)?,
-            Err(error) if error.kind() == ErrorKind::Damaged => survey.damage.push(error),
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                let damage = error.damage();
+                let (at, what) =
+                    damage.map_or((ByteOffset(0), ""), |damage| (damage.offset, &damage.what));
+                survey.note_manifest(at, what);
+            }
             Err(error) => return Err(error),
         }
         Ok(survey)
@@ -217,8 +226,7 @@ impl Survey {
             let detail = format!("{} is no Quipu store: it has no manifest", path.display());
             return Err(Error::new(ErrorKind::NoStore, detail));
         }
-        let missing = FormatError::Invalid("the manifest is missing");
-        self.damage.push(Error::format(&self.directory.manifest(), ByteOffset(0), &missing));
+        self.note_manifest(ByteOffset(0), "the manifest is missing");
         Ok(())
     }
 
@@ -226,9 +234,24 @@ impl Survey {
         self.manifest.as_ref().map(|m| m.listing.segments.clone()).unwrap_or_default()
     }
 
-    /// Whether the store may be written by this version, by its feature bits.
-    pub(crate) fn permit(&self) -> Use {
-        self.manifest.as_ref().map_or(Use::ReadOnly, |manifest| manifest.permit)
+    /// The manifest, if this version may write the store, by the feature bits of the manifest and of the segments
+    /// that are not sealed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if it may not; [`ErrorKind::NoStore`] without a manifest.
+    pub(crate) fn permit_writing(&self) -> Result<&Loaded> {
+        let Some(manifest) = &self.manifest else {
+            return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
+        };
+        let by_manifest = (manifest.permit == Use::ReadOnly).then(|| self.directory.manifest());
+        let Some(file) = by_manifest.as_ref().or(self.read_only.as_ref()) else {
+            return Ok(manifest);
+        };
+        let detail = format!(
+            "{}: a newer version wrote what this one cannot keep up; the store can be read",
+            file.display()
+        );
+        Err(Error::new(ErrorKind::Unsupported, detail))
     }
 
     fn sort_names(&mut self, names: Vec<String>) -> Vec<SegmentId> {

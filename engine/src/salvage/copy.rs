@@ -103,7 +103,7 @@ impl Copy {
             let step = SalvageStep::Verifying;
             progress(SalvageProgress { step, done_bytes, total_bytes });
         })?;
-        let damage = verified.findings.into_iter().find(|f| f.severity == Severity::Damage);
+        let damage = verified.findings.into_iter().find(|f| f.severity > Severity::Unfinished);
         if let Some(finding) = damage {
             return Err(Error::damaged(Damage {
                 file: finding.file,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use quipu_format::{Position, Version};
 
+use crate::Damage;
+
 /// What was kept, and what is lost. Positions and versions are those of the damaged store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SalvageReport {
@@ -28,13 +30,16 @@ pub struct SalvageReport {
     pub renumbered: Vec<Renumbered>,
     /// Streams beyond those.
     pub more_renumbered: u64,
+    /// What is wrong with the manifest, if anything is: there may then have been segments behind those that were found,
+    /// which nothing in this list tells of.
+    pub manifest: Option<Damage>,
 }
 
 impl SalvageReport {
-    /// Whether nothing is lost.
+    /// Whether nothing is lost, and that is certain.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lost.is_empty() && self.more_lost == 0
+        self.lost.is_empty() && self.more_lost == 0 && self.manifest.is_none()
     }
 
     /// Events that are lost, as far as the list goes and their number is known.

@@ -22,7 +22,7 @@ use crate::directory::Directory;
 use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::draw;
 use crate::recovery::{Part, SegmentFile, Survey, Tip};
-use crate::{Error, ErrorKind, ReadMode, Result};
+use crate::{Error, ErrorKind, ReadMode, Result, header};
 
 /// A commit that is whole.
 pub(super) struct Commit<'a> {
@@ -50,15 +50,31 @@ impl Source {
         }
         let survey = Survey::take(disk, &directory, ReadMode::Pread)?;
         let source = Source { survey };
-        match &source.survey.manifest {
-            Some(manifest) if manifest.permit == Use::ReadOnly => {
-                let detail = "a newer version wrote something that would be lost on the way";
-                return Err(Error::new(ErrorKind::Unsupported, detail));
-            }
-            Some(_) => {}
-            None => source.refuse_several_stores(disk)?,
+        source.refuse_newer(disk)?;
+        if source.survey.manifest.is_none() {
+            source.refuse_several_stores(disk)?;
         }
         Ok(source)
+    }
+
+    /// The copy is written by this version: it would be without what a newer one needs kept up. Headers that are
+    /// damaged ask for nothing.
+    fn refuse_newer(&self, disk: &dyn Disk) -> Result<()> {
+        if self.survey.manifest.is_some() {
+            self.survey.permit_writing()?;
+        }
+        for part in &self.survey.parts {
+            let file = SegmentFile::open(disk, &self.survey.directory, part.segment)?;
+            match header::permit(&*file.file) {
+                Ok(Use::ReadWrite) => {}
+                Ok(Use::ReadOnly) => {
+                    let what = "a newer version wrote something that would be lost on the way";
+                    return Err(newer(&file, ByteOffset(0), what));
+                }
+                Err(error) => return Err(Error::format(&file.path, ByteOffset(0), &error)),
+            }
+        }
+        Ok(())
     }
 
     /// Without a manifest nobody knows whose segments these are, unless all of them are of one store.
@@ -157,6 +173,11 @@ impl Reading<'_, '_> {
         if let Some(seal) = seal {
             let otherwise = hole(file, part.end, 0, "the seal counts more events than there are");
             self.reach(seal.next_position, Some(otherwise));
+        } else if file.size < file.capacity {
+            // Whatever stood behind is lost; what follows, or the last close, tells how much that was.
+            let what = "the segment was cut short";
+            let cut = hole(file, file.size, file.capacity.0 - file.size.0, what);
+            self.hole = Some(Hole { segment: true, ..self.hole.take().unwrap_or(cut) });
         }
         Ok(())
     }
@@ -294,7 +315,10 @@ impl Reading<'_, '_> {
             Tip::Unclean { dropped_bytes, .. } => dropped_bytes,
             Tip::Empty | Tip::Clean => 0,
         };
-        self.tally.finish(unfinished)
+        let manifest = self.survey.directory.manifest();
+        let mut damage = self.survey.damage.iter().filter_map(Error::damage);
+        let damage = damage.find(|damage| damage.file == manifest).cloned();
+        self.tally.finish(unfinished, damage)
     }
 
     /// What lies behind the last frame is lost if the store was closed later. If it was closed right there, nothing
@@ -302,7 +326,7 @@ impl Reading<'_, '_> {
     fn closed(&mut self, end: Lsn, position: Position) {
         let last = self.survey.end();
         let unwritten = end.offset() == FIRST_FRAME && !self.survey.gone.contains(&end.segment());
-        let here = last == Some(end)
+        let here = last.is_some_and(|last| last <= end && position == self.next)
             || (unwritten && last.is_none_or(|last| last.segment() < end.segment()));
         if position > self.next {
             let file = self.survey.directory.segment(end.segment());

@@ -7,6 +7,7 @@ use quipu_index::{Key, Keys, Kind};
 
 use super::report::{Lost, Renumbered, SalvageReport};
 use super::source::Commit;
+use crate::Damage;
 
 /// A report lists no more pieces and no more streams: a store of noise must not fill the memory.
 const LISTED_MAX: usize = 10_000;
@@ -60,9 +61,14 @@ impl Tally {
         list(&mut self.report.lost, lost, &mut self.report.more_lost);
     }
 
-    pub(super) fn finish(mut self, unfinished_bytes: u64) -> SalvageReport {
+    pub(super) fn finish(
+        mut self,
+        unfinished_bytes: u64,
+        manifest: Option<Damage>,
+    ) -> SalvageReport {
         self.report.streams = self.streams.len() as u64;
         self.report.unfinished_bytes = unfinished_bytes;
+        self.report.manifest = manifest;
         self.report
     }
 }

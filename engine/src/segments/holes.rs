@@ -45,8 +45,13 @@ impl Holes {
 
 /// As much of a hole as somebody asks for.
 pub(crate) fn hole_error(hole: &Damage, positions: Range<Position>) -> Error {
-    let what = format!("{}, and with it {}", hole.what, named(&positions));
+    let what = lost_with(hole, &positions);
     Error::damaged(Damage { positions, what, ..hole.clone() })
+}
+
+/// What is wrong with a hole, and which of its events somebody asks for.
+pub(crate) fn lost_with(hole: &Damage, positions: &Range<Position>) -> String {
+    format!("{}, and with it {}", hole.what, named(positions))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod heads;
 mod holes;
 mod kept;
+mod newer;
 mod segment;
 mod shelf;
 
@@ -20,7 +21,7 @@ use crate::index_files::Upkeep;
 use crate::live::Follower;
 
 pub(crate) use heads::Heads;
-pub(crate) use holes::{Holes, hole_error};
+pub(crate) use holes::{Holes, hole_error, lost_with};
 pub(crate) use segment::{Opened, Segment};
 pub(crate) use shelf::Shelf;
 

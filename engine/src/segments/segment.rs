@@ -10,7 +10,7 @@ use quipu_format::{ByteOffset, Lsn, Position, Salt, SegmentId};
 use quipu_index::{Active, Part};
 
 use super::View;
-use crate::{Error, ReadMode, Result};
+use crate::{Error, ReadMode, Result, header};
 
 /// A segment as readers see it.
 pub(crate) struct Segment {
@@ -23,6 +23,8 @@ pub(crate) struct Segment {
     end: OnceLock<ByteOffset>,
     /// The file, while it is among those kept open.
     opened: Mutex<Option<Arc<Opened>>>,
+    /// Why only a newer version can read it, once that was found: headers never change.
+    newer: OnceLock<Error>,
     /// The index's parts in the order of their events; nothing before they are first needed.
     parts: RwLock<Option<Arc<[Part]>>>,
 }
@@ -45,6 +47,7 @@ impl Segment {
             base,
             end: OnceLock::new(),
             opened: Mutex::new(None),
+            newer: OnceLock::new(),
             parts: RwLock::new(None),
         }
     }
@@ -68,15 +71,24 @@ impl Segment {
         }
     }
 
-    /// The segment's file, open.
+    /// Why only a newer version can read it, if that was found as its file was opened.
+    pub(super) fn newer(&self) -> Option<&Error> {
+        self.newer.get()
+    }
+
+    /// The segment's file, open; refused where its header asks for what this version does not know.
     pub(super) fn open(&self, disk: &dyn Disk, mode: ReadMode) -> Result<Arc<Opened>> {
         let mut slot = self.opened.lock();
         if let Some(opened) = &*slot {
             return Ok(Arc::clone(opened));
         }
+        if let Some(newer) = self.newer() {
+            return Err(newer.clone());
+        }
         let file = disk
             .open(&self.path, Access::Read)
             .map_err(|error| Error::io("opening", &self.path, error))?;
+        self.refuse_newer(&*file)?;
         let map = match mode {
             ReadMode::Map => {
                 Some(file.map().map_err(|error| Error::io("mapping", &self.path, error))?)
@@ -86,6 +98,13 @@ impl Segment {
         let opened = Arc::new(Opened { file, map });
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Keeps this version from a file that it does not understand.
+    fn refuse_newer(&self, file: &dyn File) -> Result<()> {
+        let Err(error) = header::permit(file) else { return Ok(()) };
+        let error = Error::format(&self.path, ByteOffset(0), &error);
+        Err(self.newer.get_or_init(|| error).clone())
     }
 
     /// Lets go of the file and of an index that can be read again. True if there was a file.

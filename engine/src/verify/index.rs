@@ -232,7 +232,7 @@ impl Verifier<'_> {
             return Ok(Some("it does not cover all of a sealed segment"));
         }
         // An index may know more than a log that has lost something, and a writer may have gone on.
-        if !whole || self.damaged || file.covers().end > part.end {
+        if !whole || self.incomplete || file.covers().end > part.end {
             return Ok(None);
         }
         self.expected.segment.compare(&Arc::new(file), &self.expected.heads)
@@ -268,7 +268,7 @@ impl Verifier<'_> {
         let last = Identity { store: place.store, segment: *segments.end(), salt };
         let run = try_run(place.disk, place.directory, ReadMode::Pread, *segments.start(), &last)?;
         run.verify()?;
-        if self.damaged {
+        if self.incomplete {
             return Ok(None);
         }
         let heads = self.expected.heads.iter();
@@ -299,19 +299,25 @@ impl Verifier<'_> {
         path: PathBuf,
         judged: std::result::Result<Option<&'static str>, IndexError>,
     ) {
-        let (at, what) = match judged {
+        let anew = "the next opening makes it anew";
+        let (severity, at, what) = match judged {
             Ok(None) => return,
             // A writer has put another in its place.
             Err(IndexError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return,
-            Ok(Some(lie)) => (0, lie.to_owned()),
-            Err(IndexError::Damaged { at, what }) => (at, what.to_owned()),
-            Err(error) => (0, error.to_string()),
+            Ok(Some(lie)) => (Severity::Damage, 0, format!("{lie}; {anew}")),
+            Err(IndexError::Damaged { at, what }) => {
+                (Severity::Damage, at, format!("{what}; {anew}"))
+            }
+            Err(IndexError::Unsupported(error)) => {
+                (Severity::Unsupported, 0, format!("{error}; reading goes without it"))
+            }
+            Err(error) => (Severity::Damage, 0, format!("{error}; {anew}")),
         };
-        let what = format!("the index: {what}; the next opening makes it anew");
-        // Damage of an index is none of the log: what follows is still compared with each other.
-        let damaged = self.damaged;
-        self.find(Severity::Damage, path, at..at, nothing(), &what);
-        self.damaged = damaged;
+        let what = format!("the index: {what}");
+        // What is wrong with an index is not with the log: what follows is still compared with each other.
+        let incomplete = self.incomplete;
+        self.find(severity, path, at..at, nothing(), &what);
+        self.incomplete = incomplete;
     }
 }
 

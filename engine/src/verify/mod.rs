@@ -15,7 +15,7 @@ use quipu_index::{Keys, StreamHeads};
 use self::index::{Expected, Place};
 use crate::directory::Directory;
 use crate::recovery::{SegmentFile, Survey, Tip};
-use crate::{Error, ReadMode, Result};
+use crate::{Damage, Error, ReadMode, Result};
 
 /// How far from the end of the last edit one that was never finished may reach.
 const EDIT_REACH_BYTES: u64 = 4096;
@@ -24,13 +24,18 @@ const EDIT_REACH_BYTES: u64 = 4096;
 const FINDINGS_MAX: usize = 10_000;
 
 /// What a finding means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// They are ordered: what is worse is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Severity {
-    /// Bytes are not what was written.
-    Damage,
     /// Something that a killed or running writer leaves: it was never acknowledged, and the next
     /// opening clears it away. No damage.
     Unfinished,
+    /// A newer version of Quipu wrote it, so this one cannot tell whether it is sound. No damage.
+    Unsupported,
+    /// Bytes are not what was written.
+    Damage,
 }
 
 /// Something that is not as it should be.
@@ -77,12 +82,26 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether nothing is damaged. A store with more findings than a report holds is not sound: among those
-    /// left out may be anything.
+    /// Whether all of it could be verified and nothing is damaged.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.more_findings == 0
-            && self.findings.iter().all(|finding| finding.severity != Severity::Damage)
+        self.worst() <= Some(Severity::Unfinished)
+    }
+
+    /// The worst of what was found. A store with more findings than a report holds counts as damaged: among those
+    /// left out may be anything.
+    ///
+    /// ```
+    /// use quipu::VerifyReport;
+    ///
+    /// assert_eq!(VerifyReport::default().worst(), None);
+    /// ```
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        match self.more_findings {
+            0 => self.findings.iter().map(|finding| finding.severity).max(),
+            _ => Some(Severity::Damage),
+        }
     }
 }
 
@@ -98,15 +117,18 @@ pub struct VerifyProgress {
 /// Verifies the store in this directory: every checksum, every chain, every count, that what nobody wrote is
 /// zero, and that the index files say what the log says.
 ///
+/// What only a newer version of Quipu can read is found as [`Severity::Unsupported`], and the rest is verified as far
+/// as it stands alone.
+///
 /// ```
 /// let report = quipu::verify_on(&quipu_disk::MemoryDisk::new(), "no-store".as_ref(), &mut |_| {});
 /// assert_eq!(report.unwrap_err().kind(), quipu::ErrorKind::NoStore);
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore),
-/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and what the system refuses. Damage is
-/// no error but what is looked for.
+/// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore);
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if only a newer version can read the manifest; what the
+/// system refuses. Damage is no error but what is looked for.
 pub fn verify(path: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<VerifyReport> {
     verify_on(&RealDisk::new(), path, progress)
 }
@@ -121,7 +143,7 @@ pub fn verify_on(
     progress: &mut dyn FnMut(VerifyProgress),
 ) -> Result<VerifyReport> {
     let directory = Directory::new(path);
-    let mut survey = Survey::take_beside_writer(disk, &directory, ReadMode::Pread)?;
+    let (mut survey, newer) = survey(disk, &directory)?;
     survey.look_at_sealed(disk)?;
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
     let total_bytes = survey.bytes();
@@ -133,7 +155,7 @@ pub fn verify_on(
         heads: StreamHeads::new(),
         next_position: Position(0),
         chain: Hash::default(),
-        damaged: false,
+        incomplete: false,
         expected: Expected::default(),
     };
     verifier.unfinished(&survey);
@@ -159,11 +181,27 @@ pub fn verify_on(
     if let Some(blank) = &survey.blank {
         verifier.zeros(blank, quipu_format::segment::FIRST_FRAME)?;
     }
-    if let Some(place) = place {
+    if let Some(place) = place.filter(|_| newer.is_none()) {
         verifier.unused_indexes(place, &ids);
+    }
+    if let Some(newer) = newer.as_ref().and_then(Error::newer) {
+        verifier.unsupported(newer);
     }
     verifier.damage(&survey);
     Ok(verifier.finish(&survey))
+}
+
+/// The log, as far as this version can follow it: if it meets something newer in the segments that are not sealed,
+/// those are left out, and what was met is given.
+fn survey(disk: &dyn Disk, directory: &Directory) -> Result<(Survey, Option<Error>)> {
+    match Survey::take_beside_writer(disk, directory, ReadMode::Pread) {
+        Err(error) if error.newer().is_some() => {
+            // Without a manifest nothing is left.
+            let sealed = Survey::list_beside_writer(disk, directory, ReadMode::Pread)?;
+            Ok((sealed, Some(error)))
+        }
+        survey => Ok((survey?, None)),
+    }
 }
 
 /// Verification under way.
@@ -176,8 +214,8 @@ struct Verifier<'p> {
     next_position: Position,
     /// The chain up to the segment before.
     chain: Hash,
-    /// Whether any damage of the log was found.
-    damaged: bool,
+    /// Whether something of the log could not be read: it is damaged, or a newer version wrote it.
+    incomplete: bool,
     expected: Expected,
 }
 
@@ -213,6 +251,13 @@ impl Verifier<'_> {
         }
     }
 
+    /// What kept the survey from looking into segments that are not sealed.
+    fn unsupported(&mut self, newer: &Damage) {
+        let what = format!("{}: the segments that are not sealed are not verified", newer.what);
+        let (offset, nothing) = (newer.offset.0, self.next_position..self.next_position);
+        self.find(Severity::Unsupported, newer.file.clone(), offset..offset, nothing, &what);
+    }
+
     /// Damage that kept the survey from following the log. Most of it has been found again by then, frame
     /// by frame, and is told once.
     fn damage(&mut self, survey: &Survey) {
@@ -241,7 +286,7 @@ impl Verifier<'_> {
         what: &str,
     ) {
         let (offset, bytes) = (range.start, range.end - range.start);
-        self.damaged |= severity == Severity::Damage;
+        self.incomplete |= severity > Severity::Unfinished;
         if self.report.findings.len() >= FINDINGS_MAX {
             self.report.more_findings += 1;
             return;

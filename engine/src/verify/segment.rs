@@ -13,26 +13,45 @@ use super::{Severity, Verifier};
 use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::SealedAs;
 use crate::recovery::{Part, SegmentFile};
-use crate::{Error, Result, seal};
+use crate::{Result, header, seal};
 
 impl Verifier<'_> {
     /// Verifies a segment; `zeros` says that nothing may stand behind its end.
     pub(super) fn part(&mut self, part: &Part, file: &SegmentFile, zeros: bool) -> Result<()> {
         let (events, findings) = (self.report.events, self.report.findings.len());
         self.expected.begin(part.base);
-        self.frames(file, part.end)?;
-        if let Some(sealed) = part.sealed() {
+        let newer = match header::permit(&*file.file) {
+            Err(error) => Some(Bad { at: ByteOffset(0), error }),
+            // What else is wrong with a header is told by the survey.
+            Ok(_) => self.frames(file, part.end)?,
+        };
+        if let Some(newer) = newer {
+            self.newer(part, file, &newer);
+        } else if let Some(sealed) = part.sealed() {
             // What is wrong with its frames has been told; that its sums differ then goes without saying.
             let whole = self.report.findings.len() == findings;
             self.sealed((file, part.end), sealed, whole.then_some(self.report.events - events))?;
         } else if zeros {
             self.zeros(file, part.end)?;
         }
+        if let Some(sealed) = part.sealed() {
+            self.chain(file, part.end, sealed);
+        }
         self.advance(file.size.0);
         Ok(())
     }
 
-    fn frames(&mut self, file: &SegmentFile, end: ByteOffset) -> Result<()> {
+    /// What only a newer version can read, from there to the segment's end. The rest of the store is verified.
+    fn newer(&mut self, part: &Part, file: &SegmentFile, newer: &Bad) {
+        let positions = self.next_position..part.next.max(self.next_position);
+        let range = newer.at.0..part.end.0.max(newer.at.0);
+        self.next_position = positions.end;
+        let what = format!("{}: what follows is not verified", newer.error);
+        self.find(Severity::Unsupported, file.path.clone(), range, positions, &what);
+    }
+
+    /// Verifies all frames, or those before one that only a newer version can read, which is given.
+    fn frames(&mut self, file: &SegmentFile, end: ByteOffset) -> Result<Option<Bad>> {
         let mut frames = file.frames(end);
         let mut at = FIRST_FRAME;
         while at < end {
@@ -44,15 +63,18 @@ impl Verifier<'_> {
                             self.frame(file, &frame, &body);
                             continue;
                         }
+                        Err(bad) if is_newer(&bad) => return Ok(Some(bad)),
                         Err(bad) => {
-                            self.rest_of_frame(file, &frame, &bad)?;
+                            self.rest_of_frame(file, &frame, &bad);
                             continue;
                         }
                     }
                 }
                 Err(bad) => bad,
             };
-            refuse_newer(file, &bad)?;
+            if is_newer(&bad) {
+                return Ok(Some(bad));
+            }
             let (next, position) = self.search(&mut frames, file, at, end)?;
             let positions = self.next_position..position.max(self.next_position);
             let range = bad.at.0..next.0.max(bad.at.0);
@@ -60,13 +82,12 @@ impl Verifier<'_> {
             self.find(Severity::Damage, file.path.clone(), range, positions, &lost(&bad));
             at = next;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A frame whose header holds and whose body does not: what is left of its events is counted, each
     /// stretch between them is a finding.
-    fn rest_of_frame(&mut self, file: &SegmentFile, frame: &Frame<'_>, bad: &Bad) -> Result<()> {
-        refuse_newer(file, bad)?;
+    fn rest_of_frame(&mut self, file: &SegmentFile, frame: &Frame<'_>, bad: &Bad) {
         let header = &frame.header;
         self.follow(file, frame);
         let good = frame.good_records();
@@ -91,7 +112,6 @@ impl Verifier<'_> {
             self.find(Severity::Damage, file.path.clone(), range, nothing, &bad.error.to_string());
         }
         self.records(file, frame, &good);
-        Ok(())
     }
 
     /// The next valid frame behind a bad one and its first position, or the segment's end.
@@ -143,7 +163,7 @@ impl Verifier<'_> {
             if self.heads.follow(key, head) {
                 continue;
             }
-            if !self.damaged {
+            if !self.incomplete {
                 let what = format!(
                     "version {} of stream {:?} does not follow the one before",
                     record.version(),
@@ -158,6 +178,17 @@ impl Verifier<'_> {
         }
     }
 
+    /// Each seal follows from the one before, whatever has become of their segments.
+    fn chain(&mut self, file: &SegmentFile, end: ByteOffset, sealed: &SealedAs) {
+        let expected = seal::link(self.chain, sealed.seal.origin_hash);
+        self.chain = sealed.seal.chain;
+        if expected != sealed.seal.chain {
+            let nothing = self.next_position..self.next_position;
+            let what = "the seal does not follow from the one before";
+            self.find(Severity::Damage, file.path.clone(), end.0..end.0, nothing, what);
+        }
+    }
+
     /// Compares a segment with its seal; `events` is their number if all its frames are valid.
     fn sealed(
         &mut self,
@@ -165,16 +196,11 @@ impl Verifier<'_> {
         sealed: &SealedAs,
         events: Option<u64>,
     ) -> Result<()> {
-        let expected = seal::link(self.chain, sealed.seal.origin_hash);
-        self.chain = sealed.seal.chain;
         let nothing = self.next_position..self.next_position;
         let mut complain = |what: &str| {
             let range = end.0..end.0;
             self.find(Severity::Damage, file.path.clone(), range, nothing.clone(), what);
         };
-        if expected != sealed.seal.chain {
-            complain("the seal does not follow from the one before");
-        }
         if let Some(events) = events {
             // A file that was cut short has been told of.
             if file.size >= end && seal::hash(file, end)? != sealed.seal.content_hash {
@@ -229,11 +255,8 @@ impl Verifier<'_> {
 }
 
 /// What a newer version wrote is not damage.
-fn refuse_newer(file: &SegmentFile, bad: &Bad) -> Result<()> {
-    match bad.error {
-        FormatError::Unsupported { .. } => Err(Error::format(&file.path, bad.at, &bad.error)),
-        _ => Ok(()),
-    }
+fn is_newer(bad: &Bad) -> bool {
+    matches!(bad.error, FormatError::Unsupported { .. })
 }
 
 fn lost(bad: &Bad) -> String {

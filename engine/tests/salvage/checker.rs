@@ -90,7 +90,7 @@ impl Known {
         if report.lost.iter().any(|lost| lost.positions.is_empty()) {
             return Err(format!("a loss without a position: {:?}", report.lost));
         }
-        let is_complete = lost.is_empty();
+        let is_complete = lost.is_empty() && report.manifest.is_none();
         same("completeness", &is_complete, &report.is_complete())
     }
 

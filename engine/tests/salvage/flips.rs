@@ -83,10 +83,16 @@ fn any_flipped_bit_costs_exactly_the_commit_that_it_is_in() {
     let known = Known::of(&disk);
     assert!(segments(&disk, PATH).len() >= 3 && known.commits.len() == 10);
     known.judge_report(&[], &look(&disk)).unwrap();
+    let manifest = crate::store::contents(&disk, Path::new("s/manifest"));
+    let last = manifest.iter().rposition(|&byte| byte != 0).unwrap();
+    let edits_end = (last as u64 + 1).next_multiple_of(16);
     share(&disk, &|mine, thread, threads| {
         all_flips(mine, thread, threads, &|file, offset, mask| {
             let lost = concerned(&known, file, offset);
             let report = look(mine);
+            let is_edit = file == Path::new("s/manifest") && offset < edits_end;
+            let is_told = report.manifest.is_some();
+            assert_eq!(is_told, is_edit, "{} offset {offset} mask {mask:#x}", file.display());
             let judged = known
                 .judge_report(&lost, &report)
                 .and_then(|()| known.judge_places(&lost, &report));

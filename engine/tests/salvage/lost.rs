@@ -57,7 +57,10 @@ fn nothing_is_lost_with_the_manifest_and_the_index_files() {
     for file in files(&disk, PATH).iter().filter(|file| !segments(&disk, PATH).contains(file)) {
         disk.remove(file).unwrap();
     }
-    assert_eq!(known.judge(&[], &make(&disk)), Ok(()));
+    let made = make(&disk);
+    assert_eq!(known.judge(&[], &made), Ok(()));
+    let manifest = made.report.manifest.unwrap();
+    assert_eq!(manifest.file, Path::new(MANIFEST), "who knows whether there was more");
 }
 
 #[test]

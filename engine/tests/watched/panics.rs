@@ -279,14 +279,9 @@ fn who_follows_another_process_is_told_where_the_looking_panics() {
     let mut follower = reader.all().subscribe().unwrap().into_iter();
     ends("following", move || {
         assert!(follower.next().unwrap().is_ok());
-        // It sleeps by now, or will, and only the watch looks.
-        let following = std::thread::spawn(move || follower.next());
-        reading.lose_the_clock(true);
-        let told = following.join();
-        // Either the watch has panicked, or the follower's own look did.
-        if let Ok(told) = told {
-            is_told_well(&told.unwrap().unwrap_err());
-        }
+        // From here on it waits for what the watch finds.
+        reading.lose_the_clock_in("quipu-watch");
+        is_told_well(&follower.next().unwrap().unwrap_err());
         drop(reader);
     });
     store.close().unwrap();

@@ -13,8 +13,9 @@ Examples:
 /// Make a new, sound store from what is left of a damaged one.
 ///
 /// The new store holds exactly the commits that are whole, in their order; one with a damaged event is
-/// lost as a whole (`export` gives the events of such a commit that can be read). What is lost is listed with file, offset, length and positions, and the exit code is 1
-/// then. A backup is better, if there is one.
+/// lost as a whole (`export` gives the events of such a commit that can be read). What is lost is listed
+/// with file, offset, length and positions, and the exit code is 1 then; also where the manifest is
+/// damaged, so that nobody knows whether there was more. A backup is better, if there is one.
 ///
 /// Events keep stream, type, id, times, tags, metadata and data. Behind a loss they get lower positions,
 /// and in streams that have lost events lower versions; the report says from where on.

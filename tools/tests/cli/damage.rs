@@ -210,3 +210,65 @@ fn the_end_of_a_log_that_cannot_be_read_is_not_passed_over() {
     assert_eq!(said.objects()[0]["position"], 98);
     assert_eq!(named(&said), BTreeSet::from([99]));
 }
+
+/// The commands that read a store whole; salvage only says what it would keep.
+const READERS: [&[&str]; 6] = [
+    &["export"],
+    &["tail"],
+    &["streams"],
+    &["stat"],
+    &["read", "plain"],
+    &["salvage", "--dry-run"],
+];
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_told_of_by_every_command() {
+    let bench = Bench::new();
+    bench.ok(&["import", &bench.write("in.jsonl", lines(100)), "--batch", "10"]);
+    let manifest = bench.store().join("manifest");
+    for damage in [None, Some(&b""[..]), Some(b"noise")] {
+        match damage {
+            None => fs::remove_file(&manifest).unwrap(),
+            Some(bytes) => fs::write(&manifest, bytes).unwrap(),
+        }
+        for arguments in READERS {
+            let said = bench.run(arguments);
+            assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+            let told = [&said.stdout, &said.stderr].map(|text| {
+                text.lines().filter(|line| line.contains("/manifest at offset 0: ")).count()
+            });
+            assert_eq!(told[0] + told[1], 1, "{arguments:?}: {said:?}");
+            assert!(!said.stdout.contains("nothing is lost"), "{said:?}");
+        }
+        assert_eq!(bench.run(&["export"]).stdout.lines().count(), 100);
+        assert_eq!(bench.run(&["append", "a", "--type", "T", "--data", "0"]).code, Some(1));
+    }
+    let said = bench.run(&["salvage", "--dry-run"]);
+    assert!(said.stdout.contains("nothing of what was found is lost; 100 events"), "{said:?}");
+}
+
+#[test]
+fn a_directory_with_a_manifest_of_something_else_is_no_store() {
+    let bench = Bench::new();
+    fs::create_dir(bench.store()).unwrap();
+    fs::write(bench.store().join("manifest"), [7; 9000]).unwrap();
+    let append = &["append", "a", "--type", "T", "--data", "0"][..];
+    for arguments in READERS.into_iter().chain([&["verify"][..], append]) {
+        let said = bench.run(&[arguments, &["--json"]].concat());
+        let error = said.error()["error"].clone();
+        assert_eq!((said.code, &error), (Some(2), &"no-store".into()), "{arguments:?}: {said:?}");
+    }
+}
+
+#[test]
+fn the_positions_of_a_missing_end_are_told_by_every_command() {
+    let bench = Bench::new();
+    bench.ok(&["import", &bench.write("in.jsonl", lines(100)), "--batch", "10"]);
+    fs::remove_file(bench.segment()).unwrap();
+    for arguments in READERS.into_iter().chain([&["verify"][..]]) {
+        let said = bench.run(&[arguments, &["--json"]].concat());
+        assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(text.contains("\"positions\":[0,100]"), "{arguments:?}: {text}");
+    }
+}

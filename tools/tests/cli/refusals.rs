@@ -1,6 +1,7 @@
 //! What each command says where there is no store that it can work on.
 
 use std::fs;
+use std::path::Path;
 
 use crate::bench::{Bench, Said, lines, quipu, said};
 
@@ -118,13 +119,17 @@ fn a_store_in_use_is_read_and_not_written() {
 /// Sets a bit in one of the feature masks at the beginning of the manifest, as a newer version would.
 fn from_the_future(mask: usize) -> Bench {
     let bench = filled();
-    let path = bench.store().join("manifest");
-    let mut bytes = fs::read(&path).unwrap();
+    set(&bench.store().join("manifest"), mask);
+    bench
+}
+
+/// Sets a bit in one of the feature masks at the beginning of a file.
+fn set(path: &Path, mask: usize) {
+    let mut bytes = fs::read(path).unwrap();
     bytes[mask] |= 0x80;
     let sum = crc32(&bytes[..4092]);
     bytes[4092..4096].copy_from_slice(&sum.to_le_bytes());
-    fs::write(&path, bytes).unwrap();
-    bench
+    fs::write(path, bytes).unwrap();
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -153,13 +158,43 @@ fn a_store_that_this_version_must_not_write() {
     let bench = from_the_future(12);
     let path = bench.store().display().to_string();
     for arguments in WRITING {
-        let (word, text) = refused(&path, arguments, 2);
-        assert_eq!(word, "read-only", "{arguments:?}: {text}");
-        assert!(text.contains("write to it with the version of Quipu"), "{arguments:?}: {text}");
+        expect(&path, arguments, "unsupported", "use the version of Quipu that wrote the store");
     }
     for arguments in READING.iter().filter(|arguments| !arguments.contains(&"-f")) {
         bench.ok(arguments);
     }
     // What this version does not know would be lost on the way.
     expect(&path, SALVAGE, "unsupported", "use the version of Quipu that wrote the store");
+}
+
+#[test]
+fn verify_names_what_it_does_not_understand_and_verifies_the_rest() {
+    let bench = filled();
+    set(&bench.files("idx")[0], 16);
+    let said = bench.run(&["verify"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let named = bench.files("idx")[0].display().to_string();
+    assert!(said.stdout.contains(&format!("unsupported: {named}")), "{said:?}");
+    assert!(said.stdout.contains("sound, but for 1 place not verified: 100 events"), "{said:?}");
+    assert!(said.stderr.contains("use the version of Quipu that wrote the store"), "{said:?}");
+    let said = bench.run(&["verify", "--json"]);
+    assert_eq!((said.code, said.error()["error"].as_str()), (Some(2), Some("unsupported")));
+    let report = said.objects().remove(0);
+    assert_eq!(report["sound"], false);
+    assert_eq!(report["findings"][0]["severity"], "unsupported");
+    // Damage is worse.
+    set_wrong(&bench.files("seg")[0]);
+    let said = bench.run(&["verify"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        said.stdout.contains("unsupported: ") && said.stdout.contains("damaged in"),
+        "{said:?}"
+    );
+}
+
+/// Changes a byte in the middle of a segment's first events.
+fn set_wrong(segment: &Path) {
+    let mut bytes = fs::read(segment).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(segment, bytes).unwrap();
 }

@@ -8,11 +8,24 @@ use super::{Cursor, Walk};
 use crate::read::Locator;
 use crate::read::bytes::Lender;
 use crate::segments::View;
+use crate::{Error, Result};
 
 impl Walk {
     /// All before this position lies behind, or was not asked for.
     pub(crate) fn reached(&self) -> Position {
         self.cursor.next.max(self.from)
+    }
+
+    /// Goes to the end of a segment that only a newer version can read, and tells of the events in it that were
+    /// asked for. Every other error is given back.
+    pub(super) fn pass_newer(&mut self, error: Error) -> Result<()> {
+        let Some(newer) = self.view.newer(self.cursor.index) else { return Err(error) };
+        let lost = self.reached()..newer.positions.end;
+        let segment = self.view.table.segments.get(self.cursor.index);
+        self.cursor.at = segment.map_or(self.cursor.at, |segment| segment.end(self.view.visible));
+        self.cursor.frame = None;
+        self.cursor.next = self.cursor.next.max(newer.positions.end);
+        if lost.is_empty() { Ok(()) } else { Err(newer.error(&lost)) }
     }
 
     /// Has read all it sees, and lets go of files and segments until it is renewed.

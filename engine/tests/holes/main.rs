@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod read;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::ExpectedVersion::Any;
-use quipu::{
-    Delivery, Error, ErrorKind, Events, Mode, NewEvent, Options, Query, QueryItem, Result,
-    Selection, Store, Subscription,
-};
+use quipu::{ErrorKind, Mode, NewEvent, Options, Query, QueryItem, Result, Selection, Store};
 use quipu_disk::{Disk, FaultDisk};
+
+use read::Read;
 
 const PATH: &str = "s";
 
@@ -85,66 +86,6 @@ fn selections(store: &Store) -> Vec<Selection<'_>> {
 fn is_selected(selection: usize, position: u64) -> bool {
     let (third, tagged) = (position.is_multiple_of(3), !position.is_multiple_of(2));
     [true, true, third, tagged, false, third && tagged, true][selection]
-}
-
-/// The positions that were served, in the order of reading, and what was told to be lost.
-#[derive(Debug, Default, PartialEq)]
-struct Read {
-    served: Vec<u64>,
-    lost: Vec<(PathBuf, u64, Range<u64>)>,
-}
-
-impl Read {
-    fn note(&mut self, error: &Error) {
-        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
-        let damage = error.damage().unwrap();
-        let positions = damage.positions.start.0..damage.positions.end.0;
-        self.lost.push((damage.file.clone(), damage.offset.0, positions));
-        assert!(self.lost.len() < 100, "reading does not come to an end: {error}");
-    }
-
-    fn of(mut events: Events) -> Read {
-        let mut read = Read::default();
-        loop {
-            match events.next() {
-                Ok(Some(event)) => read.served.push(event.position().0),
-                Ok(None) => return read,
-                Err(error) => read.note(&error),
-            }
-        }
-    }
-
-    fn by<From>(subscription: &mut Subscription<From>) -> Read {
-        let mut read = Read::default();
-        loop {
-            match subscription.try_next() {
-                Ok(Some(Delivery::Event(event))) => read.served.push(event.position().0),
-                Ok(Some(Delivery::CaughtUp)) => return read,
-                Ok(None) => {}
-                Err(error) => read.note(&error),
-            }
-        }
-    }
-
-    fn reversed(mut self) -> Read {
-        self.served.reverse();
-        self.lost.reverse();
-        self
-    }
-
-    /// What must be read from a position on of so many events, of which those are lost.
-    fn expected(
-        from: u64,
-        events: u64,
-        lost: &[(PathBuf, Range<u64>)],
-        is_selected: impl Fn(u64) -> bool,
-    ) -> Read {
-        let is_lost = |position: u64| lost.iter().any(|(_, range)| range.contains(&position));
-        let served = (from..events).filter(|&at| is_selected(at) && !is_lost(at)).collect();
-        let lost = lost.iter().filter(|(_, range)| range.end > from);
-        let lost = lost.map(|(file, range)| (file.clone(), 0, range.start.max(from)..range.end));
-        Read { served, lost: lost.collect() }
-    }
 }
 
 /// Reads in every way that there is; each must tell of what is lost, once and as a whole, and serve the rest.
