@@ -87,8 +87,8 @@ impl Listing {
         }
     }
 
-    /// The fewest edits that say the same. Of the retired segments only the highest is kept, so that
-    /// no number is used twice; the files of the others are gone by then.
+    /// The fewest edits that say the same. Of the retired segments only the highest is kept, so that no number is
+    /// used twice: the files of the others may still be there, and are told by their numbers.
     fn edits(&self) -> Vec<Edit> {
         let mut edits = Vec::with_capacity(self.segments.len() * 2 + 2);
         for (&segment, listed) in &self.segments {

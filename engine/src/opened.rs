@@ -10,7 +10,7 @@ pub(crate) fn report(store: &Store, mode: Mode, took: Duration) {
     let opening = store.opening();
     for lost in &opening.lost {
         let (file, positions) = (lost.file.display(), &lost.positions);
-        tracing::warn!(%file, ?positions, what = lost.what, "a segment is lost");
+        tracing::warn!(%file, ?positions, what = lost.what, "what is lost, as far as opening has met it");
     }
     if !opening.strangers.is_empty() {
         let files = &opening.strangers;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::ExpectedVersion::Any;
-use quipu::{Appended, ErrorKind, NewEvent, Options, Result, Store, Uuid, rebuild_index_on};
+use quipu::{
+    Appended, ErrorKind, NewEvent, Options, Result, Store, Uuid, rebuild_index_on, verify_on,
+};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
 const PATH: &str = "s";
@@ -194,4 +196,23 @@ fn ids_that_no_index_holds_are_missed() {
     assert_eq!((error.kind(), &error.damage().unwrap().file), (ErrorKind::Damaged, &damaged));
     store.close().unwrap();
     append(&open(&disk, 1), 2_000).unwrap();
+}
+
+/// Without being asked to, a store takes any number of events of one id; asked later, it finds all of them.
+#[test]
+fn many_events_of_one_id_are_no_damage() {
+    for events in [100, 300] {
+        let disk = FaultDisk::new(9);
+        let roomy = |id_segments| Options { segment_bytes_min: 1 << 20, ..options(id_segments) };
+        let open = |id_segments| {
+            let builder = Store::builder(PATH).disk(Arc::new(disk.clone()));
+            builder.options(Options { segment_bytes_max: 1 << 20, ..roomy(id_segments) }).open()
+        };
+        let store = open(0).unwrap();
+        (0..events).for_each(|_| assert!(append(&store, 7).is_ok()));
+        store.close().unwrap();
+        open(ASKED).unwrap().close().unwrap();
+        let report = verify_on(&disk, Path::new(PATH), &mut |_| {}).unwrap();
+        assert!(report.is_sound() && report.findings.is_empty(), "{:?}", report.findings);
+    }
 }

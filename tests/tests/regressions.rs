@@ -1,11 +1,12 @@
 //! What went wrong once, each as a small script.
 
 use std::io;
+use std::path::Path;
 
 use quipu::{Durability, ExpectedVersion, Options};
 use quipu_disk::{FaultDisk, PowerCut};
 use quipu_tests::checker::Checked;
-use quipu_tests::subject::{Attempt, End, Opened, Sticky, Subject, Wish};
+use quipu_tests::subject::{Attempt, End, Opened, PATH, Sticky, Subject, Wish};
 
 fn store(buffers: usize) -> Subject {
     let options = Options {
@@ -164,5 +165,70 @@ fn edits_of_the_manifest_that_tear_are_no_damage() -> Checked {
         subject = subject.fork(End::Kill)?;
         subject.open()?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_segment_that_a_recovery_goes_round_is_no_sign_of_lost_edits() -> Checked {
+    for jobs in 0..40 {
+        let mut subject = store(2);
+        subject.open()?;
+        let mut done = 0;
+        while done < jobs {
+            let submission = subject.compose(&wish(1300), None, Durability::Sync);
+            subject.place(submission)?;
+            subject.copy_all();
+            subject.chore()?;
+            if subject.take_job()? {
+                subject.finish_job()?;
+            }
+            done += 1;
+        }
+        subject.crash(End::Kill)?;
+        for at in 0..80 {
+            let mut opening = subject.fork(End::Kill)?;
+            let disk = opening.disk().clone();
+            opening.faults.plan_power_off(&disk, at);
+            opening.open()?;
+            opening.fork(End::Kill)?.open()?;
+            opening.fork(End::Cut(PowerCut::KeepAll))?.open()?;
+        }
+    }
+    Ok(())
+}
+
+/// A manifest that is written anew forgets which segments are retired; their files may still be there.
+#[test]
+fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Checked {
+    let mut subject = store(2);
+    subject.open()?;
+    append(&mut subject, 500)?;
+    subject.drain()?;
+    let mut torn = 0;
+    for at in 0..60 {
+        let mut first = subject.fork(End::Kill)?;
+        let disk = first.disk().clone();
+        first.faults.plan_power_off(&disk, at);
+        first.open()?;
+        for _ in 0..6 {
+            let cut = first.fork(End::Cut(PowerCut::Random))?;
+            let report = quipu::verify_on(cut.disk(), Path::new(PATH), &mut |_| {});
+            let is_torn = |finding: &quipu::Finding| finding.file.ends_with("manifest");
+            if !report.is_ok_and(|report| report.findings.iter().any(is_torn)) {
+                continue;
+            }
+            torn += 1;
+            for at in 0..60 {
+                let mut second = cut.fork(End::Kill)?;
+                let disk = second.disk().clone();
+                second.faults.plan_power_off(&disk, at);
+                second.open()?;
+                for end in [End::Cut(PowerCut::KeepAll), End::Cut(PowerCut::Random)] {
+                    second.fork(end)?.open()?;
+                }
+            }
+        }
+    }
+    assert!(torn > 3, "{torn}");
     Ok(())
 }

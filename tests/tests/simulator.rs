@@ -7,6 +7,8 @@ use quipu_tests::simulator::{Outcome, Plant, Setting, run};
 
 /// Seeds of one run of the tests; the binary `simulate` takes any number.
 const SEEDS: u64 = 2000;
+/// Threads that share them.
+const THREADS: u64 = 2;
 
 fn check(outcome: &Outcome) {
     let Outcome { seed, profile, counts, violation, .. } = outcome;
@@ -20,12 +22,23 @@ fn check(outcome: &Outcome) {
 
 #[test]
 fn seeds_break_no_promise() {
-    let mut commits = 0;
-    for seed in 0..SEEDS {
-        let outcome = run(seed, Setting::default());
-        check(&outcome);
-        commits += outcome.counts.commits;
-    }
+    let slice = |first: u64| {
+        let mut commits = 0;
+        for seed in (first..SEEDS).step_by(THREADS as usize) {
+            let outcome = run(seed, Setting::default());
+            check(&outcome);
+            commits += outcome.counts.commits;
+        }
+        commits
+    };
+    let commits: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(move || slice(first))).collect();
+        let joined = threads.into_iter().map(|thread| match thread.join() {
+            Ok(commits) => commits,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.sum()
+    });
     assert!(commits > SEEDS * 50, "only {commits} commits: the schedule does not do its work");
 }
 

@@ -17,10 +17,10 @@ pub(crate) struct Damages<'o> {
     /// Where it is reported; nowhere, if somebody else is going to.
     output: Option<&'o Output>,
     last: Option<Damage>,
-    /// Files that are lost as a whole, and were reported.
-    gone: Vec<PathBuf>,
+    /// What is lost as a whole, and was reported.
+    gone: Vec<Damage>,
     /// What was reported.
-    told: HashSet<(PathBuf, Range<Position>)>,
+    told: HashSet<(PathBuf, u64, Range<Position>)>,
 }
 
 /// Opens a store to be read. What is lost as a whole is reported at once, also to who does not read so far, and
@@ -30,7 +30,7 @@ pub(crate) fn open<'o>(path: &Path, output: &'o Output) -> Result<(Store, Damage
     let mut damages = Damages::reported(output);
     for damage in &store.opening().lost {
         damages.take(damage.clone(), &Failure::from(damage));
-        damages.gone.push(damage.file.clone());
+        damages.gone.push(damage.clone());
     }
     // Where the reading comes by the same, it goes on behind it.
     damages.last = None;
@@ -70,10 +70,10 @@ impl<'o> Damages<'o> {
 
     fn take(&mut self, damage: Damage, failure: &Failure) {
         if let Some(output) = self.output
-            && !self.gone.contains(&damage.file)
+            && !self.gone.iter().any(|gone| is_within(&damage, gone))
         {
             let is_first = self.told.is_empty();
-            let place = (damage.file.clone(), damage.positions.clone());
+            let place = (damage.file.clone(), damage.offset.0, damage.positions.clone());
             if self.told.len() >= TOLD_MAX || self.told.insert(place) {
                 if is_first { output.failure(failure) } else { output.further(failure) }
             }
@@ -89,4 +89,10 @@ impl<'o> Damages<'o> {
     pub(crate) fn exit(&self) -> Exit {
         if self.any() { Exit::Found } else { Exit::Done }
     }
+}
+
+/// Whether damage is a part of what was told to be lost as a whole.
+fn is_within(damage: &Damage, gone: &Damage) -> bool {
+    let (part, whole) = (&damage.positions, &gone.positions);
+    damage.file == gone.file && whole.start <= part.start && part.end <= whole.end
 }

@@ -30,7 +30,7 @@ impl State {
         let known = segments.view().table;
         let later = known.holes.from(survey.next_position);
         table.holes = Holes::new(holes.iter().chain(later).cloned());
-        table.segments.iter_mut().for_each(|segment| keep(segment, &known.segments));
+        table.segments.iter_mut().for_each(|segment| keep(segment, &known));
         let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
         table.segments.extend(rest.cloned());
         let last = table.segments.last().map(|segment| segment.id);
@@ -70,16 +70,19 @@ fn begun(file: &SegmentFile, before: &[Arc<Segment>]) -> Result<Option<Arc<Segme
     Ok(Some(Arc::new(segment)))
 }
 
-/// Goes on with what is held of a segment that was known before, now that it is sealed: its open file, and instead
-/// of the index that was made here the one of its file.
-fn keep(sealed: &mut Arc<Segment>, known: &[Arc<Segment>]) {
-    let Ok(at) = known.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
-    let held = &known[at];
+/// Goes on with what is held of a segment that was known before, now that it is sealed: its open file, and its index
+/// unless that was made here while the segment was loose: it does not know the way to the segments before.
+fn keep(sealed: &mut Arc<Segment>, known: &Table) {
+    let segments = &known.segments;
+    let Ok(at) = segments.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
+    let held = &segments[at];
     if held.salt != sealed.salt {
         return;
     }
-    if let Some(end) = sealed.finished().filter(|_| held.active().is_some()) {
+    if let Some(end) = sealed.finished() {
         held.finish(end);
+    }
+    if at >= known.loose {
         held.forget_parts(sealed.known_parts());
     }
     *sealed = Arc::clone(held);

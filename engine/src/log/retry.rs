@@ -120,6 +120,8 @@ impl Log {
         let view = self.segments.view();
         let segments = view.table.segments.len();
         let oldest = segments.saturating_sub(self.id_segments as usize);
+        // Told only if the ids are not found elsewhere.
+        let mut unknown = Ok(());
         for index in (oldest..segments).rev() {
             let base = view.table.segments[index].base;
             for (event, key) in draft.outline.id_keys().iter().enumerate() {
@@ -138,8 +140,9 @@ impl Log {
                     }
                 }
             }
-            self.ids_are_known(&view, index)?;
+            unknown = unknown.and_then(|()| self.ids_are_known(&view, index));
         }
+        unknown?;
         guard.seen = match guard.fail_if {
             Some(_) => guard.seen.min(view.visible_position),
             None => guard.seen.max(view.visible_position),

@@ -90,9 +90,11 @@ impl<'v> Stream<'v> {
         let versions = head.map_or(0, |head| head.version.plus(1).0);
         // What is written already, and not visible yet, is counted too.
         let all = View { visible_position: Position(u64::MAX), ..self.view.clone() };
+        // Counted first: what is written behind it meanwhile is found by looking for it.
+        let count = find::head(self.view, self.key)?.map_or(0, |head| head.count);
         match Leaf::new(self.key, Way::Forward).seek(&all, behind(head))? {
             Some(next) => Ok(position_of(&all, self.key, Version(versions))? == Some(next)),
-            None => Ok(find::head(self.view, self.key)?.map_or(0, |head| head.count) == versions),
+            None => Ok(count == versions),
         }
     }
 

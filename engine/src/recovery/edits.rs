@@ -1,7 +1,7 @@
 //! Edits of the manifest that are lost without a trace in it: the log shows that they were there.
 //!
 //! Every edit is durable before what it allows. A segment is listed before its first frame is written, so one that was
-//! written and is not listed proves that an edit is gone; there is one exception, the segment that a recovery makes. And
+//! written and never was listed proves that an edit is gone; there is one exception, the segment that a recovery makes. And
 //! nothing is written behind the place of a close before the next opening is noted.
 
 use quipu_disk::Disk;
@@ -64,6 +64,11 @@ impl Survey {
     /// Whether a segment that is not listed may have been left so: without a frame, or by a recovery, which makes its
     /// segment whole before it lists it. Nothing can have been written behind the mark that ends what that carries.
     fn is_unlisted_rightly(&self, candidate: &Candidate, all: &[Candidate]) -> Result<bool> {
+        let highest = self.manifest.as_ref().map(|loaded| loaded.listing.highest);
+        // It was listed once, and a recovery has gone round it. Edits are lost from the end on.
+        if highest >= Some(candidate.file().id) {
+            return Ok(true);
+        }
         let Some(link) = candidate.scan.link else { return Ok(true) };
         let (mut commits, mut others) = (0, Vec::new());
         let capacity = candidate.file().capacity;
@@ -78,7 +83,7 @@ impl Survey {
             Ok(())
         })?;
         let is_carried = others == [(true, commits)];
-        let is_first = self.manifest.as_ref().is_none_or(|m| m.listing.highest == SegmentId(0));
+        let is_first = highest.is_none_or(|highest| highest == SegmentId(0));
         Ok(is_carried && !(is_first && commits > 0) && self.is_new(link.epoch, candidate, all))
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use quipu_format::Position;
 
 use super::View;
+use crate::positions::named;
 use crate::{Error, ErrorKind};
 
 /// A segment that only a newer version can read.
@@ -36,9 +37,7 @@ impl View {
 impl Newer {
     /// What is told of these of its events: those that might have been asked for.
     pub(crate) fn error(&self, positions: &Range<Position>) -> Error {
-        let Range { start, end } = positions;
-        let why = &self.why;
-        let detail = format!("{why}: the events from position {start} up to {end} cannot be read");
+        let detail = format!("{}: {} cannot be read", self.why, named(positions));
         Error::new(ErrorKind::Unsupported, detail)
     }
 }

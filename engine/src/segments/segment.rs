@@ -131,7 +131,8 @@ impl Segment {
         *self.parts.write() = parts;
     }
 
-    /// Sets the index's parts, unless somebody has set others than `known` meanwhile; gives those that count.
+    /// Sets the index's parts, unless somebody has set others than `known` meanwhile, or let go of those; gives those
+    /// that count.
     pub(crate) fn replace_parts(
         &self,
         known: Option<&Arc<[Part]>>,
@@ -142,6 +143,7 @@ impl Segment {
             Some(others) if known.is_none_or(|known| !Arc::ptr_eq(known, others)) => {
                 Arc::clone(others)
             }
+            None if known.is_some() => parts,
             _ => {
                 *slot = Some(Arc::clone(&parts));
                 parts

@@ -130,12 +130,13 @@ impl Content {
             let mut found = Vec::new();
             if let Some(held) = part.find(*key)? {
                 entries += 1;
-                part.batch(&held, 0, Way::Forward, &mut found)?;
-                if found.iter().any(|ordinal| !ordinals.contains(ordinal)) {
+                found = all_of(&part, &held)?;
+                if found.iter().any(|ordinal| ordinals.binary_search(ordinal).is_err()) {
                     return Ok(Some("an event with another id"));
                 }
             }
-            if ordinals.iter().any(|ordinal| *ordinal < covers.ids && !found.contains(ordinal)) {
+            let expected = ordinals.iter().filter(|&&ordinal| ordinal < covers.ids);
+            if expected.into_iter().any(|ordinal| found.binary_search(ordinal).is_err()) {
                 return Ok(Some("it lacks the id of an event"));
             }
         }
@@ -179,6 +180,17 @@ fn same(part: &IndexPart, held: &Held, ordinals: &[u32]) -> std::result::Result<
         at += found.len();
     }
     Ok(part.nth(held, held.count - 1)? == held.last)
+}
+
+/// All ordinals that a part has of a key, in order.
+fn all_of(part: &IndexPart, held: &Held) -> std::result::Result<Vec<u32>, IndexError> {
+    let (mut all, mut batch, mut from) = (Vec::new(), Vec::new(), 0);
+    loop {
+        part.batch(held, from, Way::Forward, &mut batch)?;
+        let Some(&last) = batch.last() else { return Ok(all) };
+        all.append(&mut batch);
+        from = last.saturating_add(1);
+    }
 }
 
 /// Whether an entry says of the segments before what they hold.

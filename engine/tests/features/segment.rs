@@ -71,7 +71,7 @@ fn it_is_named_with_its_file_and_its_positions() {
     let error = events.next().unwrap_err();
     let said = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    let lost = format!("from position {} up to {} cannot", refused.start + 1, refused.end);
+    let lost = format!("positions {} to {} cannot", refused.start + 1, refused.end - 1);
     assert!(said.contains(&path.display().to_string()) && said.contains(&lost), "{said}");
     assert_eq!(events.next().unwrap().unwrap().position().0, refused.end);
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use quipu::{Durability, Error, ErrorKind, Mode, Options, ReadMode};
-use quipu_disk::{Access, Disk, File, MemoryDisk, read_exact_at, write_all_at};
+use quipu_disk::{Access, Disk, FaultDisk, File, MemoryDisk, read_exact_at, write_all_at};
 
 use crate::follower::{ABOUT, About, Got, PATH, append, open, open_with, options, write};
 use crate::random::Random;
@@ -147,5 +147,45 @@ fn what_is_damaged_before_it_is_seen_elsewhere_is_told_there() {
                 assert_eq!(follower.try_next().unwrap(), Got::Nothing);
             }
         }
+    }
+}
+
+/// An index that is made while nobody knows the way to the segments before is not believed to end it, once that way
+/// is known.
+#[test]
+fn an_index_made_anew_beside_a_writer_does_not_cut_off_the_segments_before() {
+    let disk = FaultDisk::new(9);
+    let writer = open(&disk);
+    let mut random = Random(9);
+    (0..250).for_each(|_| write(&writer, &mut random));
+    writer.close().unwrap();
+    let writer = open(&disk);
+    let files = disk.files();
+    let of = |kind: &str| -> Vec<PathBuf> {
+        files.iter().filter(|path| path.extension() == Some(kind.as_ref())).cloned().collect()
+    };
+    let (indexes, runs) = (of("idx"), of("run"));
+    assert!(indexes.len() > 8 && !runs.is_empty(), "{indexes:?} {runs:?}");
+    let contents = |path: &PathBuf| (path.clone(), disk.contents(path).unwrap());
+    let whole: Vec<_> = runs.iter().chain(&indexes).map(contents).collect();
+    for path in runs.iter().chain(&indexes[1..2]) {
+        disk.remove(path).unwrap();
+    }
+    let mut bytes = disk.contents(&indexes[5]).unwrap();
+    bytes[4096] ^= 1;
+    disk.put(&indexes[5], &bytes).unwrap();
+    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) };
+    let reader = open_with(&disk, options);
+    for about in ABOUT {
+        assert_eq!(about.read(&reader), about.read(&writer), "{about:?}");
+    }
+    for (path, bytes) in &whole {
+        disk.put(path, bytes).unwrap();
+    }
+    while writer.stats().seals < 2 {
+        write(&writer, &mut random);
+    }
+    for about in ABOUT {
+        assert_eq!(about.read(&reader), about.read(&writer), "{about:?}");
     }
 }

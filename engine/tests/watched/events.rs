@@ -101,7 +101,7 @@ fn strangers_and_lost_segments_are_warned_of() {
         (strangers.level, strangers.fields["files"].as_str()),
         (Level::WARN, "[\"shopping list\"]")
     );
-    let lost = listening.heard("a segment is lost");
+    let lost = listening.heard("what is lost, as far as opening has met it");
     assert_eq!(lost.level, Level::WARN);
     let known = &store.opening().lost[0];
     assert_eq!(lost.fields["file"], known.file.display().to_string());

@@ -272,3 +272,21 @@ fn the_positions_of_a_missing_end_are_told_by_every_command() {
         assert!(text.contains("\"positions\":[0,100]"), "{arguments:?}: {text}");
     }
 }
+
+/// What is cut off is told as a whole; what is damaged in the rest of the file is told too.
+#[test]
+fn damage_in_a_segment_that_was_cut_short_is_named() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", lines(100));
+    bench.ok(&["import", &file, "--batch", "10"]);
+    let bytes = fs::read(bench.segment()).unwrap();
+    let at = bytes.windows(7).position(|window| window == b"knot:40").unwrap();
+    flip(&bench.segment(), at);
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap();
+    let cut = fs::OpenOptions::new().write(true).open(bench.segment()).unwrap();
+    cut.set_len((last as u64).next_multiple_of(4096)).unwrap();
+    let said = bench.run(&["export", "--json"]);
+    let errors = said.errors();
+    let named = |error: &Value| error["positions"][0] == 40 && error["positions"][1] == 41;
+    assert!(said.code == Some(1) && errors.iter().any(named), "{said:?}");
+}
