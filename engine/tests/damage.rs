@@ -31,7 +31,7 @@ fn small_store() -> MemoryDisk {
             .options(options.clone())
             .open()
             .unwrap();
-        for n in 0..6_u64 {
+        for n in 0..9_u64 {
             let text = format!("{life}-{n}-").repeat(40);
             let event =
                 |stream: u64| NewEvent::new(format!("T{stream}"), text.clone().into_bytes());
