@@ -7,7 +7,7 @@ use quipu_disk::{Disk, RealDisk};
 use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use crate::directory::Directory;
-use crate::index_files::{Merge, covers, make, open_index, segment, sweep, write};
+use crate::index_files::{Merge, covers, index_on, make, segment, sweep, write};
 use crate::open::lock_directory;
 use crate::recovery::{Part, Survey};
 use crate::segments::{Heads, Segments, Shelf, Table, View};
@@ -148,7 +148,7 @@ impl Rebuilding {
         let identity = shelf.identity(part.segment.id, part.segment.salt);
         let before = match part.unsealed() {
             Some(unsealed) => unsealed.index_below(part.end),
-            None => open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity).map(Arc::new),
+            None => index_on(shelf, &identity).map(Arc::new),
         };
         let Some(covered) = to_cover(part, before.as_deref()) else { return Ok(true) };
         let heads = Arc::new(Heads::new(Layers::new(self.layers.clone())));
@@ -162,7 +162,7 @@ impl Rebuilding {
         }
         let id = part.segment.id;
         write(shelf, &shelf.directory.index(id), &made.bytes)?;
-        let sealed = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
+        let sealed = index_on(shelf, &identity);
         let Some(sealed) = sealed.map(Arc::new) else {
             let detail = format!("the index of segment {id} cannot be read back");
             return Err(Error::new(ErrorKind::Io, detail));

@@ -2,23 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod small;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, VerifyReport, verify_on};
+use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Store, VerifyReport, verify_on};
 use quipu_disk::{Access, Disk, MemoryDisk, read_exact_at, write_all_at};
 
-const PATH: &str = "s";
+use small::options;
 
-fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
-}
+const PATH: &str = "s";
 
 /// A small store that has seen everything: rolled and sealed segments, several streams, commits of
 /// several events, a clean close and another opening.

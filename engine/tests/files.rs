@@ -2,21 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod small;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, NewEvent, Options, Store, verify_on};
+use quipu::{ErrorKind, ExpectedVersion, NewEvent, Store, verify_on};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
-fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
-}
+use small::options;
 
 fn open(disk: &FaultDisk) -> quipu::Result<Store> {
     Store::builder("s").disk(Arc::new(disk.clone())).options(options()).open()

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
+mod small;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,14 +19,7 @@ const PATH: &str = "s";
 const ASKED: u32 = 4;
 
 fn options(id_segments: u32) -> Options {
-    Options {
-        id_segments,
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
+    Options { id_segments, ..small::options() }
 }
 
 fn open(disk: &FaultDisk, id_segments: u32) -> Store {

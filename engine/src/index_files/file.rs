@@ -28,6 +28,11 @@ pub(crate) fn open_index(
     usable(&directory.index(identity.segment), opened)
 }
 
+/// The same, of a store that is open.
+pub(crate) fn index_on(shelf: &Shelf, identity: &Identity) -> Option<Sealed> {
+    open_index(&*shelf.disk, &shelf.directory, shelf.mode, identity)
+}
+
 /// The index file of a segment.
 fn try_index(
     disk: &dyn Disk,

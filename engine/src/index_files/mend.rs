@@ -12,7 +12,7 @@ use quipu_format::{Position, SegmentId, Timestamp};
 use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, Way, write_segment};
 
 use super::gather::stack;
-use super::{Ancestors, IndexNames, Trouble, held_index, open_index, write};
+use super::{Ancestors, IndexNames, Trouble, held_index, index_on, write};
 use crate::directory::{Directory, Role};
 use crate::keys;
 use crate::reindex::{Ids, rebuild};
@@ -35,7 +35,7 @@ pub(crate) fn open_sealed(view: &View, index: usize) -> Option<Sealed> {
     let identity = shelf.identity(segment.id, segment.salt);
     let sealed = match view.store.upkeep.unwritten(segment.id) {
         Some(bytes) => held_index(bytes, &identity).ok()?,
-        None => open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity)?,
+        None => index_on(shelf, &identity)?,
     };
     let covers = sealed.covers();
     let whole = covers.base == segment.base && Some(covers.end) == segment.finished();
@@ -165,7 +165,7 @@ pub(crate) fn write_again(store: &Arc<Segments>, id: SegmentId, bytes: &[u8]) ->
     };
     let segment = &table.segments[index];
     let identity = shelf.identity(id, segment.salt);
-    let opened = open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity);
+    let opened = index_on(shelf, &identity);
     let Some(sealed) = opened.map(Arc::new) else { return Ok(()) };
     for layer in table.heads.layers().newest_first() {
         if matches!(layer, Layer::Index(_)) && *layer.segments().start() == id {

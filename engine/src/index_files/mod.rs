@@ -19,7 +19,7 @@ mod runs;
 mod source;
 mod upkeep;
 
-pub(crate) use file::{held_index, load_index, open_index, open_run, try_run, write};
+pub(crate) use file::{held_index, index_on, load_index, open_index, open_run, try_run, write};
 pub(crate) use gather::{Missing, covers, gather, segment, sweep};
 pub(crate) use ids::complete_ids;
 pub(crate) use lineage::{Ancestors, Trouble};

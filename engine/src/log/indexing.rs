@@ -10,7 +10,7 @@ use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
 use super::{Log, count};
 use crate::create::remove_if_there;
 use crate::index_files::{
-    Ancestors, Merge, Task, Trouble, held_index, mend, open_index, open_run, write, write_again,
+    Ancestors, Merge, Task, Trouble, held_index, index_on, mend, open_run, write, write_again,
 };
 use crate::segments::View;
 use crate::{Error, ErrorKind, Result, find};
@@ -62,7 +62,7 @@ impl Log {
                 return Ok(Arc::new(held_index(bytes, &identity)?));
             }
         }
-        let sealed = match open_index(&*shelf.disk, &shelf.directory, shelf.mode, &identity) {
+        let sealed = match index_on(shelf, &identity) {
             Some(sealed) => sealed,
             None => held_index(Arc::from(bytes), &identity)?,
         };

@@ -201,7 +201,7 @@ impl Reading<'_, '_> {
             Ok(_) => Bad { at, error: FormatError::Invalid("a frame that does not follow") },
             Err(bad) => bad,
         };
-        refuse_newer(file, &bad)?;
+        refuse_unsupported(file, &bad)?;
         let behind = ByteOffset(at.0 + UNIT_BYTES);
         let found = frames.find(behind, self.next, self.last_time);
         let found = found.map_err(|error| file.io(error))?;
@@ -237,7 +237,7 @@ impl Reading<'_, '_> {
             Ok(Body::Skipped) => return Err(newer(file, at, "a frame of a kind not known here")),
             Ok(Body::Link(_) | Body::Mark | Body::Seal(_)) => {}
             Err(bad) => {
-                refuse_newer(file, &bad)?;
+                refuse_unsupported(file, &bad)?;
                 let what = bad.error.to_string();
                 let damaged = hole(file, at, u64::from(header.len), &what);
                 self.reach(header.next_position(), Some(damaged));
@@ -352,7 +352,7 @@ fn hole(file: &SegmentFile, offset: ByteOffset, bytes: u64, what: &str) -> Hole 
 }
 
 /// What a newer version wrote is not damage, and must not be lost in silence.
-fn refuse_newer(file: &SegmentFile, bad: &Bad) -> Result<()> {
+fn refuse_unsupported(file: &SegmentFile, bad: &Bad) -> Result<()> {
     match bad.error {
         FormatError::Unsupported { .. } => Err(Error::format(&file.path, bad.at, &bad.error)),
         _ => Ok(()),

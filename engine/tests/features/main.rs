@@ -4,5 +4,7 @@
 
 mod indexes;
 mod segment;
+#[path = "../small/mod.rs"]
+mod small;
 mod store;
 mod table;

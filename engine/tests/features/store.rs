@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use quipu::ExpectedVersion::Any;
 use quipu::{
-    ErrorKind, Events, Mode, NewEvent, Options, Result, Store, VerifyReport, rebuild_index_on,
-    verify_on,
+    ErrorKind, Events, Mode, NewEvent, Result, Store, VerifyReport, rebuild_index_on, verify_on,
 };
 use quipu_disk::{Access, Disk, FaultDisk, write_all_at};
 use quipu_format::checksum;
+
+pub(crate) use crate::small::options;
 
 pub(crate) const PATH: &str = "s";
 pub(crate) const EVENTS: u64 = 200;
@@ -21,16 +22,6 @@ pub(crate) enum Mask {
     Compatible = 8,
     ReadOnlyCompatible = 12,
     Incompatible = 16,
-}
-
-pub(crate) fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
 }
 
 pub(crate) fn open(disk: &FaultDisk, mode: Mode) -> Result<Store> {

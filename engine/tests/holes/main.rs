@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod read;
+#[path = "../small/mod.rs"]
+mod small;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,18 +15,9 @@ use quipu::{ErrorKind, Mode, NewEvent, Options, Query, QueryItem, Result, Select
 use quipu_disk::{Disk, FaultDisk};
 
 use read::Read;
+use small::options;
 
 const PATH: &str = "s";
-
-fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
-}
 
 fn open(disk: &FaultDisk, mode: Mode) -> Result<Store> {
     let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options());

@@ -11,5 +11,7 @@ mod opening;
 mod rebuilding;
 mod rolling;
 mod room;
+#[path = "../small/mod.rs"]
+mod small;
 mod store;
 mod upkeep;

@@ -5,24 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::{
-    ExpectedVersion, Mode, NewEvent, Options, Result, Store, VerifyReport, rebuild_index_on,
-    verify_on,
+    ExpectedVersion, Mode, NewEvent, Result, Store, VerifyReport, rebuild_index_on, verify_on,
 };
 use quipu_disk::{Disk, FaultDisk};
+
+pub(crate) use crate::small::options;
 
 pub(crate) const PATH: &str = "s";
 /// Streams of each store.
 pub(crate) const STREAMS: u64 = 7;
-
-pub(crate) fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
-}
 
 pub(crate) fn open(disk: &FaultDisk) -> Result<Store> {
     Store::builder(PATH).disk(Arc::new(disk.clone())).options(options()).open()

@@ -7,4 +7,6 @@ mod copies;
 mod ends;
 mod flips;
 mod lost;
+#[path = "../small/mod.rs"]
+mod small;
 mod store;

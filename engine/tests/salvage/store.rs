@@ -4,26 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::{
-    ByteOffset, Codec, Durability, ExpectedVersion, Mode, NewEvent, Options, OwnedEvent, Position,
-    Result, Store, Timestamp, Uuid,
+    ByteOffset, Codec, Durability, ExpectedVersion, Mode, NewEvent, OwnedEvent, Position, Result,
+    Store, Timestamp, Uuid,
 };
 use quipu_disk::{Access, Disk, read_exact_at, write_all_at};
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FrameHeader, FrameKind};
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 
+pub(crate) use crate::small::options;
+
 pub(crate) const PATH: &str = "s";
 pub(crate) const COPY: &str = "copy";
-
-pub(crate) fn options() -> Options {
-    Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    }
-}
 
 pub(crate) fn open(disk: &(impl Disk + Clone + 'static)) -> Store {
     Store::builder(PATH).disk(Arc::new(disk.clone())).options(options()).open().unwrap()
