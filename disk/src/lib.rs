@@ -10,7 +10,7 @@
 //! | [`FaultDisk`] | the simulator: power cuts, lost and torn writes, failing calls, its own clock |
 //!
 //! The trait is small on purpose and has no optional methods. One conformance suite
-//! (`disk/tests/conformance`) runs against every implementation.
+//! (`disk/tests/it/conformance`) runs against every implementation.
 //!
 //! What is absent: this crate knows nothing of events, segments or checksums.
 
@@ -49,6 +49,17 @@ pub enum Access {
     Write,
     /// A file that does not exist yet, for reading and writing.
     Create,
+    /// A file that does not exist yet, for writing much that nobody reads soon: past the memory in which the
+    /// system keeps what was read and written, where that can be. It can where a write begins and ends at
+    /// multiples of 4,096 bytes, in the file as in memory; others work too.
+    Fill,
+}
+
+impl Access {
+    /// Whether the file must not exist yet.
+    const fn creates(self) -> bool {
+        matches!(self, Access::Create | Access::Fill)
+    }
 }
 
 /// Everything that Quipu asks of the operating system.

@@ -57,7 +57,7 @@ impl MemoryDisk {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
         let mut tree = self.tree.lock();
-        let content = if access == Access::Create {
+        let content = if access.creates() {
             let content = Arc::new(Content::new());
             tree.create(path, Arc::clone(&content))?;
             content

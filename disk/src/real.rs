@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memmap2::MmapOptions;
-use rustix::fs::{FlockOperation, OFlags, flock, fstatfs};
+use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock, fstatfs};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -56,7 +56,7 @@ impl Disk for RealDisk {
         let file = OpenOptions::new()
             .read(true)
             .write(access != Access::Read)
-            .create_new(access == Access::Create)
+            .create_new(access.creates())
             .custom_flags(flags(OFlags::NONBLOCK))
             .open(path)?;
         // Linux opens a directory for reading and, without O_NONBLOCK, hangs on a pipe.
@@ -67,7 +67,9 @@ impl Disk for RealDisk {
         if !kind.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Arc::new(RealFile { file }))
+        // Not every file system can; what is written is the same.
+        let direct = access == Access::Fill && fcntl_setfl(&file, OFlags::DIRECT).is_ok();
+        Ok(Arc::new(RealFile { file, direct }))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -198,6 +200,8 @@ impl Disk for RealDisk {
 #[derive(Debug)]
 struct RealFile {
     file: fs::File,
+    /// Writes go past the page cache where they can.
+    direct: bool,
 }
 
 impl File for RealFile {
@@ -210,7 +214,14 @@ impl File for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(bytes, offset)
+        match self.file.write_at(bytes, offset) {
+            // Places that do not suit the device, or a file system that promised more than it keeps.
+            Err(error) if self.direct && error.kind() == io::ErrorKind::InvalidInput => {
+                fcntl_setfl(&self.file, OFlags::empty())?;
+                self.file.write_at(bytes, offset)
+            }
+            written => written,
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -9,8 +9,11 @@ use quipu_disk::{Access, Disk, File, write_all_at};
 
 use crate::directory::Directory;
 
-/// Bytes of one write while a file is filled.
-const STEP_BYTES: u64 = 1 << 20;
+/// What files are filled with, one write at a time, where it can be written past the page cache.
+#[repr(align(4096))]
+struct Zeros([u8; 1 << 20]);
+
+static ZEROS: Zeros = Zeros([0; 1 << 20]);
 
 /// Creates the file `path` of `size` bytes that begins with `start` and goes on with zeros, replacing
 /// what has that name. Whatever goes wrong before the rename leaves nothing behind; want of room is
@@ -49,17 +52,27 @@ fn fill_temporary(
     size: u64,
 ) -> io::Result<Arc<dyn File>> {
     remove_if_there(disk, temporary)?;
-    let file = disk.open(temporary, Access::Create)?;
+    let file = if size > start.len() as u64 {
+        fill_with_zeros(disk, temporary, size)?;
+        disk.open(temporary, Access::Write)?
+    } else {
+        disk.open(temporary, Access::Create)?
+    };
     write_all_at(&*file, start, 0)?;
-    let zeros = vec![0; STEP_BYTES.min(size) as usize];
-    let mut at = start.len() as u64;
-    while at < size {
-        let step = (size - at).min(zeros.len() as u64);
-        write_all_at(&*file, &zeros[..step as usize], at)?;
-        at += step;
-    }
     file.sync_data()?;
     Ok(file)
+}
+
+/// Creates a file of zeros, not yet synced.
+fn fill_with_zeros(disk: &dyn Disk, path: &Path, size: u64) -> io::Result<()> {
+    let file = disk.open(path, Access::Fill)?;
+    let mut at = 0;
+    while at < size {
+        let step = (size - at).min(ZEROS.0.len() as u64);
+        write_all_at(&*file, &ZEROS.0[..step as usize], at)?;
+        at += step;
+    }
+    Ok(())
 }
 
 /// Removes a file. One that is not there is no error.

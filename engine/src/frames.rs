@@ -15,6 +15,8 @@ use quipu_format::limits::FRAME_BYTES_MAX;
 use quipu_format::record::{Check, Record};
 use quipu_format::{ByteOffset, FormatError, Position, Salt, Seal, Timestamp, UNIT_BYTES};
 
+use crate::zeros::{first_nonzero, last_nonzero};
+
 /// Bytes read at once.
 const WINDOW_BYTES: u64 = 256 << 10;
 const HEADER: u64 = FRAME_HEADER_BYTES as u64;
@@ -168,7 +170,7 @@ impl<'f> Frames<'f> {
         let (mut at, mut last) = (range.start, None);
         while at < range.end {
             let end = (at + WINDOW_BYTES).min(range.end);
-            if let Some(index) = self.get(at..end)?.iter().rposition(|&byte| byte != 0) {
+            if let Some(index) = last_nonzero(self.get(at..end)?) {
                 last = Some(ByteOffset(at + index as u64));
             }
             at = end;
@@ -181,7 +183,7 @@ impl<'f> Frames<'f> {
         let mut at = range.start;
         while at < range.end {
             let end = (at + WINDOW_BYTES).min(range.end);
-            if let Some(index) = self.get(at..end)?.iter().position(|&byte| byte != 0) {
+            if let Some(index) = first_nonzero(self.get(at..end)?) {
                 return Ok(Some(ByteOffset(at + index as u64)));
             }
             at = end;

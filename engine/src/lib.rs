@@ -88,6 +88,7 @@ mod ticket;
 mod verify;
 mod wakers;
 mod writer;
+mod zeros;
 
 pub use commit::Commit;
 pub use error::{Conflict, Damage, Error, ErrorKind, Result};

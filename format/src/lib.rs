@@ -1,7 +1,7 @@
 //! The bytes of a Quipu store, as pure functions.
 //!
 //! Everything is little-endian with explicit widths. `docs/FORMAT.md` draws each structure with its
-//! offsets and changes together with this crate; `tests/golden.rs` holds bytes that were computed
+//! offsets and changes together with this crate; `tests/it/golden.rs` holds bytes that were computed
 //! apart from it.
 //!
 //! | module | what it lays out |

@@ -18,10 +18,10 @@ impl Disk for FaultDisk {
         let kind = match access {
             Access::Read => Kind::Open,
             Access::Write => Kind::OpenToWrite,
-            Access::Create => Kind::Create,
+            Access::Create | Access::Fill => Kind::Create,
         };
         let inode = self.run_whole(&Call::of(kind, path), |state| match access {
-            Access::Create => state.create(path),
+            Access::Create | Access::Fill => state.create(path),
             Access::Read | Access::Write => state.names.seen().file(path).map(Arc::clone),
         })?;
         Ok(Arc::new(FaultFile { disk: self.clone(), path: path.to_owned(), access, inode }))

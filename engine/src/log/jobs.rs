@@ -76,12 +76,10 @@ impl Log {
             self.enter(write);
         }
         count(&self.counters.groups, 1);
+        count(&self.counters.bytes, write.len());
         loop {
             match write.stamp() {
-                Stamped::Ready(bytes) => {
-                    count(&self.counters.bytes, bytes.len() as u64);
-                    return write_all_at(&*file, bytes, offset.0);
-                }
+                Stamped::Ready(bytes) => return write_all_at(&*file, bytes, offset.0),
                 // The writer holds no lock and only copies: it is done in a moment.
                 Stamped::Filling => std::thread::yield_now(),
                 Stamped::Abandoned => return Err(io::Error::other("a writer died while copying")),

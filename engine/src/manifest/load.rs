@@ -11,6 +11,7 @@ use quipu_format::{ByteOffset, FormatError, UNIT_BYTES};
 
 use super::{EDIT_BYTES_USUAL, Listing, SECTOR_BYTES};
 use crate::directory::{Directory, Role};
+use crate::zeros::first_nonzero;
 use crate::{Error, ErrorKind, Result};
 
 /// Largest size of a manifest's file: room for the edits of some millions of segments.
@@ -132,7 +133,7 @@ impl Loaded {
         let last = last.0 / SECTOR_BYTES * SECTOR_BYTES;
         self.last = bytes[last as usize..self.end.0 as usize].to_vec();
         let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
-        let Some(first) = rest.iter().position(|&byte| byte != 0) else { return Ok(()) };
+        let Some(first) = first_nonzero(rest) else { return Ok(()) };
         self.rest = Some(ByteOffset(self.end.0 + first as u64 / UNIT_BYTES * UNIT_BYTES));
         let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
         while at.0 < bytes.len() as u64 {

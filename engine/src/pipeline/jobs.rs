@@ -7,7 +7,7 @@ use std::sync::Arc;
 use quipu_format::checksum::Place;
 use quipu_format::frame::FrameHeader;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Lsn, Position};
+use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, align_up};
 
 use crate::outline::Posted;
 
@@ -64,10 +64,20 @@ impl WriteJob {
         self.frames.first().map_or(self.unsynced.next_position, |(_, header)| header.first_position)
     }
 
+    /// Bytes of the group's frames.
+    pub(crate) fn len(&self) -> u64 {
+        self.buffer.joined() as u64
+    }
+
     /// The group's bytes with their headers filled in and summed, once every writer has copied its
     /// frame.
+    ///
+    /// Zeros go on to the end of the page, as far as the buffer has room. They stand there already, but nobody
+    /// has to read the page then before a part of it is written.
     pub(crate) fn stamp(&mut self) -> Stamped<'_> {
-        let bytes = match self.buffer.contents() {
+        let end = self.offset.0 + self.len();
+        let padding = (align_up(end, PAGE_BYTES) - end) as usize;
+        let bytes = match self.buffer.contents(padding) {
             Contents::Ready(bytes) => bytes,
             Contents::Filling => return Stamped::Filling,
             Contents::Abandoned => return Stamped::Abandoned,

@@ -149,23 +149,32 @@ pub(crate) enum Contents<'a> {
 }
 
 impl ClosedBuffer {
-    /// The bytes, once all slots are filled.
-    pub(crate) fn contents(&mut self) -> Contents<'_> {
+    /// Bytes that were handed out.
+    pub(crate) fn joined(&self) -> usize {
+        self.joined
+    }
+
+    /// The bytes, once all slots are filled, and behind them as many zeros as there is room for, at most
+    /// `padding`.
+    pub(crate) fn contents(&mut self, padding: usize) -> Contents<'_> {
         if self.memory.released.load(Ordering::Acquire) != self.joined {
             return Contents::Filling;
         }
         if self.memory.abandoned.load(Ordering::Relaxed) {
             return Contents::Abandoned;
         }
+        let padding = padding.min(self.memory.layout.size() - self.joined);
         // SAFETY: all slots are gone and no more are handed out, so this value, borrowed mutably, is
-        // the only way to the memory.
+        // the only way to the memory. Slots were handed out from its beginning, none beyond its end.
         #[allow(unsafe_code, reason = "nobody else holds a part of the buffer")]
-        Contents::Ready(unsafe { self.memory.range(0, self.joined) })
+        let bytes = unsafe { self.memory.range(0, self.joined + padding) };
+        bytes[self.joined..].fill(0);
+        Contents::Ready(bytes)
     }
 
     /// The same memory as an empty buffer; `None` if somebody still holds a slot of it.
     pub(crate) fn reopen(mut self) -> Option<OpenBuffer> {
-        if !matches!(self.contents(), Contents::Ready(_)) {
+        if !matches!(self.contents(0), Contents::Ready(_)) {
             return None;
         }
         self.memory.released.store(0, Ordering::Relaxed);
@@ -182,11 +191,11 @@ mod tests {
         let mut open = OpenBuffer::new(4096);
         let (first, second) = (open.reserve(16), open.reserve(16));
         let mut closed = open.close();
-        assert!(matches!(closed.contents(), Contents::Filling));
+        assert!(matches!(closed.contents(0), Contents::Filling));
         second.unwrap().fill(|bytes| bytes.fill(2));
-        assert!(matches!(closed.contents(), Contents::Filling));
+        assert!(matches!(closed.contents(0), Contents::Filling));
         first.unwrap().fill(|bytes| bytes.fill(1));
-        let Contents::Ready(bytes) = closed.contents() else { panic!("both slots are filled") };
+        let Contents::Ready(bytes) = closed.contents(0) else { panic!("both slots are filled") };
         assert_eq!((bytes[15], bytes[16], bytes.len()), (1, 2, 32));
         assert_eq!(closed.reopen().unwrap().joined(), 0);
     }
@@ -197,8 +206,22 @@ mod tests {
         drop(open.reserve(16));
         assert!(open.reserve(8192).is_none(), "no more than there is room for");
         let mut closed = open.close();
-        assert!(matches!(closed.contents(), Contents::Abandoned));
+        assert!(matches!(closed.contents(0), Contents::Abandoned));
         assert!(closed.reopen().is_none());
+    }
+
+    #[test]
+    fn behind_the_slots_come_zeros_as_far_as_there_is_room() {
+        let mut open = OpenBuffer::new(4096);
+        open.reserve(4096).unwrap().fill(|bytes| bytes.fill(7));
+        let mut open = open.close().reopen().unwrap();
+        open.reserve(4000).unwrap().fill(|bytes| bytes.fill(9));
+        let mut closed = open.close();
+        for (padding, len) in [(0, 4000), (16, 4016), (500, 4096)] {
+            let Contents::Ready(bytes) = closed.contents(padding) else { panic!("it is filled") };
+            assert_eq!(bytes.len(), len);
+            assert!(bytes[..4000].iter().all(|&b| b == 9) && bytes[4000..].iter().all(|&b| b == 0));
+        }
     }
 
     #[test]
@@ -211,7 +234,7 @@ mod tests {
                 scope.spawn(move || slot.fill(|bytes| bytes.fill(number as u8)));
             }
         });
-        let Contents::Ready(bytes) = closed.contents() else { panic!("all slots are filled") };
+        let Contents::Ready(bytes) = closed.contents(0) else { panic!("all slots are filled") };
         assert!(bytes.chunks(1024).enumerate().all(|(n, c)| c.iter().all(|&b| b == n as u8)));
     }
 }

@@ -8,7 +8,7 @@ use quipu::{ErrorKind, Mode, Options, Store};
 use quipu_disk::{Access, Disk, Fault, FaultDisk, FaultKind, PowerCut};
 use tracing::Level;
 
-use super::disk::Moody;
+use super::mood::Moody;
 use super::subscriber::listen;
 use super::{ANY, large, small};
 
@@ -130,7 +130,7 @@ fn rolls_and_seals_are_told_with_what_they_are_about() {
 #[test]
 fn a_slow_sync_is_warned_of_and_a_quick_one_is_not() {
     let listening = listen();
-    let disk = Moody::new(FaultDisk::new(5));
+    let disk = Moody::new(&FaultDisk::new(5));
     let store = Store::builder("s").disk(Arc::new(disk.clone())).open().unwrap();
     disk.sync_in(Duration::from_millis(400));
     fill(&store, 1);

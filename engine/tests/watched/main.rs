@@ -1,14 +1,20 @@
 //! What a store tells the program's log, and that nobody waits for ever if that, or a disk, panics.
 //!
-//! The subscriber is that of the whole process, because a store's own threads know no other. So the tests of this
-//! binary run one after the other.
+//! The subscriber is that of the whole process, because a store's own threads know no other. So these tests are a
+//! binary of their own, and run one after the other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::panic, reason = "panics are what most of these tests are about")]
 
-mod disk;
+#[path = "../it/attended.rs"]
+mod attended;
 mod events;
+mod mood;
+#[path = "../it/panicking.rs"]
+mod panicking;
 mod panics;
+#[path = "../it/small.rs"]
+mod sizes;
 mod stats;
 mod subscriber;
 
@@ -21,10 +27,8 @@ fn small() -> Options {
     Options {
         segment_bytes_min: 16 << 10,
         segment_bytes_max: 16 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
         mark_after: Duration::from_secs(3600),
-        ..Options::default()
+        ..sizes::options()
     }
 }
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 use quipu::{Error, ErrorKind, Mode, Options, Result, Store};
 use quipu_disk::{Fault, FaultDisk, FaultKind, Gate, PowerCut};
 
-use super::disk::Moody;
+use super::mood::Moody;
 use super::subscriber::listen;
-use super::{ANY, large, small};
+use super::{ANY, large, panicking, small};
 
 /// Longer than anything here takes.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -155,7 +155,7 @@ fn nobody_hangs_where_the_news_of_a_failure_makes_the_subscriber_panic() {
 #[test]
 fn what_a_slow_sync_has_made_durable_is_not_acknowledged_where_telling_of_it_panics() {
     let listening = listen();
-    let disk = Moody::new(FaultDisk::new(3));
+    let disk = Moody::new(&FaultDisk::new(3));
     let store = Store::builder("s").disk(Arc::new(disk.clone())).open().unwrap();
     listening.dread(&["slow sync"]);
     disk.sync_in(Duration::from_secs(1));
@@ -165,14 +165,6 @@ fn what_a_slow_sync_has_made_durable_is_not_acknowledged_where_telling_of_it_pan
         is_told_well(&unknown);
         assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
     });
-}
-
-struct Panicking;
-
-impl Wake for Panicking {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker of somebody else");
-    }
 }
 
 struct Ringing(Gate);
@@ -195,7 +187,7 @@ fn a_task_is_woken_although_the_one_before_it_and_the_subscriber_panic() {
         pin!(store.append_async("b", ANY, large()).unwrap()),
     );
     let ringing = Arc::new(Ringing(Gate::new()));
-    let wakers = [Waker::from(Arc::new(Panicking)), Waker::from(Arc::clone(&ringing))];
+    let wakers = [panicking::waker(), Waker::from(Arc::clone(&ringing))];
     // Both wait for both groups, whichever their commits are in.
     for waker in &wakers {
         let mut context = Context::from_waker(waker);
@@ -212,7 +204,7 @@ fn a_task_is_woken_although_the_one_before_it_and_the_subscriber_panic() {
 #[test]
 fn a_panic_under_the_lock_reaches_its_caller_and_poisons_for_the_others() {
     let _listening = listen();
-    let disk = Moody::new(FaultDisk::new(5));
+    let disk = Moody::new(&FaultDisk::new(5));
     let store = Store::builder("s").disk(Arc::new(disk.clone())).options(small()).open().unwrap();
     let follower = store.all().subscribe().unwrap();
     disk.lose_the_clock(true);
@@ -231,7 +223,7 @@ fn a_panic_under_the_lock_reaches_its_caller_and_poisons_for_the_others() {
 #[test]
 fn a_panic_while_closing_is_an_error_and_followers_are_told() {
     let _listening = listen();
-    let disk = Moody::new(FaultDisk::new(8));
+    let disk = Moody::new(&FaultDisk::new(8));
     let store = Store::builder("s").disk(Arc::new(disk.clone())).options(small()).open().unwrap();
     append_here(&store).unwrap();
     let follower = store.all().subscribe().unwrap();
@@ -273,7 +265,7 @@ fn who_follows_another_process_is_told_where_the_looking_panics() {
     let disk = FaultDisk::new(7);
     let store = open(&disk, Options::default());
     append_here(&store).unwrap();
-    let reading = Moody::new(disk.clone());
+    let reading = Moody::new(&disk);
     let reader =
         Store::builder("s").disk(Arc::new(reading.clone())).mode(Mode::ReadOnly).open().unwrap();
     let mut follower = reader.all().subscribe().unwrap().into_iter();

@@ -1,0 +1,10 @@
+//! What the disks promise, held against each of them.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod bell;
+mod conformance;
+mod faults;
+mod gate;
+mod lies;
+mod memory;

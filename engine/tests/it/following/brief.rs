@@ -1,0 +1,74 @@
+//! Writers that come and go between two looks of a reader elsewhere.
+
+use std::path::Path;
+use std::time::Duration;
+
+use quipu::{Delivery, Durability, Mode, Options, ReadMode};
+use quipu_disk::{Disk, FaultDisk};
+
+use super::follower::{About, PATH, append, open, open_with, options};
+
+/// Longer than a reader takes it for granted that nobody has come.
+const A_WHILE: Duration = Duration::from_millis(200);
+
+fn read_only() -> Options {
+    Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) }
+}
+
+#[test]
+fn what_a_writer_appends_who_is_never_seen_is_read_and_followed() {
+    let disk = FaultDisk::new(5);
+    append(&open(&disk), "a");
+    let reader = open_with(&disk, read_only());
+    let mut all = reader.all().subscribe().unwrap();
+    let mut got = 0;
+    for round in 0..120 {
+        let writer = open(&disk);
+        (0..round % 3).for_each(|_| append(&writer, "a"));
+        let events = writer.next_position().0;
+        match round % 4 {
+            0 => drop(writer),
+            // One that has nothing to say.
+            1 => drop((writer.close(), open(&disk))),
+            _ => writer.close().unwrap(),
+        }
+        disk.advance(A_WHILE);
+        while let Some(delivery) = all.try_next().unwrap() {
+            if let Delivery::Event(event) = delivery {
+                assert_eq!(event.position().0, got);
+                got += 1;
+            }
+        }
+        assert_eq!(got, events, "round {round}");
+        assert_eq!(About::All.read(&reader).len() as u64, events, "round {round}");
+    }
+}
+
+/// Looking whether somebody has come costs a few operations, however large the store is and whatever is wrong.
+#[test]
+fn an_idle_reader_does_not_read_the_store_again_and_again() {
+    let idle = |disk: &FaultDisk| {
+        let reader = open_with(disk, read_only());
+        let events = reader.next_position();
+        let before = disk.operations();
+        for _ in 0..100 {
+            disk.advance(A_WHILE);
+            assert_eq!(reader.next_position(), events);
+        }
+        (disk.operations() - before) / 100
+    };
+    let disk = FaultDisk::new(6);
+    let writer = open(&disk);
+    (0..200).for_each(|_| append(&writer, "a"));
+    let beside = idle(&disk);
+    writer.close().unwrap();
+    let closed = idle(&disk);
+    let manifest = Path::new(PATH).join("manifest");
+    disk.remove(&manifest).unwrap();
+    let without = idle(&disk);
+    disk.put(&manifest, &[7; 8192]).unwrap();
+    let garbage = idle(&disk);
+    for cost in [beside, closed, without, garbage] {
+        assert!(cost <= 8, "{beside} {closed} {without} {garbage}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading beside writers that die and others that recover what they left.
+
+use std::io::ErrorKind::Other;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quipu::stepping::Stepper;
+use quipu::{Delivery, Durability, Mode, Options, ReadMode, Store, Subscription};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, Lock, PowerCut};
+
+use super::beside::{place, work};
+use super::follower::{About, PATH, open, open_with, options};
+
+/// Operations after which every opening has come to its end.
+const OPERATIONS: u64 = 400;
+/// Longer than a reader takes it for granted that the writer is still the same.
+const A_WHILE: Duration = Duration::from_millis(200);
+
+fn read_only() -> Options {
+    Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) }
+}
+
+fn stepper(disk: &FaultDisk) -> quipu::Result<Stepper> {
+    let options = options(ReadMode::Map, Durability::Sync);
+    Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options)
+}
+
+/// Appends an event and has it acknowledged.
+fn acknowledge(stepper: &Stepper) {
+    place(stepper, Durability::Sync);
+    work(stepper);
+}
+
+/// The lock of a writer that is not done with its recovery.
+fn recovering(disk: &FaultDisk) -> Lock {
+    disk.lock(&Path::new(PATH).join("lock")).unwrap().unwrap()
+}
+
+fn fail(disk: &FaultDisk, after: u64, kind: FaultKind) {
+    let sticky = kind == FaultKind::PowerOff;
+    disk.plan(Fault { at: disk.operations() + after, kind, sticky });
+}
+
+/// A disk as a killed writer has left it: one event was acknowledged, another written and not synced.
+fn left_behind() -> FaultDisk {
+    let disk = FaultDisk::new(17);
+    let first = stepper(&disk).unwrap();
+    acknowledge(&first);
+    place(&first, Durability::Sync);
+    assert!(first.take_job());
+    first.finish_job();
+    disk.kill()
+}
+
+/// Positions and errors, to where there is no more or too much went wrong.
+fn take(all: &mut Subscription, got: &mut Vec<u64>, errors: &mut Vec<String>) {
+    while errors.len() < 3 {
+        match all.try_next() {
+            Ok(Some(Delivery::Event(event))) => got.push(event.position().0),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+}
+
+#[test]
+fn what_nobody_vouched_for_and_was_shown_is_not_called_lost_while_another_recovers() {
+    let disk = left_behind();
+    let reader = open_with(&disk, read_only());
+    assert_eq!(About::All.read(&reader).len(), 2);
+    let lock = recovering(&disk);
+    disk.advance(A_WHILE);
+    assert_eq!(About::All.read(&reader).len(), 2);
+    drop(lock);
+    let next = open(&disk);
+    disk.advance(A_WHILE);
+    assert_eq!(next.next_position().0, 2);
+    assert_eq!(About::All.read(&reader).len(), 2);
+}
+
+#[test]
+fn a_sync_of_the_readers_proves_nothing_after_one_of_the_writers_has_failed() {
+    for after in 0..OPERATIONS {
+        let disk = FaultDisk::new(17);
+        let first = stepper(&disk).unwrap();
+        acknowledge(&first);
+        let start = disk.operations();
+        fail(&disk, after, FaultKind::Error(Other));
+        acknowledge(&first);
+        let done = disk.operations() <= start + after;
+        let disk = disk.kill();
+        let seen = About::All.read(&open_with(&disk, read_only())).len();
+        let kept = About::All.read(&open(&disk.power_cut(PowerCut::LoseAll))).len();
+        assert!(kept >= seen, "{seen} seen and {kept} kept when operation {after} fails");
+        if done {
+            return assert!(after > 1, "a write and a sync");
+        }
+    }
+}
+
+#[test]
+fn a_reader_whose_own_call_fails_goes_on_later() {
+    let shown = |fault: Option<u64>| {
+        let disk = FaultDisk::new(17);
+        let first = stepper(&disk).unwrap();
+        acknowledge(&first);
+        acknowledge(&first);
+        let reader = open_with(&disk, read_only());
+        assert_eq!(About::All.read(&reader).len(), 2);
+        drop(first);
+        let start = disk.operations();
+        if let Some(after) = fault {
+            fail(&disk, after, FaultKind::Error(Other));
+        }
+        for _ in 0..2 {
+            disk.advance(A_WHILE);
+            let _may_fail = reader.all().events();
+        }
+        let calls = disk.operations() - start;
+        disk.advance(A_WHILE);
+        assert_eq!(About::All.read(&reader).len(), 2, "{fault:?}");
+        calls
+    };
+    for after in 0..shown(None) {
+        shown(Some(after));
+    }
+}
+
+#[test]
+fn what_an_unfinished_recovery_has_made_is_durable_before_it_is_shown() {
+    for after in 0..OPERATIONS {
+        let disk = left_behind();
+        fail(&disk, after, FaultKind::PowerOff);
+        let opened = stepper(&disk);
+        let done = opened.is_ok() && disk.operations() <= after;
+        drop(opened);
+        let disk = disk.kill();
+        let seen = About::All.read(&open_with(&disk, read_only())).len();
+        let kept = About::All.read(&open(&disk.power_cut(PowerCut::LoseAll))).len();
+        assert!(kept >= seen, "{seen} seen and {kept} kept, killed at operation {after}");
+        if done {
+            return;
+        }
+    }
+    unreachable!("a recovery takes fewer operations");
+}
+
+/// A writer that has acknowledged one event, or so many that each of two segments begins with a group of its
+/// own.
+fn written(disk: &FaultDisk, rolls: usize) -> Stepper {
+    let first = stepper(disk).unwrap();
+    acknowledge(&first);
+    let wanted = first.segments() + rolls;
+    while first.segments() < wanted {
+        while first.chore() {}
+        acknowledge(&first);
+    }
+    first
+}
+
+#[test]
+fn nothing_is_skipped_by_who_comes_while_another_recovers() {
+    for rolls in [0, 2] {
+        for after in 0..OPERATIONS {
+            let disk = FaultDisk::new(17);
+            drop(written(&disk, rolls));
+            let before = disk.operations();
+            fail(&disk, after, FaultKind::Error(Other));
+            let opened = stepper(&disk);
+            if opened.is_ok() && disk.operations() <= before + after {
+                break;
+            }
+            drop(opened);
+            let lock = recovering(&disk);
+            let reader = Store::builder(PATH).disk(Arc::new(disk.clone())).options(read_only());
+            let reader = reader.open().unwrap();
+            let mut all = reader.all().subscribe().unwrap();
+            let (mut got, mut errors) = (Vec::new(), Vec::new());
+            take(&mut all, &mut got, &mut errors);
+            drop(lock);
+            let second = stepper(&disk).unwrap();
+            acknowledge(&second);
+            disk.advance(A_WHILE);
+            take(&mut all, &mut got, &mut errors);
+            let wanted: Vec<u64> = (0..second.next_position().0).collect();
+            assert_eq!((got, errors), (wanted, Vec::new()), "{rolls} rolls, operation {after}");
+        }
+    }
+}
+
+#[test]
+fn who_has_seen_all_goes_on_while_another_recovers() {
+    for after in 0..OPERATIONS {
+        let disk = FaultDisk::new(17);
+        let first = stepper(&disk).unwrap();
+        acknowledge(&first);
+        let reader = open_with(&disk, read_only());
+        let mut all = reader.all().subscribe().unwrap();
+        let (mut got, mut errors) = (Vec::new(), Vec::new());
+        take(&mut all, &mut got, &mut errors);
+        drop(first);
+        disk.advance(A_WHILE);
+        assert_eq!(About::All.read(&reader).len(), 1);
+        let before = disk.operations();
+        fail(&disk, after, FaultKind::Error(Other));
+        let opened = stepper(&disk);
+        if opened.is_ok() && disk.operations() <= before + after {
+            return assert!(after > 20, "an opening takes more operations");
+        }
+        drop(opened);
+        let lock = recovering(&disk);
+        disk.advance(A_WHILE);
+        assert_eq!(About::All.read(&reader).len(), 1, "operation {after}");
+        drop(lock);
+        let second = stepper(&disk).unwrap();
+        acknowledge(&second);
+        disk.advance(A_WHILE);
+        take(&mut all, &mut got, &mut errors);
+        assert_eq!((got, errors), (vec![0, 1], Vec::new()), "operation {after}");
+    }
+    unreachable!("an opening takes fewer operations");
+}

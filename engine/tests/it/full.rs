@@ -1,0 +1,72 @@
+//! A full disk: appends fail and lose nothing, reads go on, and all is well once there is room.
+
+use std::sync::Arc;
+
+use quipu::{ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
+use quipu_disk::{FaultDisk, PowerCut};
+
+use crate::reading::count;
+use crate::small::options;
+
+fn open(disk: &FaultDisk) -> Store {
+    let options = Options { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
+    Store::builder("s").disk(Arc::new(disk.clone())).options(options).open().unwrap()
+}
+
+fn append(store: &Store) -> Result<quipu::Appended> {
+    store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; 900])])
+}
+
+/// Appends until there is no room, and says how many events the store then holds.
+fn fill(disk: &FaultDisk, store: &Store) -> u64 {
+    append(store).unwrap();
+    disk.plan_full(Some(40 << 10));
+    let error = (0..1000).find_map(|_| append(store).err()).unwrap();
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+    assert_eq!(append(store).unwrap_err().kind(), ErrorKind::Full);
+    count(store)
+}
+
+#[test]
+fn appends_fail_while_the_disk_is_full_and_go_on_when_it_is_not() {
+    let disk = FaultDisk::new(1);
+    let store = open(&disk);
+    let held = fill(&disk, &store);
+    disk.plan_full(None);
+    assert_eq!(append(&store).unwrap().position.0, held, "without a restart");
+    assert_eq!(count(&store), held + 1);
+    store.close().unwrap();
+}
+
+#[test]
+fn a_store_closes_and_reopens_while_the_disk_is_full() {
+    let disk = FaultDisk::new(2);
+    let store = open(&disk);
+    let held = fill(&disk, &store);
+    store.close().unwrap();
+    let store = open(&disk);
+    assert_eq!(count(&store), held);
+    assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Full);
+    disk.plan_full(None);
+    assert_eq!(append(&store).unwrap().position.0, held);
+}
+
+#[test]
+fn a_store_that_needs_room_to_recover_is_read_until_there_is_some() {
+    let disk = FaultDisk::new(3);
+    let store = open(&disk);
+    let held = fill(&disk, &store);
+    let after = disk.power_cut(PowerCut::KeepAll);
+    drop(store);
+    after.plan_full(Some(0));
+    let store = open(&after);
+    assert!(store.opening().postponed.is_some());
+    assert_eq!(count(&store), held);
+    assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(count(&store), held);
+    after.plan_full(None);
+    assert_eq!(append(&store).unwrap().position.0, held);
+    assert_eq!(count(&store), held + 1);
+    store.close().unwrap();
+    assert_eq!(count(&open(&after)), held + 1);
+}

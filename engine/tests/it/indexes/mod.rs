@@ -1,0 +1,12 @@
+//! Index files: written and used, mended where they fail a check, and never needed.
+
+mod counting;
+mod forging;
+mod lost;
+mod mending;
+mod opening;
+mod rebuilding;
+mod rolling;
+mod room;
+mod store;
+mod upkeep;

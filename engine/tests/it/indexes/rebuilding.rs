@@ -1,0 +1,172 @@
+//! All index files made anew: of a damaged store, and interrupted at every step.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quipu::{RebuildReport, Result, rebuild_index_on};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
+
+use super::store::{
+    PATH, agrees, closed_store, copy, file, files, fill, goes_on, open, open_to_read, options,
+    verified,
+};
+
+fn rebuild(disk: &FaultDisk) -> Result<RebuildReport> {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    rebuild_index_on(&shared, Path::new(PATH), &options(), &mut |_| {})
+}
+
+/// Flips a bit of an event in this segment.
+fn damage(disk: &FaultDisk, segment: &str) {
+    disk.flip(&file(segment), 5000, 1).unwrap();
+}
+
+/// Flips a bit in each page of a file.
+fn spoil(disk: &FaultDisk, path: &Path) {
+    let bytes = disk.contents(path).unwrap().len() as u64;
+    (17..bytes).step_by(4096).for_each(|at| disk.flip(path, at, 4).unwrap());
+}
+
+fn contents(disk: &FaultDisk, kinds: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = kinds.iter().flat_map(|kind| files(disk, kind));
+    paths.map(|path| (path.clone(), disk.contents(&path).unwrap())).collect()
+}
+
+/// Each stream takes an event, at whichever version.
+fn takes_events(disk: &FaultDisk) {
+    let store = open(disk).unwrap();
+    fill(&store, 60);
+    store.close().unwrap();
+}
+
+#[test]
+fn a_run_that_alone_knows_the_last_versions_is_kept() {
+    let disk = closed_store();
+    damage(&disk, "0000000003.seg");
+    disk.remove(&file("0000000003.idx")).unwrap();
+    takes_events(&copy(&disk));
+    let before = contents(&disk, &["idx", "run"]);
+    let report = rebuild(&disk).unwrap();
+    assert_eq!(report.damage.len(), 1);
+    assert_eq!(report.damage[0].damage().unwrap().file, file("0000000003.seg"));
+    assert_eq!((report.segments, report.left_segments), (2, files(&disk, "seg").len() as u64 - 3));
+    assert_eq!(contents(&disk, &["idx", "run"]), before);
+    takes_events(&disk);
+}
+
+#[test]
+fn beside_a_damaged_segment_that_has_its_index_all_others_are_made() {
+    let disk = closed_store();
+    let whole = contents(&disk, &["idx", "run"]);
+    damage(&disk, "0000000003.seg");
+    damage(&disk, "0000000012.seg");
+    let others = files(&disk, "idx")
+        .into_iter()
+        .filter(|path| !path.ends_with("0000000003.idx") && !path.ends_with("0000000012.idx"));
+    // That of the active segment covers as much as it did; where it cannot be read nobody knows how much.
+    let sealed = files(&disk, "seg").len() - 1;
+    let others: Vec<PathBuf> = others.take(sealed - 2).collect();
+    others.iter().for_each(|path| spoil(&disk, path));
+    let report = rebuild(&disk).unwrap();
+    assert_eq!((report.damage.len(), report.left_segments), (2, 0));
+    assert_eq!(report.segments, others.len() as u64 + 1);
+    assert_eq!(contents(&disk, &["idx", "run"]), whole, "as if they had never been spoiled");
+    takes_events(&disk);
+}
+
+#[test]
+fn the_index_of_the_active_segment_is_kept_where_it_has_lost_events() {
+    let disk = closed_store();
+    let active = files(&disk, "seg").pop().unwrap();
+    disk.flip(&active, 4300, 1).unwrap();
+    let before = contents(&disk, &["idx", "run"]);
+    let report = rebuild(&disk).unwrap();
+    assert_eq!(report.damage[0].damage().unwrap().file, active);
+    assert_eq!(contents(&disk, &["idx", "run"]), before);
+    takes_events(&disk);
+}
+
+#[test]
+fn runs_that_nobody_uses_are_removed_once_all_is_made() {
+    let disk = closed_store();
+    let before = contents(&disk, &["idx", "run"]);
+    let run = disk.contents(&file("0000000001-0000000008.run")).unwrap();
+    disk.put(&file("0000000001-0000000005.run"), &run).unwrap();
+    disk.put(&file("0000000099.idx"), &run).unwrap();
+    spoil(&disk, &file("0000000001-0000000008.run"));
+    let report = rebuild(&disk).unwrap();
+    assert!(report.damage.is_empty());
+    assert_eq!(contents(&disk, &["idx", "run"]), before);
+}
+
+/// What is done to a store before its index files are made anew.
+const STORES: [fn(&FaultDisk); 4] = [
+    |_| {},
+    |disk| files(disk, "idx").iter().for_each(|path| spoil(disk, path)),
+    |disk| {
+        damage(disk, "0000000003.seg");
+        disk.remove(&file("0000000003.idx")).unwrap();
+    },
+    |disk| damage(disk, "0000000003.seg"),
+];
+
+/// A store with a run whose index files are made anew, with a fault at each operation in turn; `check` gets the
+/// disk, and whether the log is whole.
+fn at_each_operation(kind: FaultKind, check: impl Fn(FaultDisk, bool)) {
+    let closed = FaultDisk::new(1);
+    let store = open(&closed).unwrap();
+    fill(&store, 100);
+    store.close().unwrap();
+    rebuild(&closed).unwrap();
+    assert_eq!(files(&closed, "run").len(), 1);
+    for (number, prepare) in STORES.iter().enumerate() {
+        let prepared = copy(&closed);
+        prepare(&prepared);
+        let counted = copy(&prepared);
+        let before = counted.operations();
+        rebuild(&counted).unwrap();
+        let operations = counted.operations() - before;
+        assert!(operations > 30, "{number}: {operations}");
+        for at in 0..operations {
+            let disk = copy(&prepared);
+            disk.plan(Fault { at: disk.operations() + at, kind, sticky: false });
+            let _ = rebuild(&disk);
+            check(disk, number < 2);
+        }
+    }
+}
+
+/// The store answers as ever, and takes events.
+fn is_as_before(disk: &FaultDisk, whole: bool) {
+    if whole {
+        agrees(&open_to_read(disk).unwrap());
+        let store = open(disk).unwrap();
+        goes_on(&store);
+        agrees(&store);
+        store.close().unwrap();
+        assert!(verified(disk).findings.is_empty(), "{:?}", verified(disk).findings);
+    } else {
+        takes_events(disk);
+    }
+}
+
+#[test]
+fn the_power_goes_off_at_every_step() {
+    at_each_operation(FaultKind::PowerOff, |disk, whole| {
+        for how in [PowerCut::LoseAll, PowerCut::KeepAll, PowerCut::Random] {
+            is_as_before(&disk.power_cut(how), whole);
+        }
+    });
+}
+
+#[test]
+fn every_step_fails_once() {
+    for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
+        at_each_operation(FaultKind::Error(kind), |disk, whole| {
+            is_as_before(&disk, whole);
+            is_as_before(&disk.power_cut(PowerCut::LoseAll), whole);
+        });
+    }
+}

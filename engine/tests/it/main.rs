@@ -1,0 +1,34 @@
+//! What the engine promises, held against stores in memory and on disks that fail: a module a subject.
+//!
+//! They are one binary, because linking one takes as long as running most of them. Tests that need a process for
+//! themselves are in a binary of their own, `watched`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::panic, reason = "a test that meets something else has failed")]
+
+#[cfg(feature = "rkyv")]
+mod archived;
+mod attended;
+mod conditions;
+mod copying;
+mod damage;
+mod features;
+mod files;
+mod following;
+mod full;
+mod holes;
+mod indexes;
+mod layout;
+mod manifest;
+mod mending;
+mod panicking;
+mod random;
+mod reading;
+mod retries;
+mod retries_later;
+mod salvage;
+mod selecting;
+mod small;
+mod store;
+mod waiting;
+mod whole_pages;

@@ -1,0 +1,209 @@
+//! Retries with any version are recognised whatever has become of the index since: the index files were lost or made
+//! anew, or the store was written for a while without being asked to know ids.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quipu::ExpectedVersion::Any;
+use quipu::{
+    Appended, ErrorKind, NewEvent, Options, Result, Store, Uuid, rebuild_index_on, verify_on,
+};
+use quipu_disk::{Disk, FaultDisk, PowerCut};
+
+const PATH: &str = "s";
+/// Segments that are asked about ids.
+const ASKED: u32 = 4;
+
+fn options(id_segments: u32) -> Options {
+    Options { id_segments, ..crate::small::options() }
+}
+
+fn open(disk: &FaultDisk, id_segments: u32) -> Store {
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone()));
+    builder.options(options(id_segments)).open().unwrap()
+}
+
+fn append(store: &Store, id: u128) -> Result<Appended> {
+    let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(id));
+    store.append(&format!("s-{}", id % 3), Any, [event])
+}
+
+/// Appends events with these ids, and closes the store.
+fn filled(disk: &FaultDisk, id_segments: u32, ids: std::ops::Range<u128>) -> Vec<Appended> {
+    let store = open(disk, id_segments);
+    let answers = ids.map(|id| append(&store, id).unwrap()).collect();
+    store.close().unwrap();
+    answers
+}
+
+fn rebuild(disk: &FaultDisk) {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    rebuild_index_on(&shared, Path::new(PATH), &options(0), &mut |_| {}).unwrap();
+}
+
+fn files(disk: &FaultDisk, kind: &str) -> Vec<PathBuf> {
+    let is_kind = |path: &PathBuf| path.extension().is_some_and(|extension| extension == kind);
+    disk.files().into_iter().filter(is_kind).collect()
+}
+
+fn remove_index(disk: &FaultDisk) {
+    let all = [files(disk, "idx"), files(disk, "run")].concat();
+    all.iter().for_each(|file| disk.remove(file).unwrap());
+}
+
+fn is_sound(disk: &FaultDisk) -> bool {
+    let report = quipu::verify_on(disk, Path::new(PATH), &mut |_| {}).unwrap();
+    report.findings.is_empty()
+}
+
+/// The last of these ids are recognised: those of two whole segments at least.
+fn recognises(store: &Store, answers: &[Appended], what: &str) {
+    let next = store.next_position();
+    let last = answers.len() - 24;
+    for (id, answer) in (1..).zip(answers).skip(last) {
+        assert_eq!(append(store, id).unwrap(), *answer, "{id}, {what}");
+    }
+    assert_eq!(store.next_position(), next, "{what}");
+}
+
+#[test]
+fn an_index_that_was_made_anew_recognises_retries() {
+    let disk = FaultDisk::new(1);
+    let answers = filled(&disk, ASKED, 1..100);
+    assert!(files(&disk, "seg").len() > 5);
+    let before: Vec<_> = files(&disk, "idx").iter().map(|f| disk.contents(f).unwrap()).collect();
+    rebuild(&disk);
+    let after: Vec<_> = files(&disk, "idx").iter().map(|f| disk.contents(f).unwrap()).collect();
+    assert!(before == after, "what knew ids before knows them again");
+    recognises(&open(&disk, ASKED), &answers, "made anew");
+}
+
+#[test]
+fn retries_are_recognised_after_all_index_files_were_lost() {
+    for rebuilt in [false, true] {
+        for killed in [false, true] {
+            let disk = FaultDisk::new(1);
+            let answers = filled(&disk, ASKED, 1..100);
+            let disk = if killed {
+                let store = open(&disk, ASKED);
+                append(&store, 1_000).unwrap();
+                disk.power_cut(PowerCut::KeepAll)
+            } else {
+                disk
+            };
+            remove_index(&disk);
+            if rebuilt {
+                rebuild(&disk);
+            }
+            let store = open(&disk, ASKED);
+            recognises(&store, &answers, &format!("rebuilt: {rebuilt}, killed: {killed}"));
+            store.close().unwrap();
+            assert!(is_sound(&disk));
+        }
+    }
+}
+
+#[test]
+fn events_that_came_while_nobody_asked_for_ids_are_recognised_later() {
+    // Each stretch of ids is written with or without: so that segments begin, end, or lie within either.
+    for asked in [[0, 0, 0], [0, ASKED, 0], [ASKED, 0, ASKED], [ASKED, 0, 0], [0, 0, ASKED]] {
+        for last in [81, 95, 150] {
+            let disk = FaultDisk::new(1);
+            let mut answers = filled(&disk, asked[0], 1..75);
+            answers.extend(filled(&disk, asked[1], 75..80));
+            answers.extend(filled(&disk, asked[2], 80..last));
+            let store = open(&disk, ASKED);
+            recognises(&store, &answers, &format!("{asked:?} {last}"));
+            // What was made then stands in files: the next opening has it at once.
+            store.close().unwrap();
+            assert!(is_sound(&disk));
+            let files = files(&disk, "idx");
+            let before: Vec<_> = files.iter().map(|file| disk.contents(file).unwrap()).collect();
+            let store = open(&disk, ASKED);
+            let after: Vec<_> = files.iter().map(|file| disk.contents(file).unwrap()).collect();
+            assert!(before == after);
+            recognises(&store, &answers, &format!("{asked:?} {last}, again"));
+        }
+    }
+}
+
+/// Further back than was asked for nothing is known, as documented.
+#[test]
+fn what_is_further_back_than_asked_for_is_taken_again() {
+    let disk = FaultDisk::new(1);
+    filled(&disk, 0, 1..100);
+    let store = open(&disk, ASKED);
+    let next = store.next_position();
+    assert_eq!(append(&store, 1).unwrap().position, next);
+}
+
+/// A bit of an event in one of the last segments flips.
+fn damage(disk: &FaultDisk) -> PathBuf {
+    let segments = files(disk, "seg");
+    let path = segments[segments.len() - 3].clone();
+    disk.flip(&path, 5000, 1).unwrap();
+    path
+}
+
+#[test]
+fn where_ids_are_lost_nothing_is_taken_for_new() {
+    for asked in [0, ASKED] {
+        let disk = FaultDisk::new(1);
+        let answers = filled(&disk, asked, 1..100);
+        let damaged = damage(&disk);
+        let index = damaged.with_extension("idx");
+        let before = disk.contents(&index).unwrap();
+        let store = open(&disk, ASKED);
+        assert_eq!(append(&store, 99).unwrap(), answers[98], "it is found before the damage");
+        let unknown = append(&store, 2_000);
+        if asked == 0 {
+            let error = unknown.unwrap_err();
+            assert_eq!(
+                (error.kind(), &error.damage().unwrap().file),
+                (ErrorKind::Damaged, &damaged)
+            );
+        } else {
+            unknown.unwrap();
+        }
+        let unnamed = NewEvent::new("Noted", b"".as_slice());
+        store.append("s-0", Any, [unnamed]).unwrap();
+        store.close().unwrap();
+        assert_eq!(disk.contents(&index).unwrap(), before, "it knows more than the log");
+    }
+}
+
+/// The index of a damaged segment is lost, and with it the ids; a run still knows the last versions.
+#[test]
+fn ids_that_no_index_holds_are_missed() {
+    let disk = FaultDisk::new(1);
+    filled(&disk, ASKED, 1..130);
+    rebuild(&disk);
+    assert!(files(&disk, "run").iter().any(|run| run.ends_with("0000000001-0000000008.run")));
+    let damaged = Path::new(PATH).join("0000000008.seg");
+    disk.flip(&damaged, 5000, 1).unwrap();
+    disk.remove(&damaged.with_extension("idx")).unwrap();
+    let store = open(&disk, 100);
+    let error = append(&store, 2_000).unwrap_err();
+    assert_eq!((error.kind(), &error.damage().unwrap().file), (ErrorKind::Damaged, &damaged));
+    store.close().unwrap();
+    append(&open(&disk, 1), 2_000).unwrap();
+}
+
+/// Without being asked to, a store takes any number of events of one id; asked later, it finds all of them.
+#[test]
+fn many_events_of_one_id_are_no_damage() {
+    for events in [100, 300] {
+        let disk = FaultDisk::new(9);
+        let roomy = |id_segments| Options { segment_bytes_min: 1 << 20, ..options(id_segments) };
+        let open = |id_segments| {
+            let builder = Store::builder(PATH).disk(Arc::new(disk.clone()));
+            builder.options(Options { segment_bytes_max: 1 << 20, ..roomy(id_segments) }).open()
+        };
+        let store = open(0).unwrap();
+        (0..events).for_each(|_| assert!(append(&store, 7).is_ok()));
+        store.close().unwrap();
+        open(ASKED).unwrap().close().unwrap();
+        let report = verify_on(&disk, Path::new(PATH), &mut |_| {}).unwrap();
+        assert!(report.is_sound() && report.findings.is_empty(), "{:?}", report.findings);
+    }
+}

@@ -1,0 +1,59 @@
+//! A disk that takes its time over syncs, and panics when it is told to.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quipu_disk::{Access, FaultDisk};
+
+use super::attended::{Attendant, Attended};
+
+pub(crate) type Moody = Attended<Mood>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Mood {
+    sync_ms: AtomicU64,
+    without_clock: AtomicBool,
+    without_clock_in: Mutex<Option<&'static str>>,
+    creates_nothing: AtomicBool,
+}
+
+impl Moody {
+    /// Has every sync take so long, by the disk's own clock.
+    pub(crate) fn sync_in(&self, time: Duration) {
+        self.attendant.sync_ms.store(time.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    /// Panics whenever it is asked for the time while this is so.
+    pub(crate) fn lose_the_clock(&self, lost: bool) {
+        self.attendant.without_clock.store(lost, Ordering::SeqCst);
+    }
+
+    /// Panics from now on when a thread of this name asks for the time.
+    pub(crate) fn lose_the_clock_in(&self, thread: &'static str) {
+        *self.attendant.without_clock_in.lock() = Some(thread);
+    }
+
+    /// Panics from now on at files to be created.
+    pub(crate) fn create_nothing(&self) {
+        self.attendant.creates_nothing.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Attendant for Mood {
+    fn opens(&self, access: Access) {
+        let creates = !self.creates_nothing.load(Ordering::SeqCst);
+        assert!(creates || access != Access::Create, "the disk creates no files");
+    }
+
+    fn syncs(&self, disk: &FaultDisk) {
+        disk.advance(Duration::from_millis(self.sync_ms.load(Ordering::SeqCst)));
+    }
+
+    fn looks_at_the_clock(&self) {
+        let (here, there) = (std::thread::current(), *self.without_clock_in.lock());
+        let lost = there.is_some() && here.name() == there;
+        let lost = lost || self.without_clock.load(Ordering::SeqCst);
+        assert!(!lost, "the disk has lost its clock");
+    }
+}

@@ -1,0 +1,7 @@
+//! The bytes: against bytes computed apart, against the document, and against everything else that bytes may be.
+
+mod budget;
+mod document;
+mod golden;
+mod robust;
+mod samples;

@@ -1,0 +1,13 @@
+//! What holds for any bytes: nothing panics, no damage passes, nothing is read beyond its end.
+
+mod arbitrary;
+mod damage;
+mod domains;
+mod index_damage;
+mod index_hostile;
+mod index_postings;
+mod index_roundtrip;
+mod limits;
+mod mended;
+mod roundtrip;
+mod structures;

@@ -1,0 +1,11 @@
+//! Whole stores: through every crash, from many seeds, on a full disk, and as the first version wrote them.
+//!
+//! The rules of the house are held by a binary of their own, `tidy`: it looks at the repository and runs no store.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod crash_points;
+mod fixture;
+mod full_disk;
+mod regressions;
+mod simulator;

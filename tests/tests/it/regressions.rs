@@ -1,0 +1,234 @@
+//! What went wrong once, each as a small script.
+
+use std::io;
+use std::path::Path;
+
+use quipu::{Durability, ExpectedVersion, Options};
+use quipu_disk::{FaultDisk, PowerCut};
+use quipu_tests::checker::Checked;
+use quipu_tests::subject::{Attempt, End, Opened, PATH, Sticky, Subject, Wish};
+
+fn store(buffers: usize) -> Subject {
+    let options = Options {
+        buffer_bytes: 4096,
+        buffers,
+        segment_bytes_min: 8 << 10,
+        segment_bytes_max: 8 << 10,
+        ballast_bytes: 0,
+        ..Options::default()
+    };
+    Subject::new(FaultDisk::new(3), options)
+}
+
+fn wish(bytes: usize) -> [Wish; 1] {
+    [Wish { stream: 0, expected: ExpectedVersion::Any, payloads: vec![bytes] }]
+}
+
+fn append(subject: &mut Subject, bytes: usize) -> Checked {
+    if subject.is_open() && !subject.is_off() {
+        subject.press(&wish(bytes), Durability::Sync)?;
+    }
+    Ok(())
+}
+
+/// Appends enough for some rolls, and has all of it written.
+fn rolls(subject: &mut Subject, commits: usize) -> Checked {
+    for _ in 0..commits {
+        append(subject, 900)?;
+    }
+    if subject.is_open() && !subject.is_off() { subject.drain() } else { Ok(()) }
+}
+
+#[test]
+fn a_cursor_from_beyond_the_watermark_never_gets_anything() -> Checked {
+    let mut subject = store(4);
+    subject.open()?;
+    let mut cursors = Vec::new();
+    for _ in 0..60 {
+        if let Attempt::Busy(_) = {
+            let submission = subject.compose(&wish(900), None, Durability::Sync);
+            subject.place(submission)?
+        } {
+            subject.chore()?;
+        }
+        subject.copy_all();
+        subject.take_job()?;
+        subject.finish_job()?;
+        cursors.extend(subject.cursor(subject.checker().next_position().saturating_sub(1))?);
+    }
+    subject.drain()?;
+    assert!(subject.counts.rolls > 3, "{:?}", subject.counts);
+    cursors.into_iter().try_for_each(|cursor| subject.read(cursor, usize::MAX).map(drop))
+}
+
+#[test]
+fn a_first_commit_that_is_larger_than_the_first_segment_is_found_again() -> Checked {
+    for end in [None, Some(End::Kill), Some(End::Cut(PowerCut::LoseAll))] {
+        let mut subject = store(3);
+        subject.open()?;
+        append(&mut subject, 30_000)?;
+        append(&mut subject, 10)?;
+        subject.copy_all();
+        while subject.take_job()? {
+            subject.finish_job()?;
+        }
+        match end {
+            None => drop(subject.close()?),
+            Some(end) => subject.crash(end)?,
+        }
+        assert_eq!(subject.open()?, Opened::Yes);
+        assert_eq!(subject.checker().next_position(), 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_segment_is_not_left_before_it_has_a_frame() -> Checked {
+    for commits in 1..20 {
+        let mut subject = store(2);
+        subject.open()?;
+        // As many as there are buffers for, and then some that find none.
+        for bytes in (0..commits).map(|_| 1300).chain([30_000, 1300]) {
+            let submission = subject.compose(&wish(bytes), None, Durability::Sync);
+            subject.place(submission)?;
+            subject.copy_all();
+            subject.chore()?;
+        }
+        append(&mut subject, 30_000)?;
+        subject.drain()?;
+        subject.close()?;
+        assert_eq!(subject.open()?, Opened::Yes);
+    }
+    Ok(())
+}
+
+/// A store with some rolls, of which one operation fails, then left in this way.
+fn after_a_failure(
+    at: u64,
+    kind: io::ErrorKind,
+    left: impl FnOnce(&mut Subject) -> Checked,
+) -> Checked {
+    let mut subject = store(3);
+    subject.open()?;
+    let disk = subject.disk().clone();
+    subject.faults.plan_error(&disk, kind, at, Sticky::No);
+    rolls(&mut subject, 12)?;
+    left(&mut subject)
+}
+
+#[test]
+fn edits_of_the_manifest_whose_sync_failed_are_no_hole_in_it_later() -> Checked {
+    for at in 0..80 {
+        after_a_failure(at, io::ErrorKind::Other, |subject| {
+            subject.abandon()?;
+            // The failure may come only now.
+            while subject.open()? != Opened::Yes {}
+            append(subject, 10)?;
+            subject.drain()?;
+            subject.crash(End::Cut(PowerCut::LoseAll))?;
+            subject.open().map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_segment_that_may_be_listed_keeps_its_file() -> Checked {
+    for at in 0..80 {
+        for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
+            after_a_failure(at, kind, |subject| {
+                subject.crash(End::Kill)?;
+                subject.open().map(drop)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn edits_of_the_manifest_that_tear_are_no_damage() -> Checked {
+    let mut subject = store(3);
+    subject.open()?;
+    for _ in 0..12 {
+        rolls(&mut subject, 2)?;
+        subject.crash(End::Kill)?;
+        for at in 0..60 {
+            let mut opening = subject.fork(End::Kill)?;
+            let disk = opening.disk().clone();
+            opening.faults.plan_power_off(&disk, at);
+            opening.open()?;
+            for _ in 0..8 {
+                opening.fork(End::Cut(PowerCut::Random))?.open()?;
+            }
+        }
+        // Of a disk that was forked another copy goes on.
+        subject = subject.fork(End::Kill)?;
+        subject.open()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_segment_that_a_recovery_goes_round_is_no_sign_of_lost_edits() -> Checked {
+    for jobs in 0..40 {
+        let mut subject = store(2);
+        subject.open()?;
+        let mut done = 0;
+        while done < jobs {
+            let submission = subject.compose(&wish(1300), None, Durability::Sync);
+            subject.place(submission)?;
+            subject.copy_all();
+            subject.chore()?;
+            if subject.take_job()? {
+                subject.finish_job()?;
+            }
+            done += 1;
+        }
+        subject.crash(End::Kill)?;
+        for at in 0..80 {
+            let mut opening = subject.fork(End::Kill)?;
+            let disk = opening.disk().clone();
+            opening.faults.plan_power_off(&disk, at);
+            opening.open()?;
+            opening.fork(End::Kill)?.open()?;
+            opening.fork(End::Cut(PowerCut::KeepAll))?.open()?;
+        }
+    }
+    Ok(())
+}
+
+/// A manifest that is written anew forgets which segments are retired; their files may still be there.
+#[test]
+fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Checked {
+    let mut subject = store(2);
+    subject.open()?;
+    append(&mut subject, 500)?;
+    subject.drain()?;
+    let mut torn = 0;
+    for at in 0..60 {
+        let mut first = subject.fork(End::Kill)?;
+        let disk = first.disk().clone();
+        first.faults.plan_power_off(&disk, at);
+        first.open()?;
+        for _ in 0..24 {
+            let cut = first.fork(End::Cut(PowerCut::Random))?;
+            let report = quipu::verify_on(cut.disk(), Path::new(PATH), &mut |_| {});
+            let is_torn = |finding: &quipu::Finding| finding.file.ends_with("manifest");
+            if !report.is_ok_and(|report| report.findings.iter().any(is_torn)) {
+                continue;
+            }
+            torn += 1;
+            for at in 0..60 {
+                let mut second = cut.fork(End::Kill)?;
+                let disk = second.disk().clone();
+                second.faults.plan_power_off(&disk, at);
+                second.open()?;
+                for end in [End::Cut(PowerCut::KeepAll), End::Cut(PowerCut::Random)] {
+                    second.fork(end)?.open()?;
+                }
+            }
+        }
+    }
+    assert!(torn > 3, "{torn}");
+    Ok(())
+}
