@@ -71,6 +71,11 @@ mod options;
 mod outline;
 mod panics;
 mod pipeline;
+#[cfg(not(quipu_plant))]
+mod plant;
+#[cfg(quipu_plant)]
+#[doc(hidden)]
+pub mod plant;
 mod positions;
 mod query;
 mod read;

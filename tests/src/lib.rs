@@ -6,6 +6,7 @@
 //! | [`checker`] | judges a history by the store's promises; knows no store |
 //! | [`content`] | events that are made from a number, so that each can be recognised |
 //! | [`subject`] | a store under test on a fault disk, every answer told to the checker |
+//! | `plants` | bugs that are put in, and who must find them; in builds with `--cfg quipu_plant` |
 //! | [`simulator`] | from one seed: writers, readers, a committer, faults and crashes |
 //!
 //! Everything is deterministic and runs on one thread: a seed that fails once fails every time.
@@ -14,6 +15,8 @@
 pub mod checker;
 pub mod content;
 pub mod history;
+#[cfg(quipu_plant)]
+pub mod plants;
 pub mod random;
 pub mod simulator;
 pub mod subject;

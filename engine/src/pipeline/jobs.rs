@@ -10,6 +10,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, align_up};
 
 use crate::outline::Posted;
+use crate::plant::{self, Bug};
 
 use super::group::{Group, Progress};
 use super::staging::{ClosedBuffer, Contents};
@@ -260,7 +261,12 @@ impl Pipeline {
             settling.progressed.visible_position = write.unsynced.next_position;
         }
         write.unsynced.group.keep(write.posts);
-        let wakes = vec![(Arc::clone(&write.unsynced.group), Progress::Written)];
+        let progress = if plant::is_in(Bug::AcknowledgedBeforeSync) {
+            Progress::Durable
+        } else {
+            Progress::Written
+        };
+        let wakes = vec![(Arc::clone(&write.unsynced.group), progress)];
         settling.unsynced.push_back(write.unsynced);
         self.room.give_back(write.buffer.reopen(), self.settings.buffer_bytes);
         wakes

@@ -164,11 +164,16 @@ fn crate_that_should_forbid_unsafe_code_is_found() {
     let files = [
         file("a/src/lib.rs", "//! No unsafe code.\n#![deny(unsafe_code)]"),
         file("a/src/bin/b.rs", ""),
+        file("a/src/bin/f/main.rs", "mod g;"),
+        file("a/src/bin/f/g.rs", ""),
         file("c/src/lib.rs", "mod d;"),
         file("c/src/d.rs", "unsafe { }"),
         file("e/src/main.rs", "#![forbid(unsafe_code)]"),
     ];
-    assert_finds(&unsafe_code::unforbidden(&files), &["a/src/lib.rs", "a/src/bin/b.rs"]);
+    assert_finds(
+        &unsafe_code::unforbidden(&files),
+        &["a/src/lib.rs", "a/src/bin/b.rs", "a/src/bin/f/main.rs"],
+    );
 }
 
 #[test]

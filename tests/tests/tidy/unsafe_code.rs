@@ -64,5 +64,8 @@ pub(crate) fn unforbidden(files: &[Text]) -> Vec<String> {
 }
 
 fn is_root(path: &str) -> bool {
-    path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs") || path.contains("/src/bin/")
+    let binary = path.split_once("/src/bin/").map(|(_, file)| file);
+    path.ends_with("/src/lib.rs")
+        || path.ends_with("/src/main.rs")
+        || binary.is_some_and(|file| !file.contains('/') || file.ends_with("/main.rs"))
 }

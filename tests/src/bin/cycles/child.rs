@@ -1,0 +1,118 @@
+//! The process that writes until it is ended, and tells of each commit that is acknowledged.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use quipu::{Durability, ExpectedVersion, NewEvent, Options, Store};
+use quipu_tests::content::{STREAMS, event};
+use quipu_tests::history::Written;
+use quipu_tests::random::Random;
+
+/// Threads that write. The last does not wait for the disk.
+pub(crate) const WRITERS: u64 = 4;
+/// Most events of a commit; ids of commits are so far apart.
+pub(crate) const EVENTS_MAX: u64 = 8;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Where the store is
+    #[arg(long)]
+    store: PathBuf,
+    /// What the ids begin with
+    #[arg(long)]
+    cycle: u64,
+    /// Never wait for the disk
+    #[arg(long)]
+    careless: bool,
+}
+
+/// What a writer tells: a commit was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Position of its last event.
+    pub(crate) last: u64,
+    /// Id of its first event.
+    pub(crate) id: u64,
+}
+
+impl Told {
+    pub(crate) fn parse(line: &str) -> Option<Told> {
+        let mut words = line.strip_suffix('.')?.split(' ');
+        let told = Told { last: words.next()?.parse().ok()?, id: words.next()?.parse().ok()? };
+        words.next().is_none().then_some(told)
+    }
+}
+
+/// The id of the first event of a writer's commit.
+pub(crate) fn first_id(cycle: u64, writer: u64, number: u64) -> u64 {
+    ((cycle * WRITERS + writer) << 24) + number * EVENTS_MAX
+}
+
+/// The writer of an event, of all cycles, and the number of its commit.
+pub(crate) fn origin(id: u64) -> (u64, u64) {
+    (id >> 24, (id & 0xff_ffff) / EVENTS_MAX)
+}
+
+/// The durability with which the writer of an event commits.
+pub(crate) fn durability(id: u64) -> Durability {
+    if origin(id).0 % WRITERS == WRITERS - 1 { Durability::Os } else { Durability::Sync }
+}
+
+/// The number of events of the commit that begins with this id.
+pub(crate) fn events(first: u64) -> u64 {
+    1 + Random::new(first).number() % EVENTS_MAX
+}
+
+/// The stream of an event, what it is made of, and what of it can be recognised.
+pub(crate) fn content(id: u64) -> (usize, NewEvent<'static>, Written) {
+    let mut random = Random::new(!id);
+    let stream = random.below(STREAMS.len());
+    let bytes = if random.percent(2) { random.below(20_000) } else { random.below(300) };
+    let (event, written) = event(id, bytes);
+    (stream, event, written)
+}
+
+/// Small segments, so that they roll all the time.
+pub(crate) fn options() -> Options {
+    Options {
+        segment_bytes_min: 64 << 10,
+        segment_bytes_max: 64 << 10,
+        ballast_bytes: 64 << 10,
+        ..Options::default()
+    }
+}
+
+/// Writes until somebody ends it. Only an error ends it on its own.
+pub(crate) fn write(arguments: &Arguments) -> ExitCode {
+    let Ok(store) = Store::builder(&arguments.store).options(options()).open() else {
+        return ExitCode::FAILURE;
+    };
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let store = &store;
+            scope.spawn(move || write_on(store, arguments, writer));
+        }
+    });
+    ExitCode::FAILURE
+}
+
+/// Appends one commit after the other, until one fails.
+fn write_on(store: &Store, arguments: &Arguments, writer: u64) {
+    for number in 0.. {
+        let first = first_id(arguments.cycle, writer, number);
+        let waits = if arguments.careless { Durability::Os } else { durability(first) };
+        let mut commit = store.commit().durability(waits);
+        for id in first..first + events(first) {
+            let (stream, event, _) = content(id);
+            commit = commit.append(STREAMS[stream], ExpectedVersion::Any, [event]);
+        }
+        let Ok(done) = commit.submit().and_then(quipu::Ticket::wait) else { return };
+        let line = format!("{} {first}.\n", done.position.0);
+        let mut output = std::io::stdout().lock();
+        if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Where the store lies: a folder, or a file system of its own whose power can be cut.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use quipu_disk::{Access, Disk, RealDisk, write_all_at};
+
+use crate::{Failure, exists};
+
+/// Size of a file system; what it takes on disk is what was written.
+const IMAGE_BYTES: u64 = 512 << 20;
+/// How often unmounting is tried, a hundredth of a second apart.
+const UNMOUNT_TRIES: u32 = 500;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A folder: what is ended is the process.
+    Plain,
+    Ext4,
+    Xfs,
+}
+
+/// A place for a store, removed when dropped.
+pub(crate) struct Ground {
+    kind: Kind,
+    folder: PathBuf,
+}
+
+impl Ground {
+    /// Makes the place, or says why it cannot be made here.
+    pub(crate) fn prepare(kind: Kind) -> Result<Ground, String> {
+        let folder = std::env::temp_dir().join(format!("quipu-cycles-{}", std::process::id()));
+        let ground = Ground { kind, folder };
+        let disk = RealDisk::new();
+        let mounted = ground.mounted();
+        disk.create_directory(&mounted).map_err(|error| error.to_string())?;
+        if kind != Kind::Plain {
+            ground.make_file_system().map_err(|error| error.to_string())?;
+        }
+        Ok(ground)
+    }
+
+    fn make_file_system(&self) -> Result<(), Failure> {
+        let image = self.image();
+        let file = RealDisk::new().open(&image, Access::Create)?;
+        write_all_at(&*file, &[0], IMAGE_BYTES - 1)?;
+        drop(file);
+        let image = image.as_os_str();
+        match self.kind {
+            Kind::Ext4 => run(Command::new("mkfs.ext4").arg("-q").arg(image))?,
+            _ => run(Command::new("mkfs.xfs").arg("-q").arg(image))?,
+        }
+        self.mount()?;
+        // Better here than in the first cycle.
+        self.cut()?;
+        self.restore()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Plain => "kill -9",
+            Kind::Ext4 => "power cuts on ext4",
+            Kind::Xfs => "power cuts on xfs",
+        }
+    }
+
+    /// Whether what was written is still there after the end, synced or not.
+    pub(crate) fn keeps_unsynced(&self) -> bool {
+        self.kind == Kind::Plain
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.join("image")
+    }
+
+    fn mounted(&self) -> PathBuf {
+        self.folder.join("mounted")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.mounted().join("store.quipu")
+    }
+
+    /// Removes the store, for good.
+    pub(crate) fn clear(&self) -> Result<(), Failure> {
+        if exists(&self.store()) {
+            std::fs::remove_dir_all(self.store())?;
+        }
+        Ok(RealDisk::new().sync_directory(&self.mounted())?)
+    }
+
+    fn mount(&self) -> Result<(), Failure> {
+        run(Command::new("mount").args(["-o", "loop"]).arg(self.image()).arg(self.mounted()))
+    }
+
+    /// Cuts the power: what is not on its way to the disk never gets there. Nothing can be written any more.
+    pub(crate) fn cut(&self) -> Result<(), Failure> {
+        if self.kind == Kind::Plain {
+            return Ok(());
+        }
+        run(Command::new("xfs_io").args(["-F", "-x", "-c", "shutdown"]).arg(self.mounted()))
+    }
+
+    /// Has the file system as it is found after the power came back.
+    pub(crate) fn restore(&self) -> Result<(), Failure> {
+        if self.kind == Kind::Plain {
+            return Ok(());
+        }
+        // Files of a process that was just killed may still be open.
+        for _ in 0..UNMOUNT_TRIES {
+            if run(Command::new("umount").arg(self.mounted())).is_ok() {
+                return self.mount();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err("the file system cannot be unmounted".into())
+    }
+
+    /// Leaves everything where it is, and says where.
+    pub(crate) fn keep(self) -> PathBuf {
+        let folder = self.folder.clone();
+        std::mem::forget(self);
+        folder
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if self.kind != Kind::Plain {
+            // It may never have been mounted.
+            let _unmounted = run(Command::new("umount").arg("-l").arg(self.mounted()));
+        }
+        let _removed = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), Failure> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let failed = |why: &dyn Display| -> Failure { format!("{program}: {why}").into() };
+    let output = command.output().map_err(|error| failed(&error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(&String::from_utf8_lossy(&output.stderr).trim()))
+}

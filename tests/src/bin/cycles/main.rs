@@ -1,0 +1,153 @@
+//! Ends a writing process, or the power of its file system, again and again, and looks each time whether all that was
+//! acknowledged is there.
+//!
+//! ```sh
+//! cargo run --release -p quipu-tests --bin cycles -- kill --cycles 1000     # SIGKILL
+//! cargo run --release -p quipu-tests --bin cycles -- ext4 --cycles 1000     # power cuts; as root, with xfsprogs
+//! ```
+#![forbid(unsafe_code)]
+
+mod child;
+mod ground;
+mod ledger;
+
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use quipu_disk::{Disk, RealDisk};
+use quipu_tests::random::Random;
+
+use ground::{Ground, Kind};
+use ledger::{Ledger, Tally};
+
+/// The status by which a harness says that it could not run here.
+const SKIPPED: u8 = 77;
+/// A store is given up for a new one after so many cycles.
+const CYCLES_A_STORE: u64 = 40;
+/// Most time that a writer gets, from its start on.
+const LIFE_MS: usize = 45;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Ends a writer again and again, and looks whether all that it acknowledged is there.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    how: How,
+}
+
+#[derive(Subcommand)]
+enum How {
+    /// Kills the writing process
+    Kill(Run),
+    /// Cuts the power of an ext4 file system; needs root and xfsprogs
+    Ext4(Run),
+    /// Cuts the power of an xfs file system; needs root and xfsprogs
+    Xfs(Run),
+    /// Writes until it is ended: what the others start
+    #[command(hide = true)]
+    Write(child::Arguments),
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// How often
+    #[arg(long, default_value_t = 200)]
+    cycles: u64,
+    /// What the moments come from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Have no writer wait for the disk; power cuts must show it then
+    #[arg(long)]
+    careless: bool,
+}
+
+fn main() -> ExitCode {
+    let (kind, run) = match Arguments::parse().how {
+        How::Kill(run) => (Kind::Plain, run),
+        How::Ext4(run) => (Kind::Ext4, run),
+        How::Xfs(run) => (Kind::Xfs, run),
+        How::Write(arguments) => return child::write(&arguments),
+    };
+    let ground = match Ground::prepare(kind) {
+        Ok(ground) => ground,
+        Err(why) => {
+            println!("SKIPPED: {why}");
+            return ExitCode::from(SKIPPED);
+        }
+    };
+    match cycles(&ground, &run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("FAILED: {failure}");
+            println!("  what is on disk is kept in {}", ground.keep().display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
+    let (mut random, clock) = (Random::new(run.seed), RealDisk::new());
+    let began = clock.elapsed();
+    let (mut ledger, mut tally) = (Ledger::default(), Tally::default());
+    for cycle in 1..=run.cycles {
+        if cycle % CYCLES_A_STORE == 1 {
+            ground.clear()?;
+            ledger = Ledger::default();
+        }
+        let told = one(ground, cycle, run.careless, &mut random)?;
+        tally.add(&told);
+        let checked =
+            ledger.check(&ground.store(), cycle, &told, ground.keeps_unsynced(), &mut random);
+        checked.map_err(|why| format!("cycle {cycle} of seed {}: {why}", run.seed))?;
+        if cycle.is_multiple_of(500) && std::io::stderr().is_terminal() {
+            eprintln!("{cycle} cycles, {tally}");
+        }
+    }
+    let seconds = (clock.elapsed() - began).as_secs_f64();
+    println!(
+        "{} cycles of {} in {seconds:.0} s ({:.0} a minute): {tally}, nothing lost",
+        run.cycles,
+        ground.name(),
+        run.cycles as f64 * 60.0 / seconds,
+    );
+    Ok(())
+}
+
+/// Has a process write, ends it, and returns the lines that it told before.
+fn one(
+    ground: &Ground,
+    cycle: u64,
+    careless: bool,
+    random: &mut Random,
+) -> Result<Vec<child::Told>, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["write", "--store"]).arg(ground.store()).args(["--cycle", &cycle.to_string()]);
+    if careless {
+        command.arg("--careless");
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+    let life = Duration::from_micros(random.below(LIFE_MS * 1000) as u64);
+    let told = thread::scope(|scope| -> Result<_, Failure> {
+        let lines = scope.spawn(move || output.lines().map_while(Result::ok).collect::<Vec<_>>());
+        thread::sleep(life);
+        let cut = ground.cut();
+        child.kill()?;
+        child.wait()?;
+        cut?;
+        lines.join().map_err(|_| "the thread that reads the pipe panicked".into())
+    })?;
+    ground.restore()?;
+    // The last line may have been cut off.
+    Ok(told.iter().filter_map(|line| child::Told::parse(line)).collect())
+}
+
+/// Whether somebody has made something there.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}

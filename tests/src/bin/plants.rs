@@ -1,0 +1,52 @@
+//! Puts one bug after the other into the store, and shows that the harness meant for it finds it.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg quipu_plant" cargo run --release --target-dir target/plant -p quipu-tests --bin plants
+//! ```
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+#[cfg(not(quipu_plant))]
+fn main() -> ExitCode {
+    eprintln!(
+        "this build can have no bugs put in; run\n  RUSTFLAGS=\"--cfg quipu_plant\" cargo run --release \
+         --target-dir target/plant -p quipu-tests --bin plants"
+    );
+    ExitCode::from(2)
+}
+
+#[cfg(quipu_plant)]
+fn main() -> ExitCode {
+    use clap::Parser;
+    use quipu_tests::plants::{PLANTS, Plant};
+
+    /// Puts bugs into the store and looks for them.
+    #[derive(Parser)]
+    struct Arguments {
+        /// Only the bugs whose names contain this
+        only: Option<String>,
+    }
+
+    let only = Arguments::parse().only.unwrap_or_default();
+    // Whatever a bug breaks, a panic is one way of showing it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut caught, mut missed) = (0, 0);
+    for plant in PLANTS.iter().filter(|plant| plant.bug.name().contains(&only)) {
+        let Plant { bug, harness, within } = plant;
+        let found = plant.find();
+        let (name, by) = (bug.name(), harness.name());
+        if let Some(found) = found {
+            caught += 1;
+            println!(
+                "{name}: caught by {by} at {} (of {within} at most): {}",
+                found.at, found.what
+            );
+        } else {
+            missed += 1;
+            println!("{name}: MISSED by {by} within {within}");
+        }
+    }
+    println!("{caught} caught, {missed} missed");
+    if missed == 0 && caught > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
