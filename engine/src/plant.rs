@@ -28,6 +28,34 @@ macro_rules! bugs {
 bugs! {
     /// A commit is acknowledged once it is written.
     AcknowledgedBeforeSync = "acknowledged-before-sync",
+    /// A group counts as written however much of it the system took.
+    ShortWriteIgnored = "short-write-ignored",
+    /// A sync that failed is called again, and believed.
+    FailedSyncRetried = "failed-sync-retried",
+    /// Readers see what is written, though the store promises that it is durable.
+    VisibleBeforeSync = "visible-before-sync",
+    /// The next segment is written before the last groups of the one before are synced.
+    RolledBeforeSync = "rolled-before-sync",
+    /// A condition is judged by what is visible, and not again by what was sequenced since.
+    ConditionJudgedOutside = "condition-judged-outside",
+    /// After a failure those whose groups were not begun are told nothing.
+    QueuedNotTold = "queued-not-told",
+    /// Whoever is refused because of a commit that is on its way is told before that has arrived.
+    RefusedEarly = "refused-early",
+    /// A subscription that has caught up goes on from the watermark, and not from where it has come.
+    HandedOverEarly = "handed-over-early",
+    /// An expectation is judged by the head that readers see, and not by the last commit that has its place.
+    ExpectationOfReaders = "expectation-of-readers",
+    /// After a commit of several events its stream's head is the first of them, so versions are given twice.
+    HeadOfFirstEvent = "head-of-first-event",
+    /// A commit is taken for one of before as soon as one of its events is found.
+    RetryOfOneEvent = "retry-of-one-event",
+    /// Whether a commit was taken before is looked up among what is visible only.
+    RetryStoredAgain = "retry-stored-again",
+    /// Whoever has left a page `live` is taken for a writer that is still there.
+    PageOfTheDead = "page-of-the-dead",
+    /// Beside a writer that does not tell, all that is found in the log is shown.
+    SilentWriterBelieved = "silent-writer-believed",
 }
 
 /// Whether a bug is in.
@@ -55,11 +83,12 @@ mod planted {
 
     /// Puts a bug into every store of this process, instead of the one before, or takes that out.
     pub fn put_in(bug: Option<Bug>) {
-        std::hint::black_box(MARK);
         IN.store(bug.map_or(0, |bug| bug as usize + 1), Ordering::Relaxed);
     }
 
     pub(crate) fn is_in(bug: Bug) -> bool {
+        // Whatever asks holds the mark.
+        std::hint::black_box(MARK);
         IN.load(Ordering::Relaxed) == bug as usize + 1
     }
 }

@@ -264,6 +264,13 @@ pub enum Entry {
         /// The bound of readers.
         visible: u64,
     },
+    /// A reader that came while nobody wrote got these, and would have got no more.
+    Shown {
+        /// Where it began.
+        from: u64,
+        /// What it got.
+        events: Vec<Seen>,
+    },
     /// The store was closed in order.
     Closed,
     /// The life of the store ended otherwise.

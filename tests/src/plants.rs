@@ -32,8 +32,27 @@ pub struct Found {
 }
 
 /// All bugs.
-pub const PLANTS: &[Plant] =
-    &[Plant { bug: Bug::AcknowledgedBeforeSync, harness: Harness::Simulator, within: 10 }];
+pub const PLANTS: &[Plant] = &[
+    by_simulator(Bug::AcknowledgedBeforeSync, 10),
+    by_simulator(Bug::ShortWriteIgnored, 30),
+    by_simulator(Bug::FailedSyncRetried, 30),
+    by_simulator(Bug::VisibleBeforeSync, 10),
+    by_simulator(Bug::RolledBeforeSync, 20),
+    by_simulator(Bug::ConditionJudgedOutside, 10),
+    by_simulator(Bug::QueuedNotTold, 10),
+    by_simulator(Bug::RefusedEarly, 10),
+    by_simulator(Bug::HandedOverEarly, 10),
+    by_simulator(Bug::ExpectationOfReaders, 10),
+    by_simulator(Bug::HeadOfFirstEvent, 10),
+    by_simulator(Bug::RetryOfOneEvent, 10),
+    by_simulator(Bug::RetryStoredAgain, 10),
+    by_simulator(Bug::PageOfTheDead, 150),
+    by_simulator(Bug::SilentWriterBelieved, 500),
+];
+
+const fn by_simulator(bug: Bug, within: u64) -> Plant {
+    Plant { bug, harness: Harness::Simulator, within }
+}
 
 impl Harness {
     /// Its name.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quipu_format::{Position, Timestamp, Version};
 
+use crate::plant::{self, Bug};
 use crate::read::{Found, Source};
 use crate::segments::Segments;
 use crate::{Error, ErrorKind, Event, Result};
@@ -96,6 +97,10 @@ impl Feed {
                 self.source.rest();
                 break;
             };
+            if plant::is_in(Bug::HandedOverEarly) && found.position < self.stand.next.position {
+                self.stand.drop_found();
+                continue;
+            }
             match self.wanted.admits(&mut self.source, found) {
                 Ok(true) => return Ok(Sought::Found),
                 Ok(false) => self.stand.drop_found(),
@@ -112,7 +117,12 @@ impl Feed {
         match self.source.next() {
             Ok(Some(found)) => Ok(Some(found)),
             Ok(None) => {
-                self.stand.pass(self.source.end());
+                let end = if plant::is_in(Bug::HandedOverEarly) {
+                    self.segments.visible_position()
+                } else {
+                    self.source.end()
+                };
+                self.stand.pass(end);
                 Ok(None)
             }
             Err(error) => {

@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
 use crate::opened::report_unclean;
+use crate::plant::{self, Bug};
 use crate::recovery::{Opening, State, Survey, Tip};
 use crate::segments::{Bounds, Holes, Segments, Shelf};
 use crate::{Error, Options, Result};
@@ -58,6 +59,9 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let told = page.as_ref().and_then(load).filter(|live| is_of(live, &survey));
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
+        None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
+            (Author::Silent, bounds_found(&survey))
+        }
         None if locked => (Author::Silent, bounds_proven(&mut survey)?),
         // A sync would succeed now, and prove nothing.
         Some(live) if live.standing == Standing::Failed => {
@@ -189,6 +193,9 @@ pub(super) fn load(page: &Page) -> Option<Live> {
 }
 
 fn is_locked(disk: &dyn Disk, directory: &Directory) -> Result<bool> {
+    if plant::is_in(Bug::PageOfTheDead) && open_page(disk, directory).is_some() {
+        return Ok(true);
+    }
     let path = directory.lock();
     disk.is_locked(&path).map_err(|error| Error::io("reading", &path, error))
 }

@@ -11,6 +11,7 @@ use quipu_index::{Active, Part};
 use super::{Log, count};
 use crate::panics::caught;
 use crate::pipeline::{Job, SegmentRef, Stamped, WriteJob};
+use crate::plant::{self, Bug};
 use crate::segments::Segment;
 
 impl Log {
@@ -60,7 +61,10 @@ impl Log {
     /// Syncs a segment, of which so many bytes are not durable, and takes the time.
     pub(super) fn sync(&self, file: &dyn File, segment: SegmentId, bytes: u64) -> io::Result<()> {
         let began = self.disk.elapsed();
-        let synced = file.sync_data();
+        let mut synced = file.sync_data();
+        if plant::is_in(Bug::FailedSyncRetried) {
+            synced = synced.or_else(|_| file.sync_data());
+        }
         let took = self.disk.elapsed().saturating_sub(began);
         if self.counters.count_sync(took) {
             let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -79,6 +83,9 @@ impl Log {
         count(&self.counters.bytes, write.len());
         loop {
             match write.stamp() {
+                Stamped::Ready(bytes) if plant::is_in(Bug::ShortWriteIgnored) => {
+                    return file.write_at(bytes, offset.0).map(drop);
+                }
                 Stamped::Ready(bytes) => return write_all_at(&*file, bytes, offset.0),
                 // The writer holds no lock and only copies: it is done in a moment.
                 Stamped::Filling => std::thread::yield_now(),

@@ -31,6 +31,7 @@ use crate::live::Teller;
 use crate::manifest::Manifest;
 use crate::outline::Posted;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline, Refusal, Sequenced, Settings, Slot, Until};
+use crate::plant::{self, Bug};
 use crate::recovery::{self, Ready};
 use crate::segments::Segments;
 use crate::ticket::Ticket;
@@ -171,6 +172,9 @@ impl Log {
             Err(Refusal::Full(error) | Refusal::Over(error)) => Err(Unplaced::Refused(error, None)),
             Err(Refusal::Unresolved(generation)) => Err(Unplaced::Unresolved(generation)),
             Err(Refusal::Stale) => Err(Unplaced::Stale),
+            Err(Refusal::Conflict(error, _)) if plant::is_in(Bug::RefusedEarly) => {
+                Err(Unplaced::Refused(error, None))
+            }
             Err(Refusal::Conflict(error, group)) => Err(Unplaced::Refused(error, group)),
         }
     }

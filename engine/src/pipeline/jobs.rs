@@ -171,6 +171,7 @@ impl Pipeline {
         let next = self.queue.front().or(self.open.as_ref()).map(|filling| filling.segment);
         let rolls = next.unwrap_or(self.tail.segment).id != segment.id;
         let (end, durable) = (settling.progressed.written.offset(), settling.durable_in(segment));
+        let rolls = rolls && !plant::is_in(Bug::RolledBeforeSync);
         (settling.sync_owed || rolls).then_some(SyncJob {
             segment,
             bytes: end.0.saturating_sub(durable.0),
@@ -256,7 +257,7 @@ impl Pipeline {
         settling.written_position = write.unsynced.next_position;
         settling.written_segment = Some(write.segment);
         settling.sync_owed |= write.wants_sync;
-        if self.settings.durability == Durability::Os {
+        if self.settings.durability == Durability::Os || plant::is_in(Bug::VisibleBeforeSync) {
             settling.progressed.visible = write.unsynced.end;
             settling.progressed.visible_position = write.unsynced.next_position;
         }
@@ -303,6 +304,9 @@ impl Pipeline {
             wakes.extend(begun.map(|group| (group, Progress::Failed(unknown.clone()))));
         }
         let queued = self.queue.drain(..);
+        if plant::is_in(Bug::QueuedNotTold) {
+            return wakes;
+        }
         wakes.extend(queued.map(|filling| (filling.group, Progress::Failed(unwritten.clone()))));
         wakes
     }

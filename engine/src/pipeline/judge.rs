@@ -8,6 +8,7 @@ use quipu_index::{Key, StreamHead, StreamHeads};
 use super::recent::{Sighting, Standing, TooOld};
 use super::{Guard, Pipeline, Refusal, Until};
 use crate::draft::{Draft, DraftStream};
+use crate::plant::{self, Bug};
 use crate::{Conflict, Durability, Error};
 
 impl Pipeline {
@@ -27,6 +28,10 @@ impl Pipeline {
 
     /// Judges a guard by what was sequenced since it was looked at.
     pub(super) fn check_guard(&self, guard: &Guard) -> Result<(), Refusal> {
+        if plant::is_in(Bug::ConditionJudgedOutside) {
+            let unseen = guard.seen < self.settling.progressed().visible_position;
+            return if unseen { Err(Refusal::Stale) } else { Ok(()) };
+        }
         let (position, error) =
             match self.recent.judge(guard, self.settling.progressed().visible_position) {
                 Ok(None) => return Ok(()),
@@ -96,7 +101,12 @@ impl Pipeline {
         draft: &Draft<'_>,
         stream: &DraftStream<'_>,
     ) -> Result<Option<StreamHead>, Refusal> {
-        match self.heads.get(stream.key) {
+        let mut tentative = self.heads.get(stream.key);
+        if plant::is_in(Bug::ExpectationOfReaders) {
+            let visible = self.settling.progressed().visible_position;
+            tentative = tentative.filter(|head| head.position < visible);
+        }
+        match tentative {
             Some(head) => Ok(Some(head)),
             None if draft.resolved == Some(self.heads.generation()) => Ok(stream.known),
             None => Err(Refusal::Unresolved(self.heads.generation())),

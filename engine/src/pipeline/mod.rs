@@ -36,6 +36,7 @@ use quipu_index::StreamHead;
 use crate::draft::{Draft, DraftStream};
 use crate::options::SegmentSizes;
 use crate::outline::Posted;
+use crate::plant::{self, Bug};
 use crate::{Durability, Error};
 
 pub(crate) use group::{Group, Progress};
@@ -250,7 +251,10 @@ impl Pipeline {
             let head = self.heads.get(stream.key).or(stream.known);
             let next = head.map_or(Version(0), |head| head.version.plus(1));
             if stream.events > 0 {
-                let version = next.plus(u64::from(stream.events) - 1);
+                let mut version = next.plus(u64::from(stream.events) - 1);
+                if plant::is_in(Bug::HeadOfFirstEvent) {
+                    version = next;
+                }
                 let position = first_position.plus(u64::from(stream.last_ordinal));
                 self.heads.set(stream.key, StreamHead { version, position });
                 if next == Version(0) {

@@ -23,9 +23,9 @@ struct Arguments {
     /// Stop after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
-    /// Make the disk or the index lie; the run must fail then
-    #[arg(long, value_enum)]
-    plant: Option<Plant>,
+    /// Make the disk or the index lie, or put a bug into the store; the run must fail then
+    #[arg(long, value_name = "NAME", value_parser = planted)]
+    plant: Option<Planted>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -34,9 +34,26 @@ struct Arguments {
     verbose: bool,
 }
 
-/// Bugs that are put in.
+/// A bug that is put in.
+#[derive(Clone, Debug)]
+struct Planted {
+    name: String,
+    place: Place,
+}
+
+/// Where a bug is put in.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Under the store: what it stands on lies.
+    Under(simulator::Plant),
+    /// Into the store itself.
+    #[cfg(quipu_plant)]
+    Into(quipu::plant::Bug),
+}
+
+/// What can lie.
 #[derive(Clone, Copy, ValueEnum)]
-enum Plant {
+enum Liar {
     SyncIgnored,
     DirectorySyncIgnored,
     RenameNotAtomic,
@@ -44,17 +61,68 @@ enum Plant {
     IndexForged,
 }
 
-impl Plant {
+impl Liar {
     fn planted(self) -> simulator::Plant {
         let lie = match self {
-            Plant::SyncIgnored => Lie::SyncIgnored,
-            Plant::DirectorySyncIgnored => Lie::DirectorySyncIgnored,
-            Plant::RenameNotAtomic => Lie::RenameNotAtomic,
-            Plant::WriteShortened => Lie::WriteShortened,
-            Plant::IndexForged => return simulator::Plant::Index,
+            Liar::SyncIgnored => Lie::SyncIgnored,
+            Liar::DirectorySyncIgnored => Lie::DirectorySyncIgnored,
+            Liar::RenameNotAtomic => Lie::RenameNotAtomic,
+            Liar::WriteShortened => Lie::WriteShortened,
+            Liar::IndexForged => return simulator::Plant::Index,
         };
         simulator::Plant::Disk(lie)
     }
+}
+
+fn planted(name: &str) -> Result<Planted, String> {
+    let liar = Liar::from_str(name, false).ok().map(|liar| Place::Under(liar.planted()));
+    let place = liar.or_else(|| bug(name)).ok_or_else(|| unknown(name))?;
+    Ok(Planted { name: name.to_owned(), place })
+}
+
+#[cfg(quipu_plant)]
+fn bug(name: &str) -> Option<Place> {
+    use quipu::plant::Bug;
+    Bug::ALL.iter().find(|bug| bug.name() == name).copied().map(Place::Into)
+}
+
+#[cfg(not(quipu_plant))]
+fn bug(_: &str) -> Option<Place> {
+    None
+}
+
+#[cfg(quipu_plant)]
+fn unknown(_: &str) -> String {
+    use quipu::plant::Bug;
+    let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+    format!("{} lie, and the bugs of the store are {}", liars(), names.join(", "))
+}
+
+#[cfg(not(quipu_plant))]
+fn unknown(name: &str) -> String {
+    let build = command(Build::WithBugs);
+    format!("{} lie; bugs of the store can be put in only by\n  {build} --plant {name}", liars())
+}
+
+fn liars() -> String {
+    let values = Liar::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the store can have a bug put in.
+#[derive(Clone, Copy)]
+enum Build {
+    Ordinary,
+    WithBugs,
+}
+
+/// The command that builds and runs the simulator.
+fn command(build: Build) -> String {
+    let (flags, target) = match build {
+        Build::Ordinary => ("", ""),
+        Build::WithBugs => ("RUSTFLAGS=\"--cfg quipu_plant\" ", "--target-dir target/plant "),
+    };
+    format!("{flags}cargo run --release {target}-p quipu-tests --bin simulate --")
 }
 
 /// What all runs together came to.
@@ -90,7 +158,15 @@ fn main() -> ExitCode {
 
 fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
     let mut summary = Summary::default();
-    let plant = arguments.plant.map(Plant::planted);
+    let plant = match arguments.plant.as_ref().map(|planted| planted.place) {
+        Some(Place::Under(plant)) => Some(plant),
+        #[cfg(quipu_plant)]
+        Some(Place::Into(bug)) => {
+            quipu::plant::put_in(Some(bug));
+            None
+        }
+        None => None,
+    };
     let setting = Setting { plant, keep_trail: arguments.verbose };
     for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
         if arguments.seconds.is_some_and(|seconds| elapsed().as_secs() >= seconds) {
@@ -150,11 +226,10 @@ fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
 }
 
 fn again(seed: u64, arguments: &Arguments) -> String {
-    let plant = arguments.plant.and_then(|plant| plant.to_possible_value());
-    let plant = plant.map_or_else(String::new, |value| format!(" --plant {}", value.get_name()));
-    format!(
-        "cargo run --release -p quipu-tests --bin simulate -- --start {seed} --seeds 1 -v{plant}"
-    )
+    let build = if cfg!(quipu_plant) { Build::WithBugs } else { Build::Ordinary };
+    let plant =
+        arguments.plant.as_ref().map_or_else(String::new, |p| format!(" --plant {}", p.name));
+    format!("{} --start {seed} --seeds 1 -v{plant}", command(build))
 }
 
 fn print_json(summary: &Summary, took: Duration) {

@@ -52,7 +52,7 @@ impl Log {
     pub(super) fn push(&mut self, commit: Commit, stream: Stream, written: Written) -> Checked {
         let position = self.len();
         let twice = self.places.insert(written.id, position);
-        ensure(twice.is_none(), Rule::Nonsense, || format!("event {} placed twice", written.id))?;
+        ensure(twice.is_none(), Rule::Twice, || format!("event {} placed twice", written.id))?;
         let version = self.head(stream).map_or(0, |(version, _)| version + 1);
         let before = self.heads.insert(stream, position);
         self.events.push(Event { commit, stream, version, written, recorded: None, before });

@@ -105,9 +105,9 @@ impl Checker {
     /// # Errors
     /// The promise that it breaks.
     pub fn record(&mut self, entry: &Entry) -> Checked {
-        let opens = matches!(entry, Entry::Opened { .. });
-        ensure(opens != self.is_open, Rule::Nonsense, || {
-            format!("{entry:?} while the store is{} open", if opens { "" } else { " not" })
+        let is_down = matches!(entry, Entry::Opened { .. } | Entry::Shown { .. });
+        ensure(is_down != self.is_open, Rule::Nonsense, || {
+            format!("{entry:?} while the store is{} open", if is_down { "" } else { " not" })
         })?;
         match entry {
             Entry::Opened { created, visible, events } => self.opened(*created, *visible, events),
@@ -141,6 +141,7 @@ impl Checker {
                 self.delivered(*follower, *visible, event)
             }
             Entry::CaughtUp { follower, visible } => self.caught_up(*follower, *visible),
+            Entry::Shown { from, events } => self.shown(*from, events),
             Entry::Closed => self.closed(),
             Entry::Crashed(crash) => {
                 self.crashed(*crash);
@@ -288,15 +289,8 @@ impl Checker {
         ensure(!(created && self.exists), Rule::Recreated, || {
             format!("the store was created anew; {} events are gone", self.log.len())
         })?;
-        self.log.compare(0, events)?;
-        let found = events.len() as u64;
+        let found = self.found(0, events)?;
         ensure(found == visible, Rule::Reading, || format!("{found} events, {visible} visible"))?;
-        ensure(found >= self.written, Rule::Lost, || {
-            format!("{found} events were found, {} were promised", self.written)
-        })?;
-        ensure(self.log.is_boundary(found), Rule::Torn, || {
-            format!("{found} events were found: the last commit is not whole")
-        })?;
         self.give_up_from(found);
         let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
         ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
@@ -304,6 +298,27 @@ impl Checker {
         self.followers.clear();
         (self.durable, self.written, self.visible) = (found, found, found);
         (self.is_open, self.exists) = (true, true);
+        Ok(())
+    }
+
+    /// What was found from a position on is what was sequenced there, whole, and all that was promised. Gives the
+    /// position after its last event.
+    fn found(&mut self, from: u64, events: &[Seen]) -> Checked<u64> {
+        self.log.compare(from, events)?;
+        let found = from + events.len() as u64;
+        ensure(found >= self.written, Rule::Lost, || {
+            format!("{found} events were found, {} were promised", self.written)
+        })?;
+        ensure(self.log.is_boundary(found), Rule::Torn, || {
+            format!("{found} events were found: the last commit is not whole")
+        })?;
+        Ok(found)
+    }
+
+    /// Where nobody writes, nobody but the reader vouches for what it shows: it is there for ever.
+    fn shown(&mut self, from: u64, events: &[Seen]) -> Checked {
+        let found = self.found(from, events)?;
+        (self.durable, self.written) = (found.max(self.durable), found.max(self.written));
         Ok(())
     }
 

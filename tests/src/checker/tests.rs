@@ -254,7 +254,28 @@ fn a_history_that_makes_no_sense_is_refused() {
     assert_eq!(broken([opened(3)]), Some(Rule::Nonsense));
     assert_eq!(broken([Entry::Closed, Entry::Closed]), Some(Rule::Nonsense));
     assert_eq!(broken([placed(3, &[(0, ExpectedVersion::Any, &[50])])]), Some(Rule::Nonsense));
-    assert_eq!(broken([placed(4, &[(0, ExpectedVersion::Any, &[1])])]), Some(Rule::Nonsense));
+    assert_eq!(broken([Entry::Shown { from: 0, events: Vec::new() }]), Some(Rule::Nonsense));
+}
+
+#[test]
+fn an_event_that_has_its_place_gets_no_other() {
+    assert_eq!(broken([placed(4, &[(0, ExpectedVersion::Any, &[1])])]), Some(Rule::Twice));
+}
+
+#[test]
+fn what_a_reader_is_shown_while_nobody_writes_is_what_was_promised_and_stays() {
+    let shown = |from: u64, to: u64| Entry::Shown { from, events: (from..to).map(seen).collect() };
+    let then = |entries: &[Entry]| broken([&[Entry::Crashed(Crash::Killed)], entries].concat());
+    assert_eq!(then(&[shown(0, 3), opened(3)]), None);
+    assert_eq!(then(&[shown(1, 4), opened(4)]), None);
+    assert_eq!(then(&[shown(0, 1)]), Some(Rule::Lost));
+    assert_eq!(then(&[shown(0, 2)]), Some(Rule::Lost), "before it is torn");
+    assert_eq!(then(&[shown(0, 4), opened(3)]), Some(Rule::Lost));
+    let mut other = shown(1, 4);
+    if let Entry::Shown { from, .. } = &mut other {
+        *from = 0;
+    }
+    assert_eq!(then(&[other]), Some(Rule::Gap));
 }
 
 mod selection {

@@ -60,7 +60,40 @@ impl World {
     pub(super) fn crash(&mut self) -> Checked {
         let end = self.end();
         self.forget();
+        let operations = self.subject.disk().operations();
+        let is_armed = self.subject.faults.is_armed(operations);
+        let is_calm = !is_armed && !self.subject.is_off() && !self.subject.has_failed();
+        if end == End::Kill && is_calm && self.subject.is_read_elsewhere() {
+            return self.outlive();
+        }
+        self.crash_by(end)
+    }
+
+    /// The writer is killed, and whoever follows it in another process is not.
+    fn outlive(&mut self) -> Checked {
+        self.subject.abandon()?;
+        self.subject.deliver_unwritten()?;
+        if self.random.percent(50) {
+            return self.reopen();
+        }
+        let end = End::Cut(PowerCut::Random);
         self.subject.crash(end)?;
+        self.reopen_after(end)
+    }
+
+    /// The life of the store ends. Somebody may read what is left before it is opened again, and the power may
+    /// go off only then.
+    fn crash_by(&mut self, mut end: End) -> Checked {
+        // Of a writer that has failed, also because the power went off under it, no more is shown than it told.
+        let is_sound = !self.subject.is_off() && !self.subject.has_failed();
+        self.subject.crash(end)?;
+        if is_sound && self.random.percent(20) {
+            self.subject.read_unwritten()?;
+            if end == End::Kill && self.random.percent(50) {
+                end = End::Cut(PowerCut::Random);
+                self.subject.crash(end)?;
+            }
+        }
         self.reopen_after(end)
     }
 
@@ -71,14 +104,12 @@ impl World {
         if !self.subject.is_off() {
             if self.subject.faults.is_stuck(self.subject.disk().operations()) {
                 let end = self.end();
-                self.subject.crash(end)?;
-                return self.reopen_after(end);
+                return self.crash_by(end);
             }
             return self.reopen();
         }
         let end = self.end();
-        self.subject.crash(end)?;
-        self.reopen_after(end)
+        self.crash_by(end)
     }
 
     /// Opens the store again; what a copy of its disk shows is what must be found, unless there is

@@ -99,6 +99,9 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
 
 impl World {
     fn live(&mut self) -> Checked {
+        if self.profile.silent {
+            self.subject.silence()?;
+        }
         self.reopen()?;
         for _ in 0..self.profile.steps {
             self.step()?;

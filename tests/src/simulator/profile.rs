@@ -25,6 +25,8 @@ pub struct Profile {
     pub crashes: usize,
     /// Chance in ten thousand that a step plans an error, a short call or a full disk.
     pub errors: usize,
+    /// The store cannot tell other processes anything.
+    pub silent: bool,
 }
 
 impl Profile {
@@ -55,6 +57,7 @@ impl Profile {
             other_durability: random.pick(&[0, 10, 40, 100]).unwrap_or(0),
             crashes: random.pick(&[20, 40, 80, 160]).unwrap_or(40),
             errors: random.pick(&[0, 0, 20, 80]).unwrap_or(0),
+            silent: random.percent(10),
         }
     }
 }
@@ -67,7 +70,7 @@ impl fmt::Display for Profile {
             f,
             "segments {segment_bytes_min} to {segment_bytes_max} bytes, {buffers} buffers of \
              {buffer_bytes}, durability {durability:?} and {}% otherwise, {} steps, {} writers, \
-             {} streams, payloads to {}, crashes {} and errors {} in 10,000 steps",
+             {} streams, payloads to {}, crashes {} and errors {} in 10,000 steps{}",
             self.other_durability,
             self.steps,
             self.writers,
@@ -75,6 +78,7 @@ impl fmt::Display for Profile {
             self.payload_bytes,
             self.crashes,
             self.errors,
+            if self.silent { ", telling other processes nothing" } else { "" },
         )
     }
 }

@@ -210,7 +210,13 @@ impl World {
                 let kinds =
                     [io::ErrorKind::Other, io::ErrorKind::Other, io::ErrorKind::StorageFull];
                 let kind = self.random.pick(&kinds).unwrap_or(io::ErrorKind::Other);
+                // A job is one write or one sync: left to chance, few errors would meet either.
+                let at_once = self.subject.can_finish_job() && self.random.percent(70);
+                let within = if at_once { 0 } else { within };
                 self.subject.faults.plan_error(&disk, kind, within, sticky);
+                if at_once {
+                    return self.finish_job();
+                }
             }
             3..7 if !armed => self.subject.faults.plan_short(&disk, within, sticky),
             0..7 => {}

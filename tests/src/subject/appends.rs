@@ -67,7 +67,7 @@ pub(super) struct InFlight {
     copies: Vec<Copying>,
     tickets: Vec<Waiter>,
     answers: Vec<(Commit, Answer)>,
-    placed: u64,
+    pub(super) placed: u64,
     /// A job was taken when so many commits had their place.
     pub(super) job: Option<u64>,
     pub(super) segments: usize,
@@ -78,6 +78,12 @@ pub(super) struct InFlight {
 impl InFlight {
     pub(super) fn is_settled(&self) -> bool {
         self.tickets.is_empty() && self.answers.is_empty()
+    }
+
+    /// Whether a job was taken that needs no copy any more.
+    pub(super) fn is_copied(&self) -> bool {
+        let is_before = |job: u64| self.copies.iter().any(|copy| copy.number < job);
+        self.job.is_some_and(|job| !is_before(job))
     }
 }
 
@@ -217,73 +223,6 @@ impl Subject {
         while !self.in_flight.copies.is_empty() {
             self.copy(0);
         }
-    }
-
-    /// Has the committer take its next job, if there is one.
-    ///
-    /// # Errors
-    /// The store is not open.
-    pub fn take_job(&mut self) -> Checked<bool> {
-        let taken = self.stepper()?.take_job();
-        if taken {
-            self.in_flight.job = Some(self.in_flight.placed);
-        }
-        Ok(taken)
-    }
-
-    /// Whether a job was taken that needs no copy any more.
-    #[must_use]
-    pub fn can_finish_job(&self) -> bool {
-        let is_before = |job: u64| self.in_flight.copies.iter().any(|copy| copy.number < job);
-        self.in_flight.job.is_some_and(|job| !is_before(job))
-    }
-
-    /// Has the committer do the job that it took, if there is one.
-    ///
-    /// # Errors
-    /// What follows from it and should not.
-    pub fn finish_job(&mut self) -> Checked {
-        if self.in_flight.job.take().is_none() {
-            return Ok(());
-        }
-        let before = self.disk.operations();
-        self.stepper()?.finish_job();
-        let segments = self.stepper()?.segments();
-        self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
-        self.in_flight.segments = segments;
-        // The committer only writes and syncs the log.
-        self.faults.is_poisoned |= self.faults.has_failed_since(before, self.disk.operations());
-        self.expect_failures()
-    }
-
-    /// Does a chore, if there is one.
-    ///
-    /// # Errors
-    /// What follows from it and should not.
-    pub fn chore(&mut self) -> Checked<bool> {
-        let did = self.stepper()?.chore();
-        self.expect_failures()?;
-        Ok(did)
-    }
-
-    /// Lets the committer do what it does when nothing has happened for a while.
-    ///
-    /// # Errors
-    /// The store is not open.
-    pub fn idle(&mut self) -> Checked {
-        self.stepper()?.idle();
-        Ok(())
-    }
-
-    /// Nobody waits for a poisoned store.
-    fn expect_failures(&mut self) -> Checked {
-        if !self.faults.is_poisoned || self.in_flight.job.is_some() || self.is_off() {
-            return Ok(());
-        }
-        self.settle()?;
-        ensure(self.in_flight.is_settled(), Rule::Stuck, || {
-            "waiting on a poisoned store".to_owned()
-        })
     }
 
     /// Takes every answer that is there.

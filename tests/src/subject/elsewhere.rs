@@ -13,14 +13,14 @@ use crate::content;
 use crate::history::{Entry, Order, Question, Selection};
 
 /// Longer than a reader takes it for granted that the writer is still the same.
-const A_WHILE: Duration = Duration::from_millis(200);
+pub(super) const A_WHILE: Duration = Duration::from_millis(200);
 
 /// A store that is open for reading, and who follows it.
 pub(super) struct Elsewhere {
     store: Store,
-    all: Box<Subscription<Position>>,
+    pub(super) all: Box<Subscription<Position>>,
     /// The position of the event that comes next.
-    next: u64,
+    pub(super) next: u64,
 }
 
 impl Subject {
@@ -30,9 +30,7 @@ impl Subject {
     /// What that breaks.
     pub fn open_elsewhere(&mut self) -> Checked {
         let before = self.disk.operations();
-        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let options = Options { mode: Mode::ReadOnly, ..self.options.clone() };
-        let opened = Store::builder(PATH).disk(disk).options(options).open().and_then(|store| {
+        let opened = self.open_for_reading().and_then(|store| {
             let all = Box::new(store.all().subscribe()?);
             Ok(Elsewhere { store, all, next: 0 })
         });
@@ -43,6 +41,12 @@ impl Subject {
             }
             Err(error) => self.explain_read(before, &error),
         }
+    }
+
+    pub(super) fn open_for_reading(&self) -> quipu::Result<Store> {
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        let options = Options { mode: Mode::ReadOnly, ..self.options.clone() };
+        Store::builder(PATH).disk(disk).options(options).open()
     }
 
     /// Whether another process reads the store.
@@ -125,7 +129,10 @@ impl Subject {
 
     /// Whether what is told to other processes may have failed: then they see less than there is.
     fn may_lag(&self) -> bool {
-        self.is_off() || self.faults.was_full() || self.faults.has_failed(self.disk.operations())
+        self.is_silent
+            || self.is_off()
+            || self.faults.was_full()
+            || self.faults.has_failed(self.disk.operations())
     }
 
     fn elsewhere_failed(&mut self, before: u64, error: &quipu::Error) -> Checked {

@@ -1,6 +1,7 @@
 //! A store under test: driven step by step on a fault disk, and every answer told to the checker.
 
 mod appends;
+mod committer;
 mod elsewhere;
 mod faults;
 mod following;
@@ -8,6 +9,7 @@ mod past;
 mod questions;
 mod reads;
 mod salvage;
+mod unwritten;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,6 +113,8 @@ pub struct Subject {
     in_flight: InFlight,
     /// Another process that reads the store.
     elsewhere: Option<Elsewhere>,
+    /// The store tells other processes nothing.
+    is_silent: bool,
     /// A life on this disk ended without a sync of all that was visible.
     lost_unsynced: bool,
     past: Past,
@@ -135,6 +139,7 @@ impl Subject {
             ids: Ids::default(),
             in_flight: InFlight::default(),
             elsewhere: None,
+            is_silent: false,
             lost_unsynced: false,
             past: Past::default(),
             faults: Faults::default(),
@@ -212,6 +217,12 @@ impl Subject {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.faults.is_off(self.disk.operations())
+    }
+
+    /// Whether something went wrong in this life of the store, except that the power went off.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.faults.is_poisoned() || self.faults.has_failed(self.disk.operations())
     }
 
     /// Opens the store and checks all that is in it.

@@ -12,6 +12,7 @@ mod damage;
 mod examples;
 mod export;
 mod import;
+mod planted;
 mod read;
 mod rebuild;
 mod refusals;

@@ -1,0 +1,80 @@
+//! Driving what the store under test does behind its writers.
+
+use super::Subject;
+use crate::checker::{Checked, Rule, ensure};
+
+impl Subject {
+    /// Has the committer take its next job, if there is one.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn take_job(&mut self) -> Checked<bool> {
+        let taken = self.stepper()?.take_job();
+        if taken {
+            self.in_flight.job = Some(self.in_flight.placed);
+        }
+        Ok(taken)
+    }
+
+    /// Whether a job was taken that needs no copy any more.
+    #[must_use]
+    pub fn can_finish_job(&self) -> bool {
+        self.in_flight.is_copied()
+    }
+
+    /// Has the committer do the job that it took, if there is one.
+    ///
+    /// # Errors
+    /// What follows from it and should not.
+    pub fn finish_job(&mut self) -> Checked {
+        if self.in_flight.job.take().is_none() {
+            return Ok(());
+        }
+        // Whoever is told from here on is told by this job.
+        self.settle()?;
+        let (before, acknowledged) = (self.disk.operations(), self.counts.acknowledged);
+        self.stepper()?.finish_job();
+        let segments = self.stepper()?.segments();
+        self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
+        self.in_flight.segments = segments;
+        // The committer only writes and syncs the log.
+        if self.faults.has_failed_since(before, self.disk.operations()) {
+            self.faults.is_poisoned = true;
+            self.settle()?;
+            ensure(self.counts.acknowledged == acknowledged, Rule::Poison, || {
+                "a write or sync that failed acknowledges a commit".to_owned()
+            })?;
+        }
+        self.expect_failures()
+    }
+
+    /// Does a chore, if there is one.
+    ///
+    /// # Errors
+    /// What follows from it and should not.
+    pub fn chore(&mut self) -> Checked<bool> {
+        let did = self.stepper()?.chore();
+        self.expect_failures()?;
+        Ok(did)
+    }
+
+    /// Lets the committer do what it does when nothing has happened for a while.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn idle(&mut self) -> Checked {
+        self.stepper()?.idle();
+        Ok(())
+    }
+
+    /// Nobody waits for a poisoned store.
+    fn expect_failures(&mut self) -> Checked {
+        if !self.faults.is_poisoned || self.in_flight.job.is_some() || self.is_off() {
+            return Ok(());
+        }
+        self.settle()?;
+        ensure(self.in_flight.is_settled(), Rule::Stuck, || {
+            "waiting on a poisoned store".to_owned()
+        })
+    }
+}
