@@ -2,6 +2,7 @@
 
 mod content;
 mod locks;
+mod name;
 mod tree;
 
 use std::fmt;
@@ -17,7 +18,8 @@ use crate::{Access, Disk, File, Lock, Map, Page, RealDisk};
 
 pub(crate) use content::Content;
 pub(crate) use locks::Locks;
-pub(crate) use tree::{Tree, normal};
+pub(crate) use name::Name;
+pub(crate) use tree::Tree;
 
 /// A disk in memory: for tests, and for stores that need not outlive the process.
 ///
@@ -121,7 +123,8 @@ impl Disk for MemoryDisk {
 
 impl fmt::Debug for MemoryDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.tree.lock().files().map(|(path, _)| path.to_owned()).collect();
+        let names: Vec<_> =
+            self.tree.lock().files().map(|(name, _)| name.path().to_owned()).collect();
         f.debug_struct("MemoryDisk").field("files", &names).finish()
     }
 }
@@ -155,7 +158,7 @@ impl File for MemoryFile {
     }
 
     fn map(&self) -> io::Result<Map> {
-        Ok(self.content.map())
+        self.content.map()
     }
 }
 

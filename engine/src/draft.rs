@@ -171,12 +171,13 @@ impl<'a> Draft<'a> {
             id: Some(id),
             ordinal,
         };
-        let bytes = self.bytes.len() as u64 + record::encoded_bytes(&fields);
-        if bytes > FRAME_BYTES_MAX as u64 {
+        let bytes = record::encoded_bytes(&fields);
+        if self.bytes.len() as u64 + bytes > FRAME_BYTES_MAX as u64 {
             return Err(Error::invalid(
                 "a commit takes at most 64 MiB, headers and names included",
             ));
         }
+        self.bytes.reserve(bytes as usize);
         let draft = record::encode(&mut self.bytes, &fields);
         let nth = stream.events;
         self.records.push(DraftRecord { draft, stream: index, nth });

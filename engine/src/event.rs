@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::Deserialize;
 use uuid::Uuid;
 
+use crate::plant::{self, Bug};
 use crate::{Error, Result};
 
 /// An event to be appended. It borrows what it is given by reference and owns the rest.
@@ -275,6 +276,7 @@ pub enum Verify {
 impl Verify {
     pub(crate) fn check(self) -> Check {
         match self {
+            Verify::Always if plant::is_in(Bug::ChecksumSkipped) => Check::Trust,
             Verify::Always => Check::Sum,
             Verify::Never => Check::Trust,
         }

@@ -15,10 +15,13 @@ use quipu_format::limits::FRAME_BYTES_MAX;
 use quipu_format::record::{Check, Record};
 use quipu_format::{ByteOffset, FormatError, Position, Salt, Seal, Timestamp, UNIT_BYTES};
 
+use crate::plant::{self, Bug};
 use crate::zeros::{first_nonzero, last_nonzero};
 
 /// Bytes read at once.
 const WINDOW_BYTES: u64 = 256 << 10;
+/// Bytes that are searched for headers at once.
+const SEARCH_BYTES: u64 = 16 << 10;
 const HEADER: u64 = FRAME_HEADER_BYTES as u64;
 
 /// How many bytes that look like a record are summed in vain, in one frame, before the rest of it is given
@@ -110,6 +113,7 @@ impl<'f> Frames<'f> {
         let place = Place::new(self.salt, offset);
         let bytes = self.get(offset.0..offset.0 + HEADER)?;
         match FrameHeader::decode(bytes, place) {
+            Ok(header) if plant::is_in(Bug::LengthUnbounded) => Ok(Ok(header)),
             Ok(header) if u64::from(header.len) > left => {
                 bad(FormatError::Truncated { needed: u64::from(header.len), available: left })
             }
@@ -150,17 +154,30 @@ impl<'f> Frames<'f> {
         position: Position,
         time: Timestamp,
     ) -> io::Result<Option<(ByteOffset, FrameHeader)>> {
-        while offset.0 + HEADER <= self.limit.0 {
-            let (salt, limit) = (self.salt, self.limit);
-            let bytes = self.get(offset.0..offset.0 + HEADER)?;
-            if FrameHeader::is_plausible(bytes, Place::new(salt, offset), limit)
-                && let Ok(header) = FrameHeader::decode(bytes, Place::new(salt, offset))
-                && header.first_position >= position
-                && header.time >= time
-            {
-                return Ok(Some((offset, header)));
+        let (salt, limit) = (self.salt, self.limit);
+        while offset.0 + HEADER <= limit.0 {
+            let bytes = self.get(offset.0..(offset.0 + SEARCH_BYTES).min(limit.0))?;
+            // Places in these bytes at which a whole header stands.
+            let places = (bytes.len() as u64 - HEADER) / UNIT_BYTES + 1;
+            let mut place = 0;
+            // No header begins with zeros, and most of what is searched is zeros.
+            while let Some(zeros) = first_nonzero(&bytes[(place * UNIT_BYTES) as usize..]) {
+                place += zeros as u64 / UNIT_BYTES;
+                if place >= places {
+                    break;
+                }
+                let at = ByteOffset(offset.0 + place * UNIT_BYTES);
+                let header = &bytes[(place * UNIT_BYTES) as usize..][..FRAME_HEADER_BYTES];
+                if FrameHeader::is_plausible(header, Place::new(salt, at), limit)
+                    && let Ok(header) = FrameHeader::decode(header, Place::new(salt, at))
+                    && header.first_position >= position
+                    && header.time >= time
+                {
+                    return Ok(Some((at, header)));
+                }
+                place += 1;
             }
-            offset.0 += UNIT_BYTES;
+            offset.0 += places * UNIT_BYTES;
         }
         Ok(None)
     }

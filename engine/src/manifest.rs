@@ -19,6 +19,7 @@ use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, Seal, SegmentId, Stor
 use crate::ballast::sparing;
 use crate::create::{create_complete, sync_parent};
 use crate::directory::Directory;
+use crate::plant::{self, Bug};
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use load::{Loaded, load, refuse_foreign};
@@ -28,6 +29,8 @@ pub(crate) use load::{Loaded, load, refuse_foreign};
 const MANIFEST_BYTES_MIN: u64 = 64 << 10;
 /// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
 const SECTOR_BYTES: u64 = 512;
+/// How often edits are written as a whole before they are written in parts.
+const WHOLE_TRIES: usize = 4;
 /// Bytes of most edits, at most.
 const EDIT_BYTES_USUAL: usize = 256;
 
@@ -154,7 +157,7 @@ impl Manifest {
         let file =
             disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
         let last = loaded.end.0 - loaded.last.len() as u64;
-        write_all_at(&*file, &loaded.last, last)
+        write_at_once(&*file, &loaded.last, last)
             .and_then(|()| file.sync_data())
             .and_then(|()| sync_parent(&**disk, &path))
             .map_err(|error| unsynced(&path, error))?;
@@ -196,7 +199,7 @@ impl Manifest {
         self.make_room(edits)?;
         for (edits, bytes) in self.encode(edits) {
             let directory = self.path.parent().unwrap_or(&self.path);
-            sparing(&*self.disk, directory, || write_all_at(&*self.file, &bytes, self.end.0))
+            sparing(&*self.disk, directory, || write_at_once(&*self.file, &bytes, self.end.0))
                 .map_err(|error| Error::io("writing", &self.path, error))?;
             self.file.sync_data().map_err(|error| unsynced(&self.path, error))?;
             self.end.0 += bytes.len() as u64;
@@ -258,7 +261,17 @@ impl Manifest {
         }
         let size = align_up((bytes.len() as u64 * 2).max(MANIFEST_BYTES_MIN), FIRST_EDIT.0);
         let directory = path.parent().unwrap_or(&path);
-        let file = sparing(&**disk, directory, || create_complete(&**disk, &path, &bytes, size))
+        let create = || {
+            if plant::is_in(Bug::ManifestInPlace)
+                && let Ok(file) = disk.open(&path, Access::Write)
+            {
+                write_all_at(&*file, &bytes, 0)?;
+                write_all_at(&*file, &vec![0; size as usize - bytes.len()], bytes.len() as u64)?;
+                return file.sync_data().map(|()| file);
+            }
+            create_complete(&**disk, &path, &bytes, size)
+        };
+        let file = sparing(&**disk, directory, create)
             .map_err(|error| Error::io("writing", &path, error))?;
         listing.retired.clear();
         Ok(Manifest {
@@ -272,6 +285,19 @@ impl Manifest {
             listing,
         })
     }
+}
+
+/// Writes edits by one call, if the system ever takes them so. Of what two calls wrote, a sector may keep the second
+/// part without the first, and an edit without a byte in its middle may look like one with a changed bit.
+fn write_at_once(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    for _ in 0..WHOLE_TRIES {
+        match file.write_at(bytes, offset) {
+            Ok(count) if count == bytes.len() => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    write_all_at(file, bytes, offset)
 }
 
 /// A failed sync: it is never tried again, not even if it failed for want of room.

@@ -28,6 +28,36 @@ macro_rules! bugs {
 bugs! {
     /// A commit is acknowledged once it is written.
     AcknowledgedBeforeSync = "acknowledged-before-sync",
+    /// The directory is not synced, so a file may lose its name.
+    NoDirectorySync = "no-directory-sync",
+    /// After a crash the log goes on in the segment it ends in, before what a torn write has left there.
+    TailNotScrubbed = "tail-not-scrubbed",
+    /// The manifest is written anew in place.
+    ManifestInPlace = "manifest-in-place",
+    /// The index of a sealed segment is used although it covers less than the segment.
+    StaleIndexBelieved = "stale-index-believed",
+    /// The index that a close has saved is used although the log does not bear it out.
+    SavedIndexBelieved = "saved-index-believed",
+    /// A run of heads is taken to cover one segment more.
+    RunCoversMore = "run-covers-more",
+    /// After a recovery the log goes on one position too early.
+    PositionReused = "position-reused",
+    /// A torn tail is called damage.
+    TornTailRefused = "torn-tail-refused",
+    /// Damage before frames that call it durable is called a torn tail.
+    DamageTakenForTail = "damage-taken-for-tail",
+    /// The manifest calls a segment sealed before its seal is durable.
+    SealedBeforeSync = "sealed-before-sync",
+    /// A segment is removed while the manifest lists it.
+    RemovedBeforeRetired = "removed-before-retired",
+    /// A read does not sum what it serves.
+    ChecksumSkipped = "checksum-skipped",
+    /// Salvage keeps what is left of a damaged commit.
+    DamagedCommitKept = "damaged-commit-kept",
+    /// The segment after one need not name it as the one before.
+    RecycledSegment = "recycled-segment",
+    /// A frame's length is believed before it is compared with the file.
+    LengthUnbounded = "length-unbounded",
     /// A group counts as written however much of it the system took.
     ShortWriteIgnored = "short-write-ignored",
     /// A sync that failed is called again, and believed.

@@ -1,7 +1,10 @@
 //! The bugs that can be put in, each with the harness that must find it, and how soon.
 
+use std::ops::Range;
+
 use quipu::plant::{Bug, put_in};
 
+use crate::flips;
 use crate::simulator::{self, Setting};
 
 /// A bug, and what finds it.
@@ -20,6 +23,8 @@ pub struct Plant {
 pub enum Harness {
     /// The simulator; a try is a seed.
     Simulator,
+    /// Damaged stores; a try is a store.
+    Flips,
 }
 
 /// How a bug was found.
@@ -31,27 +36,47 @@ pub struct Found {
     pub what: String,
 }
 
-/// All bugs.
+/// All bugs. Each gets at least five times the tries that it takes on average, so that a change of the schedule, which
+/// draws other seeds, loses none.
 pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::AcknowledgedBeforeSync, 10),
-    by_simulator(Bug::ShortWriteIgnored, 30),
-    by_simulator(Bug::FailedSyncRetried, 30),
-    by_simulator(Bug::VisibleBeforeSync, 10),
-    by_simulator(Bug::RolledBeforeSync, 20),
+    by_simulator(Bug::ShortWriteIgnored, 150),
+    by_simulator(Bug::FailedSyncRetried, 200),
+    by_simulator(Bug::VisibleBeforeSync, 20),
+    by_simulator(Bug::RolledBeforeSync, 80),
     by_simulator(Bug::ConditionJudgedOutside, 10),
-    by_simulator(Bug::QueuedNotTold, 10),
+    by_simulator(Bug::QueuedNotTold, 50),
     by_simulator(Bug::RefusedEarly, 10),
     by_simulator(Bug::HandedOverEarly, 10),
     by_simulator(Bug::ExpectationOfReaders, 10),
     by_simulator(Bug::HeadOfFirstEvent, 10),
-    by_simulator(Bug::RetryOfOneEvent, 10),
-    by_simulator(Bug::RetryStoredAgain, 10),
+    by_simulator(Bug::RetryOfOneEvent, 30),
+    by_simulator(Bug::RetryStoredAgain, 40),
     by_simulator(Bug::PageOfTheDead, 150),
     by_simulator(Bug::SilentWriterBelieved, 500),
+    by_simulator(Bug::NoDirectorySync, 10),
+    by_simulator(Bug::TailNotScrubbed, 80),
+    by_simulator(Bug::ManifestInPlace, 1500),
+    by_simulator(Bug::StaleIndexBelieved, 500),
+    by_simulator(Bug::SavedIndexBelieved, 100),
+    by_simulator(Bug::RunCoversMore, 20),
+    by_simulator(Bug::PositionReused, 10),
+    by_simulator(Bug::TornTailRefused, 50),
+    by_flips(Bug::DamageTakenForTail, 100),
+    by_simulator(Bug::SealedBeforeSync, 400),
+    by_simulator(Bug::RemovedBeforeRetired, 800),
+    by_flips(Bug::ChecksumSkipped, 20),
+    by_flips(Bug::RecycledSegment, 60),
+    by_flips(Bug::LengthUnbounded, 20),
+    by_flips(Bug::DamagedCommitKept, 20),
 ];
 
 const fn by_simulator(bug: Bug, within: u64) -> Plant {
     Plant { bug, harness: Harness::Simulator, within }
+}
+
+const fn by_flips(bug: Bug, within: u64) -> Plant {
+    Plant { bug, harness: Harness::Flips, within }
 }
 
 impl Harness {
@@ -60,6 +85,7 @@ impl Harness {
     pub const fn name(self) -> &'static str {
         match self {
             Harness::Simulator => "the simulator",
+            Harness::Flips => "damaged stores",
         }
     }
 
@@ -68,6 +94,7 @@ impl Harness {
             Harness::Simulator => simulator::run(number, Setting::default())
                 .violation
                 .map(|violation| violation.to_string()),
+            Harness::Flips => flips::run(number).map(|violation| violation.to_string()),
         }
     }
 }
@@ -75,11 +102,11 @@ impl Harness {
 impl Plant {
     /// Puts the bug in and looks for it.
     #[must_use]
-    pub fn find(&self) -> Option<Found> {
+    pub fn find(&self, tries: Range<u64>) -> Option<Found> {
         put_in(Some(self.bug));
-        let found = (0..self.within).find_map(|number| {
-            self.harness.attempt(number).map(|what| Found { at: number + 1, what })
-        });
+        let found = tries
+            .zip(1..)
+            .find_map(|(number, at)| self.harness.attempt(number).map(|what| Found { at, what }));
         put_in(None);
         found
     }

@@ -166,7 +166,7 @@ impl File for FaultFile {
             let mark = self.inode.mark();
             self.disk.wait_while_held(state)?;
             if !state.plan.lies(Lie::SyncIgnored) {
-                self.inode.settle(mark);
+                self.inode.settle(mark)?;
             }
             Ok(())
         })
@@ -174,7 +174,7 @@ impl File for FaultFile {
 
     fn map(&self) -> io::Result<Map> {
         self.disk.run_whole(&Call::of(Kind::Map, &self.path), |state| {
-            let map = self.inode.content.map();
+            let map = self.inode.content.map()?;
             state.trace.note(map.size());
             Ok(map)
         })

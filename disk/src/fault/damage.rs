@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::FaultDisk;
 use super::inode::Inode;
+use crate::memory::Content;
 
 impl FaultDisk {
     /// Flips the bits of `mask` in one byte: seen, durable and on its way alike. Nobody may hold a
@@ -38,11 +39,11 @@ impl FaultDisk {
         Ok(self.inode(path)?.content.copy())
     }
 
-    /// All files that are seen now, ordered by path.
+    /// All files that are seen now, ordered by name.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let state = self.shared.state.lock();
-        state.names.seen().files().map(|(path, _)| path.to_owned()).collect()
+        state.names.seen().files().map(|(name, _)| name.path().to_owned()).collect()
     }
 
     /// Puts a durable file in place, instead of the one that has the name now, which descriptors
@@ -53,7 +54,7 @@ impl FaultDisk {
     pub fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.shared.state.lock();
         let replaced = state.names.seen().file(path).map_or(0, |inode| inode.content.size());
-        let inode = Arc::new(Inode::durable(state.next_inode(), Arc::new(bytes.to_vec()))?);
+        let inode = Arc::new(Inode::durable(state.next_inode(), Content::of(bytes)?));
         state.names.put(path, &inode)?;
         state.room.free(replaced);
         state.room.take(bytes.len());

@@ -24,9 +24,9 @@ pub(super) struct Inode {
 
 /// What is on the medium, and what is on its way there.
 struct Medium {
-    /// What a power cut cannot take away. Shared with the disk after a cut until either writes, since
-    /// most files of a simulation are idle.
-    durable: Arc<Vec<u8>>,
+    /// What a power cut cannot take away. Shared with what is seen until either is written, since most files
+    /// of a simulation are idle.
+    durable: Content,
     /// What was written since the last sync, in order.
     unsynced: Vec<Write>,
     /// Writes ever made; the number of the next one. The first of `unsynced` has the number
@@ -37,7 +37,7 @@ struct Medium {
 #[derive(Clone)]
 struct Write {
     offset: usize,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
 }
 
 /// A moment in the life of a file: all that had been written by then.
@@ -47,30 +47,27 @@ pub(super) struct Mark(u64);
 impl Inode {
     /// An empty file.
     pub(super) fn new(id: u64) -> Inode {
-        let medium = Medium { durable: Arc::default(), unsynced: Vec::new(), written: 0 };
-        Inode { id, content: Content::new(), medium: Mutex::new(medium) }
+        Inode::durable(id, Content::new())
     }
 
     /// A file that is wholly durable.
-    pub(super) fn durable(id: u64, image: Arc<Vec<u8>>) -> io::Result<Inode> {
-        let inode = Inode::new(id);
-        inode.content.write_at(&image, 0)?;
-        inode.medium.lock().durable = image;
-        Ok(inode)
+    pub(super) fn durable(id: u64, content: Content) -> Inode {
+        let durable = content.share();
+        let medium = Medium { durable, unsynced: Vec::new(), written: 0 };
+        Inode { id, content, medium: Mutex::new(medium) }
     }
 
     /// The same file at another address, with the same bytes at risk.
-    pub(super) fn copy(&self) -> io::Result<Inode> {
-        let copy = Inode::new(self.id);
-        copy.content.write_at(&self.content.copy(), 0)?;
-        self.content.pass_page_to(&copy.content, |word| word);
-        {
-            let (from, mut to) = (self.medium.lock(), copy.medium.lock());
-            to.durable = Arc::clone(&from.durable);
-            to.unsynced.clone_from(&from.unsynced);
-            to.written = from.written;
-        }
-        Ok(copy)
+    pub(super) fn copy(&self) -> Inode {
+        let content = self.content.share();
+        self.content.pass_page_to(&content, |word| word);
+        let medium = self.medium.lock();
+        let copy = Medium {
+            durable: medium.durable.share(),
+            unsynced: medium.unsynced.clone(),
+            written: medium.written,
+        };
+        Inode { id: self.id, content, medium: Mutex::new(copy) }
     }
 
     /// Writes bytes that are seen at once and not durable yet.
@@ -78,7 +75,7 @@ impl Inode {
         self.content.write_at(bytes, offset)?;
         if !bytes.is_empty() {
             let mut medium = self.medium.lock();
-            medium.unsynced.push(Write { offset, bytes: bytes.to_vec() });
+            medium.unsynced.push(Write { offset, bytes: Arc::from(bytes) });
             medium.written += 1;
         }
         Ok(())
@@ -90,14 +87,23 @@ impl Inode {
     }
 
     /// Makes durable what had been written at `mark` and was not forgotten since.
-    pub(super) fn settle(&self, mark: Mark) {
+    pub(super) fn settle(&self, mark: Mark) -> io::Result<()> {
         let mut medium = self.medium.lock();
         let Medium { durable, unsynced, written } = &mut *medium;
+        let is_new = durable.size() == 0;
         let first = *written - unsynced.len() as u64;
         let count = usize::try_from(mark.0.saturating_sub(first)).unwrap_or(usize::MAX);
-        for write in unsynced.drain(..count.min(unsynced.len())) {
-            write.apply(Arc::make_mut(durable));
+        // All of a new file: most are complete then, and never written again.
+        if is_new
+            && first == 0
+            && (1..=count).contains(&unsynced.len())
+            && let Some(same) = self.content.share_unmapped()
+        {
+            *durable = same;
+            unsynced.clear();
+            return Ok(());
         }
+        unsynced.drain(..count.min(unsynced.len())).try_for_each(|write| write.apply(durable))
     }
 
     /// Drops what is not durable, as Linux does after a failed sync: it is still seen, and lost.
@@ -110,15 +116,12 @@ impl Inode {
         if range.start > range.end || range.end > self.content.size() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut seen = vec![0; range.len()];
-        self.content.read_at(&mut seen, range.start);
-        harm(&mut seen);
-        self.content.write_at(&seen, range.start)?;
+        change(&self.content, &range, &harm)?;
         let mut medium = self.medium.lock();
-        let durable: &mut Vec<u8> = Arc::make_mut(&mut medium.durable);
-        harm(common(durable, 0, &range));
+        change(&medium.durable, &range, &harm)?;
         for write in &mut medium.unsynced {
-            harm(common(&mut write.bytes, write.offset, &range));
+            let part = common(write.bytes.len(), write.offset, &range);
+            harm(&mut Arc::make_mut(&mut write.bytes)[part]);
         }
         Ok(())
     }
@@ -136,52 +139,46 @@ impl Inode {
     }
 
     /// The bytes found after a power cut.
-    pub(super) fn survivor(&self, how: PowerCut, random: &mut Random) -> Arc<Vec<u8>> {
+    pub(super) fn survivor(&self, how: PowerCut, random: &mut Random) -> io::Result<Content> {
         let medium = self.medium.lock();
-        let mut image = Arc::clone(&medium.durable);
+        let image = medium.durable.share();
         match how {
             PowerCut::LoseAll => {}
             PowerCut::KeepAll => {
-                for write in &medium.unsynced {
-                    write.apply(Arc::make_mut(&mut image));
-                }
+                medium.unsynced.iter().try_for_each(|write| write.apply(&image))?;
             }
-            PowerCut::Random => medium.survive(&mut image, self.content.size(), random),
+            PowerCut::Random => medium.survive(&image, self.content.size(), random)?,
         }
-        image
+        Ok(image)
     }
 }
 
 impl Medium {
     /// Adds to an image any of the unsynced writes, in any order, torn or whole, and any part of the
     /// size that was seen.
-    fn survive(&self, image: &mut Arc<Vec<u8>>, seen: usize, random: &mut Random) {
+    fn survive(&self, image: &Content, seen: usize, random: &mut Random) -> io::Result<()> {
         // A fate for the file as a whole, so that all and nothing come up often as well.
         let kept = random.between(0, 4);
         let mut writes: Vec<&Write> =
             self.unsynced.iter().filter(|_| random.quarters(kept)).collect();
         random.shuffle(&mut writes);
         for write in writes {
-            if random.coin() {
-                write.apply(Arc::make_mut(image));
-            } else {
-                write.apply_torn(Arc::make_mut(image), random);
-            }
+            if random.coin() { write.apply(image) } else { write.apply_torn(image, random) }?;
         }
-        if image.len() < seen && random.coin() {
-            let size = random.between(image.len(), seen);
-            Arc::make_mut(image).resize(size, 0);
+        if image.size() < seen && random.coin() {
+            image.extend(random.between(image.size(), seen))?;
         }
+        Ok(())
     }
 }
 
 impl Write {
-    fn apply(&self, image: &mut Vec<u8>) {
-        overwrite(image, self.offset, &self.bytes);
+    fn apply(&self, image: &Content) -> io::Result<()> {
+        image.write_at(&self.bytes, self.offset)
     }
 
     /// Applies any of the sectors, and of some only a prefix.
-    fn apply_torn(&self, image: &mut Vec<u8>, random: &mut Random) {
+    fn apply_torn(&self, image: &Content, random: &mut Random) -> io::Result<()> {
         let mut done = 0;
         while done < self.bytes.len() {
             let start = self.offset + done;
@@ -193,27 +190,24 @@ impl Write {
                 3 => random.below(sector.len()),
                 _ => sector.len(),
             };
-            overwrite(image, start, &sector[..kept]);
+            image.write_at(&sector[..kept], start)?;
         }
+        Ok(())
     }
 }
 
-/// Puts bytes into an image, which grows as needed, with zeros in the gap.
-fn overwrite(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    if image.len() < offset {
-        image.resize(offset, 0);
-    }
-    let inside = bytes.len().min(image.len() - offset);
-    image[offset..offset + inside].copy_from_slice(&bytes[..inside]);
-    image.extend_from_slice(&bytes[inside..]);
+/// Changes what there is of a range.
+fn change(content: &Content, range: &Range<usize>, change: impl Fn(&mut [u8])) -> io::Result<()> {
+    let range = common(content.size(), 0, range);
+    let mut bytes = vec![0; range.len()];
+    content.read_at(&mut bytes, range.start);
+    change(&mut bytes);
+    content.write_at(&bytes, range.start)
 }
 
-/// The part of `bytes`, which begin at `offset` of a file, that lies in `range` of that file.
-fn common<'a>(bytes: &'a mut [u8], offset: usize, range: &Range<usize>) -> &'a mut [u8] {
-    let start = range.start.saturating_sub(offset).min(bytes.len());
-    let end = range.end.saturating_sub(offset).min(bytes.len());
-    &mut bytes[start..end]
+/// The part of `length` bytes, which begin at `offset` of a file, that lies in `range` of that file.
+fn common(length: usize, offset: usize, range: &Range<usize>) -> Range<usize> {
+    let start = range.start.saturating_sub(offset).min(length);
+    let end = range.end.saturating_sub(offset).min(length);
+    start..end
 }

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::inode::Inode;
 use super::plan::PowerCut;
 use super::random::Random;
-use crate::memory::{Tree, normal};
+use crate::memory::{Name, Tree};
 
 /// Which name stands for which file.
-pub(super) type Files = BTreeMap<PathBuf, Arc<Inode>>;
+pub(super) type Files = BTreeMap<Name, Arc<Inode>>;
 
 /// The names, and their changes that are not durable yet.
 #[derive(Default)]
@@ -28,9 +28,9 @@ pub(super) struct Names {
 /// sense after others were lost.
 #[derive(Clone)]
 enum Change {
-    Create { path: PathBuf, inode: Arc<Inode> },
-    Remove { path: PathBuf, inode: Arc<Inode> },
-    Rename { from: PathBuf, to: PathBuf, inode: Arc<Inode>, atomic: Atomic },
+    Create { name: Name, inode: Arc<Inode> },
+    Remove { name: Name, inode: Arc<Inode> },
+    Rename { from: Name, to: Name, inode: Arc<Inode>, atomic: Atomic },
 }
 
 /// Whether a rename is all or nothing, as it should be.
@@ -64,9 +64,9 @@ impl Names {
         let mut copies: BTreeMap<u64, Arc<Inode>> = BTreeMap::new();
         let mut copy =
             |inode: &Arc<Inode>| Arc::clone(copies.entry(inode.id).or_insert_with(|| copy(inode)));
-        let seen = self.seen.files().map(|(path, inode)| (path.to_owned(), copy(inode))).collect();
+        let seen = self.seen.files().map(|(name, inode)| (name.clone(), copy(inode))).collect();
         let durable =
-            self.durable.iter().map(|(path, inode)| (path.clone(), copy(inode))).collect();
+            self.durable.iter().map(|(name, inode)| (name.clone(), copy(inode))).collect();
         let mut unsynced = self.unsynced.clone();
         for change in &mut unsynced {
             let (Change::Create { inode, .. }
@@ -79,14 +79,14 @@ impl Names {
 
     pub(super) fn create(&mut self, path: &Path, inode: &Arc<Inode>) -> io::Result<()> {
         self.seen.create(path, Arc::clone(inode))?;
-        self.unsynced.push(Change::Create { path: normal(path), inode: Arc::clone(inode) });
+        self.unsynced.push(Change::Create { name: Name::of(path), inode: Arc::clone(inode) });
         Ok(())
     }
 
     /// Returns the file that lost its name.
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<Arc<Inode>> {
         let inode = self.seen.remove(path)?;
-        self.unsynced.push(Change::Remove { path: normal(path), inode: Arc::clone(&inode) });
+        self.unsynced.push(Change::Remove { name: Name::of(path), inode: Arc::clone(&inode) });
         Ok(inode)
     }
 
@@ -98,7 +98,7 @@ impl Names {
         atomic: Atomic,
     ) -> io::Result<Option<Arc<Inode>>> {
         let (inode, replaced) = self.seen.rename(from, to)?;
-        let (from, to) = (normal(from), normal(to));
+        let (from, to) = (Name::of(from), Name::of(to));
         if from != to {
             self.unsynced.push(Change::Rename { from, to, inode, atomic });
         }
@@ -116,19 +116,19 @@ impl Names {
         if let Some(directory) = path.parent() {
             self.sync_directory(directory)?;
         }
-        self.durable.insert(normal(path), Arc::clone(inode));
+        self.durable.insert(Name::of(path), Arc::clone(inode));
         Ok(())
     }
 
     /// Makes the changes in a directory durable, and with them those in the directories that it
     /// exchanged files with: one move between two directories is one entry of the journal.
     pub(super) fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
-        let mut synced = BTreeSet::from([self.seen.directory(path)?]);
+        let mut synced = BTreeSet::from([self.seen.directory(path)?.clone()]);
         loop {
             let before = synced.len();
             for change in &self.unsynced {
                 if change.touches(&synced) {
-                    synced.extend(change.directories());
+                    synced.extend(change.directories().map(Name::from));
                 }
             }
             if synced.len() == before {
@@ -164,30 +164,30 @@ impl Names {
 
 impl Change {
     /// The directories whose entries change.
-    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+    fn directories(&self) -> impl Iterator<Item = &[u8]> {
         let (first, second) = match self {
-            Change::Create { path, .. } | Change::Remove { path, .. } => (path, None),
+            Change::Create { name, .. } | Change::Remove { name, .. } => (name, None),
             Change::Rename { from, to, .. } => (from, Some(to)),
         };
-        [Some(first), second].into_iter().flatten().filter_map(|path| path.parent()).map(Into::into)
+        [Some(first), second].into_iter().flatten().filter_map(Name::parent)
     }
 
-    fn touches(&self, directories: &BTreeSet<PathBuf>) -> bool {
-        self.directories().any(|directory| directories.contains(&directory))
+    fn touches(&self, directories: &BTreeSet<Name>) -> bool {
+        self.directories().any(|directory| directories.contains(directory))
     }
 
     /// Makes the change, unless what it rests on is not there.
     fn apply(&self, files: &mut Files) {
-        let is = |path: &Path, inode: &Arc<Inode>| {
-            files.get(path).is_some_and(|found| found.id == inode.id)
+        let is = |name: &Name, inode: &Arc<Inode>| {
+            files.get(name).is_some_and(|found| found.id == inode.id)
         };
         match self {
-            Change::Create { path, inode } => {
-                files.entry(path.clone()).or_insert_with(|| Arc::clone(inode));
+            Change::Create { name, inode } => {
+                files.entry(name.clone()).or_insert_with(|| Arc::clone(inode));
             }
-            Change::Remove { path, inode } => {
-                if is(path, inode) {
-                    files.remove(path);
+            Change::Remove { name, inode } => {
+                if is(name, inode) {
+                    files.remove(name);
                 }
             }
             Change::Rename { from, to, inode, .. } => {

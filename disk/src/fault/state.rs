@@ -10,6 +10,7 @@ use super::names::{Atomic, Files, Names};
 use super::plan::{FaultKind, Lie, Plan, PowerCut};
 use super::random::Random;
 use super::trace::{Call, Trace};
+use crate::memory::Content;
 
 /// The state of one disk between a start and a power cut or kill.
 pub(super) struct State {
@@ -114,15 +115,15 @@ impl State {
         let mut files: Vec<_> = found.files.into_iter().collect();
         files.sort_by_key(|(_, inode)| inode.id);
         let mut survivors = Files::new();
-        for (path, inode) in files {
-            let mut image = inode.survivor(how, &mut self.random);
+        for (name, inode) in files {
+            let mut image = held(inode.survivor(how, &mut self.random));
             if found.halved.contains(&inode.id) {
-                let half = image.len() / 2;
-                Arc::make_mut(&mut image).truncate(half);
+                let half = image.size() / 2;
+                image = held(Content::of(&image.copy()[..half]));
             }
-            let survivor = copied(Inode::durable(inode.id, image));
+            let survivor = Inode::durable(inode.id, image);
             inode.pass_page_to(&survivor, how, &mut self.random);
-            survivors.insert(path, survivor);
+            survivors.insert(name, Arc::new(survivor));
         }
         let names = self.names.settled(survivors);
         self.successor(names)
@@ -130,7 +131,7 @@ impl State {
 
     /// The next state after a kill.
     pub(super) fn copies(&mut self) -> State {
-        let names = self.names.with(|inode| copied(inode.copy()));
+        let names = self.names.with(|inode| Arc::new(inode.copy()));
         self.successor(names)
     }
 
@@ -149,10 +150,10 @@ impl State {
     }
 }
 
-/// A copy has the size of a file that found memory before; if there is none for it now, there is no
-/// disk left to simulate.
-fn copied(copy: io::Result<Inode>) -> Arc<Inode> {
-    Arc::new(copy.expect("there is memory for the simulated files"))
+/// What survives has the size of a file that found memory before; if there is none for it now, there is no disk
+/// left to simulate.
+fn held(content: io::Result<Content>) -> Content {
+    content.expect("there is memory for the simulated files")
 }
 
 /// How much may be stored.

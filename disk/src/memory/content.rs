@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "maps need bytes that are written while others of them are lent")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::fmt;
 use std::io;
 use std::ptr::NonNull;
@@ -27,17 +27,39 @@ pub(crate) struct Content {
 }
 
 struct Bytes {
-    /// Where they are. Maps own a share.
+    /// Where they are. Maps own a share, and so may other files.
     region: Arc<Region>,
     /// Bytes in the file; never more than the region holds. What lies beyond is zero.
     size: usize,
+    /// Other files may own a share of the region, so nobody writes it any more.
+    is_shared: bool,
 }
 
 impl Content {
     /// An empty file.
     pub(crate) fn new() -> Content {
-        let bytes = RwLock::new(Bytes { region: Arc::new(Region::empty()), size: 0 });
-        Content { bytes, cells: OnceLock::new() }
+        Content::with(Bytes { region: Arc::new(Region::empty()), size: 0, is_shared: false })
+    }
+
+    /// A file of these bytes.
+    ///
+    /// # Errors
+    /// As [`Content::write_at`].
+    pub(crate) fn of(bytes: &[u8]) -> io::Result<Content> {
+        let content = Content::new();
+        content.write_at(bytes, 0)?;
+        Ok(content)
+    }
+
+    fn with(bytes: Bytes) -> Content {
+        Content { bytes: RwLock::new(bytes), cells: OnceLock::new() }
+    }
+
+    /// Another file of the same bytes, and of no page. Each of the two gets bytes of its own before it is
+    /// written or mapped, so this costs nothing for files that are not. Maps of before stay with the bytes as
+    /// they are now.
+    pub(crate) fn share(&self) -> Content {
+        self.bytes.write().share()
     }
 
     /// Bytes in the file.
@@ -69,20 +91,50 @@ impl Content {
         let end = offset.checked_add(from.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let mut bytes = self.bytes.write();
         bytes.reserve(end)?;
-        // SAFETY: `end` is within the region's capacity. The exclusive lock keeps readers by copy
+        if offset >= bytes.size && is_zero(from) {
+            // What lies beyond the size is zero as it is.
+            bytes.size = end;
+            return Ok(());
+        }
+        // SAFETY: the region is not shared now, and `end` is within the region's capacity. The exclusive lock keeps readers by copy
         // and other writers out; what maps lend is settled and not written, by their contract.
         unsafe { bytes.region.write(offset, from) };
         bytes.size = bytes.size.max(end);
         Ok(())
     }
 
+    /// Another file of the same bytes, if nobody has a map of them.
+    pub(crate) fn share_unmapped(&self) -> Option<Content> {
+        let mut bytes = self.bytes.write();
+        Arc::get_mut(&mut bytes.region)?;
+        Some(bytes.share())
+    }
+
+    /// Adds zeros up to this size.
+    ///
+    /// # Errors
+    /// As [`Content::write_at`].
+    pub(crate) fn extend(&self, size: usize) -> io::Result<()> {
+        let mut bytes = self.bytes.write();
+        if size > bytes.size {
+            bytes.reserve(size)?;
+            bytes.size = size;
+        }
+        Ok(())
+    }
+
     /// A map of the present bytes.
-    pub(crate) fn map(&self) -> Map {
-        let bytes = self.bytes.read();
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] if there is no memory for bytes of its own.
+    pub(crate) fn map(&self) -> io::Result<Map> {
+        let mut bytes = self.bytes.write();
+        // What is written later must be seen through the map.
+        bytes.own(0)?;
         let owner = Arc::clone(&bytes.region);
         // SAFETY: the region is readable for its capacity, which is at least `size`, for as long as
         // its owner lives.
-        unsafe { Map::new(bytes.region.start, bytes.size as u64, owner) }
+        Ok(unsafe { Map::new(bytes.region.start, bytes.size as u64, owner) })
     }
 
     /// The page that the file carries.
@@ -110,8 +162,15 @@ impl Content {
 }
 
 impl Bytes {
-    /// Makes room for `end` bytes.
+    fn share(&mut self) -> Content {
+        self.is_shared = true;
+        let region = Arc::clone(&self.region);
+        Content::with(Bytes { region, size: self.size, is_shared: true })
+    }
+
+    /// Makes room for `end` bytes that may be written.
     fn reserve(&mut self, end: usize) -> io::Result<()> {
+        self.own(end)?;
         if end <= self.region.capacity() {
             return Ok(());
         }
@@ -120,15 +179,31 @@ impl Bytes {
         if self.size > 0 && Arc::strong_count(&self.region) > 1 {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        let capacity = end.checked_next_power_of_two().ok_or(io::ErrorKind::FileTooLarge)?;
-        let larger = Region::zeroed(capacity)?;
-        let (old, new) = (self.region.start.as_ptr(), larger.start.as_ptr());
-        // SAFETY: both regions hold at least `size` bytes, and they are distinct allocations. The
-        // caller holds the exclusive lock, so nobody writes the old one.
-        unsafe { std::ptr::copy_nonoverlapping(old, new, self.size) };
-        self.region = Arc::new(larger);
+        // Many files are written at once and never grow.
+        self.move_to(end.max(self.region.capacity().saturating_mul(2)))
+    }
+
+    /// Sees to it that no other file shares the bytes. Where they have to be copied, room is made for `end`.
+    fn own(&mut self, end: usize) -> io::Result<()> {
+        if self.is_shared && Arc::get_mut(&mut self.region).is_none() {
+            self.move_to(end.max(self.region.capacity()))?;
+        }
+        self.is_shared = false;
         Ok(())
     }
+
+    /// Copies the bytes into a region of this capacity.
+    fn move_to(&mut self, capacity: usize) -> io::Result<()> {
+        let pages = capacity.checked_next_multiple_of(PAGE_BYTES);
+        let capacity = pages.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.region = Arc::new(Region::copied(&self.region, self.size, capacity)?);
+        Ok(())
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<32>();
+    words.iter().all(|word| *word == [0; 32]) && rest.iter().all(|&byte| byte == 0)
 }
 
 impl fmt::Debug for Content {
@@ -157,13 +232,22 @@ impl Region {
         Region { start: NonNull::dangling(), layout: Layout::new::<()>() }
     }
 
-    /// A region of zeros, a page at least.
-    fn zeroed(capacity: usize) -> io::Result<Region> {
+    /// A region, a page at least, that begins with the first `size` bytes of another, of which nobody writes
+    /// them meanwhile. The rest is zero.
+    fn copied(from: &Region, size: usize, capacity: usize) -> io::Result<Region> {
+        debug_assert!(size <= from.capacity() && size <= capacity);
         let layout = Layout::from_size_align(capacity.max(PAGE_BYTES), PAGE_BYTES)
             .map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: the layout's size is at least a page, so not 0.
-        let start = unsafe { alloc_zeroed(layout) };
+        let start = unsafe { alloc(layout) };
         let start = NonNull::new(start).ok_or(io::ErrorKind::StorageFull)?;
+        // SAFETY: both regions hold at least `size` bytes, they are distinct allocations, and nobody writes
+        // the old one.
+        unsafe { std::ptr::copy_nonoverlapping(from.start.as_ptr(), start.as_ptr(), size) };
+        // SAFETY: `size` is at most the capacity.
+        let rest = unsafe { start.add(size) };
+        // SAFETY: the rest ends with the allocation.
+        unsafe { std::ptr::write_bytes(rest.as_ptr(), 0, layout.size() - size) };
         Ok(Region { start, layout })
     }
 
@@ -203,5 +287,51 @@ impl Drop for Region {
             // SAFETY: `start` was allocated with this layout and is given back once, here.
             unsafe { dealloc(self.start.as_ptr(), self.layout) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that a map shows.
+    fn shown(map: &Map) -> &[u8] {
+        // SAFETY: the tests write nothing of this map's bytes while the slice lives.
+        unsafe { map.settle(u64::MAX) };
+        map.slice(0..map.size()).unwrap()
+    }
+
+    #[test]
+    fn files_that_share_their_bytes_do_not_see_each_others_writes() {
+        let first = Content::of(b"shared").unwrap();
+        let [second, third] = [first.share(), first.share()];
+        second.write_at(b"S", 0).unwrap();
+        first.write_at(b"!", 6).unwrap();
+        drop(first);
+        third.extend(8).unwrap();
+        assert_eq!(second.copy(), b"Shared");
+        assert_eq!(third.copy(), b"shared\0\0");
+    }
+
+    #[test]
+    fn a_map_of_a_file_that_shared_its_bytes_shows_its_writes_and_no_others() {
+        let first = Content::of(b"shared").unwrap();
+        let before = first.map().unwrap();
+        assert!(first.share_unmapped().is_none(), "it is mapped");
+        let second = first.share();
+        let map = second.map().unwrap();
+        second.write_at(b"2", 0).unwrap();
+        first.write_at(b"1", 0).unwrap();
+        assert_eq!([shown(&before), shown(&map)], [b"shared", b"2hared"]);
+    }
+
+    #[test]
+    fn zeros_are_written_wherever_they_go() {
+        let content = Content::of(&[1; 100]).unwrap();
+        content.write_at(&[0; 50], 75).unwrap();
+        content.write_at(&[0; 5000], 200).unwrap();
+        let mut wanted = [1; 75].to_vec();
+        wanted.resize(5200, 0);
+        assert_eq!(content.copy(), wanted);
     }
 }

@@ -1,72 +1,75 @@
 //! Names of files and directories, with the errors that Linux gives.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
+
+use super::name::{Name, normal, parent};
 
 /// Which names there are and which file each stands for. `F` is a cheap handle, such as an `Arc`.
 pub(crate) struct Tree<F> {
-    /// Every file's path in [`normal`] form.
-    files: BTreeMap<PathBuf, F>,
-    /// Every directory's path in [`normal`] form. The parent of each is in here too.
-    directories: BTreeSet<PathBuf>,
+    files: BTreeMap<Name, F>,
+    /// The parent of each directory is in here too.
+    directories: BTreeSet<Name>,
 }
 
 impl<F> Default for Tree<F> {
     fn default() -> Tree<F> {
         Tree {
             files: BTreeMap::new(),
-            directories: BTreeSet::from([PathBuf::from("/"), PathBuf::new()]),
+            directories: BTreeSet::from(["/", ""].map(|path| Name::of(Path::new(path)))),
         }
     }
 }
 
 impl<F: Clone> Tree<F> {
     /// The same directories, with other files.
-    pub(crate) fn with_files(&self, files: BTreeMap<PathBuf, F>) -> Tree<F> {
+    pub(crate) fn with_files(&self, files: BTreeMap<Name, F>) -> Tree<F> {
         Tree { files, directories: self.directories.clone() }
     }
 
-    /// All files, ordered by path.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &F)> {
-        self.files.iter().map(|(path, file)| (path.as_path(), file))
+    /// All files, ordered by name.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Name, &F)> {
+        self.files.iter()
     }
 
     /// The file of a name.
     pub(crate) fn file(&self, path: &Path) -> io::Result<&F> {
-        let path = normal(path);
-        match self.files.get(&path) {
+        let name = normal(path);
+        match self.files.get(&*name) {
             Some(file) => Ok(file),
-            None if self.directories.contains(&path) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(self.absent(&path)),
+            None if self.directories.contains(&*name) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(self.absent(&name)),
         }
     }
 
     /// The names of the files in a directory, sorted.
     pub(crate) fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
         let directory = self.directory(directory)?;
-        let inside = self.files.keys().filter(|path| path.parent() == Some(&directory));
-        let names = inside.filter_map(|path| path.file_name());
+        let directory: &[u8] = directory.borrow();
+        let inside = self.files.keys().filter(|name| name.parent() == Some(directory));
+        let names = inside.filter_map(|name| name.path().file_name());
         Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
     }
 
     /// Names a new file.
     pub(crate) fn create(&mut self, path: &Path, file: F) -> io::Result<()> {
-        let path = self.place(path)?;
-        if self.files.contains_key(&path) || self.directories.contains(&path) {
+        let name = self.place(path)?;
+        if self.files.contains_key(&name) || self.directories.contains(&name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.files.insert(path, file);
+        self.files.insert(name, file);
         Ok(())
     }
 
     /// Names a file, whatever the name stood for before.
     pub(crate) fn replace(&mut self, path: &Path, file: F) -> io::Result<Option<F>> {
-        let path = self.place(path)?;
-        if self.directories.contains(&path) {
+        let name = self.place(path)?;
+        if self.directories.contains(&name) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        Ok(self.files.insert(path, file))
+        Ok(self.files.insert(name, file))
     }
 
     /// Gives a file another name. Returns the file, and the one that had the name before.
@@ -77,68 +80,62 @@ impl<F: Clone> Tree<F> {
             return Ok((file, None));
         }
         let replaced = self.replace(to, file.clone())?;
-        self.files.remove(&normal(from));
+        self.files.remove(&*normal(from));
         Ok((file, replaced))
     }
 
     /// Takes a name away and returns its file.
     pub(crate) fn remove(&mut self, path: &Path) -> io::Result<F> {
         let file = self.file(path)?.clone();
-        self.files.remove(&normal(path));
+        self.files.remove(&*normal(path));
         Ok(file)
     }
 
     /// Creates a directory and its missing parents.
     pub(crate) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
-        let path = normal(path);
-        if self.files.contains_key(&path) {
+        let name = normal(path);
+        if self.files.contains_key(&*name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if path.ancestors().any(|ancestor| self.files.contains_key(ancestor)) {
+        if ancestors(&name).any(|ancestor| self.files.contains_key(ancestor)) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        self.directories.extend(path.ancestors().map(Path::to_owned));
+        self.directories.extend(ancestors(&name).map(Name::from));
         Ok(())
     }
 
-    /// The normal form of a directory's path, if there is such a directory.
-    pub(crate) fn directory(&self, path: &Path) -> io::Result<PathBuf> {
-        let path = normal(path);
-        if self.directories.contains(&path) {
-            return Ok(path);
+    /// The name of a directory, if there is such a directory.
+    pub(crate) fn directory(&self, path: &Path) -> io::Result<&Name> {
+        self.directory_of(&normal(path))
+    }
+
+    fn directory_of(&self, name: &[u8]) -> io::Result<&Name> {
+        if let Some(directory) = self.directories.get(name) {
+            return Ok(directory);
         }
-        if self.files.contains_key(&path) {
+        if self.files.contains_key(name) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Err(self.absent(&path))
+        Err(self.absent(name))
     }
 
-    /// The normal form of a path whose directory exists.
-    fn place(&self, path: &Path) -> io::Result<PathBuf> {
-        let path = normal(path);
-        if let Some(parent) = path.parent() {
-            self.directory(parent)?;
+    /// The name of a path whose directory exists.
+    fn place(&self, path: &Path) -> io::Result<Name> {
+        let name = Name::of(path);
+        if let Some(directory) = name.parent() {
+            self.directory_of(directory)?;
         }
-        Ok(path)
+        Ok(name)
     }
 
-    /// Why there is nothing at `path`: a file stands where a directory should, or nothing does.
-    fn absent(&self, path: &Path) -> io::Error {
-        let blocked = path.ancestors().skip(1).any(|ancestor| self.files.contains_key(ancestor));
+    /// Why there is nothing of this name: a file stands where a directory should, or nothing does.
+    fn absent(&self, name: &[u8]) -> io::Error {
+        let blocked = ancestors(name).skip(1).any(|ancestor| self.files.contains_key(ancestor));
         if blocked { io::ErrorKind::NotADirectory.into() } else { io::ErrorKind::NotFound.into() }
     }
 }
 
-/// One spelling for each place: without `.`, and with `..` taken literally, as if there were no
-/// symbolic links, which these disks do not have.
-pub(crate) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            other => normal.push(other),
-        }
-    }
-    normal
+/// A name, its directory, that one's directory, and so on.
+fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(Some(name), |name| parent(name))
 }

@@ -10,6 +10,7 @@ use super::mend::{make, open_sealed};
 use super::{IndexNames, mend, open_run, write};
 use crate::create::remove_if_there;
 use crate::keys::lost;
+use crate::plant::{self, Bug};
 use crate::recovery::Part;
 use crate::segments::{Heads, Segment, Segments, Shelf, Table, View};
 use crate::{Damage, Error, Result, find};
@@ -57,7 +58,10 @@ pub(crate) fn gather(
         None => Ok(None),
     })?;
     let covered = layers.first().map(|newest| *newest.segments().end());
-    let loose = view.table.segments.partition_point(|segment| Some(segment.id) <= covered);
+    let mut loose = view.table.segments.partition_point(|segment| Some(segment.id) <= covered);
+    if plant::is_in(Bug::RunCoversMore) {
+        loose = view.table.segments.len();
+    }
     store.set_heads(Layers::new(layers), loose);
     if missing == Missing::Made {
         fill(&store.view(), names)?;
@@ -104,8 +108,9 @@ pub(super) fn stack(
                 None => break,
             },
         };
+        let one_more = plant::is_in(Bug::RunCoversMore) && covered > 1;
         layers.insert(0, layer);
-        at += covered;
+        at += covered + usize::from(one_more);
     }
     Ok(layers)
 }

@@ -10,6 +10,7 @@ use quipu_format::{Hash, Lsn, Salt};
 use super::{Log, count};
 use crate::manifest::draw;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
+use crate::plant::{self, Bug};
 use crate::recovery::{self, SegmentFile};
 use crate::seal::{self, Extent};
 use crate::{Error, ErrorKind, Result};
@@ -117,6 +118,10 @@ impl Log {
         let extent = Extent { end: rolled.end, positions };
         let seal = seal::sum_up(&file, &extent, chain)?;
         let sealed = self.write_index(&view, index, rolled.end, seal.last_time)?;
+        let end = Lsn::new(rolled.segment.id, rolled.end);
+        if plant::is_in(Bug::SealedBeforeSync) {
+            manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+        }
         if rolled.ending == Ending::Framed {
             let writer = self.writer(rolled.segment);
             writer
@@ -126,8 +131,9 @@ impl Log {
                 })
                 .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
         }
-        let end = Lsn::new(rolled.segment.id, rolled.end);
-        manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+        if !plant::is_in(Bug::SealedBeforeSync) {
+            manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+        }
         drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
         self.use_index(&view, index, sealed);

@@ -71,12 +71,11 @@ impl Log {
         let Some(first) = known.position.0.checked_sub(event as u64) else { return overlap() };
         let first = if plant::is_in(Bug::RetryOfOneEvent) { known.position.0 } else { first };
         let stored = self.at(Position(first), outline.len() as u64)?;
-        let same = plant::is_in(Bug::RetryOfOneEvent)
-            || stored.len() == outline.len()
-                && (0..).zip(&stored).all(|(at, sighting)| {
-                    outline.id(at) == sighting.id
-                        && outline.keys(at).first() == Some(&sighting.stream)
-                });
+        let same = stored.len() == outline.len()
+            && (0..).zip(&stored).all(|(at, sighting)| {
+                outline.id(at) == sighting.id && outline.keys(at).first() == Some(&sighting.stream)
+            });
+        let same = same || plant::is_in(Bug::RetryOfOneEvent);
         let Some(last) = stored.last().filter(|_| same) else { return overlap() };
         let appended = Appended {
             version: last.version,

@@ -173,7 +173,7 @@ impl Loaded {
             edit[at] ^= mask;
             let Ok((number, _, len)) = mended else { return false };
             let behind = at..sector_end(at).min(len as usize);
-            let may_be_torn = edit.get(behind).is_none_or(|bytes| bytes.iter().all(|&b| b == 0));
+            let may_be_torn = edit.get(behind).is_none_or(|bytes| first_nonzero(bytes).is_none());
             number == self.next_number && !may_be_torn
         })
     }

@@ -51,8 +51,10 @@ pub(crate) use tentative::Tentative;
 use recent::Recent;
 use staging::OpenBuffer;
 
-/// What every segment keeps free for a last mark and its seal.
-const RESERVE_BYTES: u64 = (MARK_FRAME_BYTES + SEAL_FRAME_BYTES) as u64;
+/// What every segment keeps free for the mark of a close and its seal.
+const END_BYTES: u64 = (MARK_FRAME_BYTES + SEAL_FRAME_BYTES) as u64;
+/// What commits leave free: the last of them in a segment is marked too when the store is idle.
+const RESERVE_BYTES: u64 = MARK_FRAME_BYTES as u64 + END_BYTES;
 
 /// What the pipeline needs to know of the options.
 #[derive(Clone, Copy, Debug)]
@@ -325,7 +327,7 @@ impl Pipeline {
     fn mark_fits(&self, why: Mark) -> bool {
         let link = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES);
         let reserve = match why {
-            Mark::Idle => RESERVE_BYTES,
+            Mark::Idle => END_BYTES,
             Mark::Closed => 0,
         };
         let end = self.tail.end.0 + (link + MARK_FRAME_BYTES) as u64 + reserve;

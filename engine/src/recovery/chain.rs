@@ -11,6 +11,7 @@ use quipu_format::{ByteOffset, Lsn, Position};
 use super::candidate::{Beyond, Candidate};
 use super::survey::{Part, State, Survey, Tip};
 use super::unsealed::written_on;
+use crate::plant::{self, Bug};
 use crate::{Damage, Error, Result};
 
 /// Adds the unsealed segments to the survey's parts.
@@ -56,7 +57,7 @@ fn strict<'c>(
             }
             return Ok(Err(broken(current, "the first segment follows a sealed one")));
         };
-        if sealed == Some(end) {
+        if sealed == Some(end) || plant::is_in(Bug::RecycledSegment) {
             break;
         }
         let before = candidates.iter().find(|candidate| candidate.file().id == end.segment());
@@ -151,7 +152,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         return Ok(());
     };
     let beyond = tip.search_on()?;
-    if beyond.durable > tip.scan.end {
+    if beyond.durable > tip.scan.end && !plant::is_in(Bug::DamageTakenForTail) {
         // A writer may have gone on since the scan. What it wrote before is there by now.
         let again = tip.unsealed.scan_to(tip.file().capacity, &mut |_, _| Ok(()))?;
         if again.end >= beyond.durable {
@@ -174,6 +175,9 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         return lenient(survey, candidates);
     }
     let dropped_bytes = dropped(tip)?;
+    if plant::is_in(Bug::TornTailRefused) && dropped_bytes > 0 {
+        survey.damage.push(broken(tip, "the segment does not end with a valid frame"));
+    }
     survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes };
     Ok(())
 }

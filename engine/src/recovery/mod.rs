@@ -32,6 +32,7 @@ use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
 use crate::opened::report_recovery;
 use crate::pipeline::{SegmentRef, Start, Tail};
+use crate::plant::{self, Bug};
 use crate::segments::{Segments, Shelf};
 use crate::{Damage, Error, ErrorKind, Options, Result, writer};
 
@@ -140,7 +141,9 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) 
     let shelf = Shelf::new(disk, &survey.directory, Some(&loaded.header), options);
     let segments = index_files::gather(shelf, &survey.parts, &survey.index, Missing::Made)?;
     remove_temporary(&**disk, &survey)?;
-    let clean = matches!(survey.tip, Tip::Clean) || survey.blank.is_some();
+    let in_place = plant::is_in(Bug::TailNotScrubbed)
+        && survey.parts.last().is_some_and(|part| part.unsealed().is_some());
+    let clean = matches!(survey.tip, Tip::Clean) || survey.blank.is_some() || in_place;
     let manifest = Manifest::open(disk, &survey.directory, loaded)?;
     let plan = Plan::draw(&**disk)?;
     let resuming = Resuming { disk, survey, options, segments, manifest, plan };
@@ -269,6 +272,9 @@ impl Resuming<'_> {
         edits.rotate_left(new);
         edits.extend(self.survey.unused.iter().map(|&segment| Edit::Retired { segment }));
         edits.push(Edit::Opened { epoch: self.plan.epoch });
+        if plant::is_in(Bug::RemovedBeforeRetired) {
+            remove_segments(&**self.disk, &self.survey.directory, &self.survey.unused)?;
+        }
         self.manifest.add(&edits)?;
         remove_segments(&**self.disk, &self.survey.directory, &self.survey.unused)
     }
@@ -279,10 +285,14 @@ impl Resuming<'_> {
         let before = self.survey.parts.iter().filter(|part| part.segment.id != active);
         let unsealed = before.clone().filter(|part| part.sealed().is_none());
         let unsealed = unsealed.map(|part| (part.segment, part.end));
+        let mut next_position = self.survey.next_position;
+        if plant::is_in(Bug::PositionReused) && recovered.is_some() {
+            next_position.0 = next_position.0.saturating_sub(1);
+        }
         let start = Start {
             tail,
             epoch: self.plan.epoch,
-            next_position: self.survey.next_position,
+            next_position,
             last_time: self.survey.last_time,
             sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0)),
             highest,

@@ -16,6 +16,7 @@ use quipu_index::Sealed;
 use super::scan::{Scan, SegmentFile};
 use crate::Result;
 use crate::frames::{Body, Frame, Frames};
+use crate::plant::{self, Bug};
 
 /// A segment that is not sealed, its file open.
 #[derive(Clone, Debug)]
@@ -56,7 +57,8 @@ impl Unsealed {
             let scan = file.scan_on(start.clone(), limit, &mut |_, _| Ok(()))?;
             let covered = start.end;
             let at_close = closed == Some((covered, start.next_position));
-            if at_close || scan.durable >= covered {
+            let borne_out = at_close || scan.durable >= covered;
+            if borne_out || plant::is_in(Bug::SavedIndexBelieved) {
                 let index = Some(index);
                 return Ok((Unsealed { file, index, start }, scan));
             }

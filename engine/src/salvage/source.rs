@@ -21,6 +21,7 @@ use super::tally::Tally;
 use crate::directory::Directory;
 use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::draw;
+use crate::plant::{self, Bug};
 use crate::recovery::{Part, SegmentFile, Survey, Tip};
 use crate::{Error, ErrorKind, ReadMode, Result, header};
 
@@ -238,6 +239,11 @@ impl Reading<'_, '_> {
             Ok(Body::Link(_) | Body::Mark | Body::Seal(_)) => {}
             Err(bad) => {
                 refuse_unsupported(file, &bad)?;
+                if plant::is_in(Bug::DamagedCommitKept) {
+                    let commit = Commit { header, records: &frame.good_records() };
+                    self.tally.keep(&commit);
+                    (self.sink)(&commit)?;
+                }
                 let what = bad.error.to_string();
                 let damaged = hole(file, at, u64::from(header.len), &what);
                 self.reach(header.next_position(), Some(damaged));

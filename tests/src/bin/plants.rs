@@ -26,15 +26,23 @@ fn main() -> ExitCode {
     struct Arguments {
         /// Only the bugs whose names contain this
         only: Option<String>,
+        /// Give up after so many tries, instead of the number that is said for each bug
+        #[arg(long)]
+        within: Option<u64>,
+        /// The first try
+        #[arg(long, default_value_t = 0)]
+        start: u64,
     }
 
-    let only = Arguments::parse().only.unwrap_or_default();
+    let Arguments { only, within, start } = Arguments::parse();
+    let only = only.unwrap_or_default();
     // Whatever a bug breaks, a panic is one way of showing it.
     std::panic::set_hook(Box::new(|_| {}));
     let (mut caught, mut missed) = (0, 0);
     for plant in PLANTS.iter().filter(|plant| plant.bug.name().contains(&only)) {
-        let Plant { bug, harness, within } = plant;
-        let found = plant.find();
+        let Plant { bug, harness, .. } = plant;
+        let within = within.unwrap_or(plant.within);
+        let found = plant.find(start..start + within);
         let (name, by) = (bug.name(), harness.name());
         if let Some(found) = found {
             caught += 1;

@@ -1,12 +1,15 @@
 //! Runs the simulator over many seeds, and says how to run again the one that failed.
 #![forbid(unsafe_code)]
 
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use quipu_disk::{Disk, Lie, RealDisk};
 use quipu_tests::simulator::{self, Outcome, Setting, run};
+use quipu_tests::subject::Counts;
 
 /// Every so many seeds, one is run twice and must do the same.
 const REPEAT_EVERY: u64 = 100;
@@ -20,6 +23,9 @@ struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0)]
     start: u64,
+    /// Threads that share the seeds; the result is the same
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    threads: u64,
     /// Stop after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
@@ -126,18 +132,40 @@ fn command(build: Build) -> String {
 }
 
 /// What all runs together came to.
-#[derive(Default)]
 struct Summary {
     seeds: u64,
-    commits: Vec<u64>,
-    rolls: Vec<u64>,
-    crashes: Vec<u64>,
+    threads: u64,
+    commits: u64,
+    rolls: u64,
+    crashes: u64,
+    failure: Option<Failure>,
+}
+
+/// What came of one seed.
+struct Done {
+    seed: u64,
+    commits: u64,
+    rolls: u64,
+    crashes: u64,
     failure: Option<Failure>,
 }
 
 struct Failure {
     outcome: Outcome,
     reason: String,
+}
+
+/// Seeds that threads take one after the other, each thread the next one.
+struct Seeds<'a> {
+    arguments: &'a Arguments,
+    setting: Setting,
+    elapsed: &'a (dyn Fn() -> Duration + Sync),
+    next: AtomicU64,
+    /// Behind the last seed, or the lowest that failed: none from here on is begun.
+    end: AtomicU64,
+    done: AtomicU64,
+    /// Seconds after which the progress was shown last.
+    shown: AtomicU64,
 }
 
 fn main() -> ExitCode {
@@ -156,8 +184,7 @@ fn main() -> ExitCode {
     if summary.failure.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
-    let mut summary = Summary::default();
+fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration + Sync) -> Summary {
     let plant = match arguments.plant.as_ref().map(|planted| planted.place) {
         Some(Place::Under(plant)) => Some(plant),
         #[cfg(quipu_plant)]
@@ -167,53 +194,110 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration) -> Summary {
         }
         None => None,
     };
-    let setting = Setting { plant, keep_trail: arguments.verbose };
-    for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
-        if arguments.seconds.is_some_and(|seconds| elapsed().as_secs() >= seconds) {
-            break;
+    let end = arguments.start.saturating_add(arguments.seeds);
+    let seeds = Seeds {
+        arguments,
+        setting: Setting { plant, keep_trail: arguments.verbose },
+        elapsed: &elapsed,
+        next: AtomicU64::new(arguments.start),
+        end: AtomicU64::new(end),
+        done: AtomicU64::new(0),
+        shown: AtomicU64::new(0),
+    };
+    let mut done: Vec<Done> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..arguments.threads).map(|_| scope.spawn(|| seeds.run_all())).collect();
+        // A run catches panics, so a thread that panics is a bug of this program.
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a panic is caught in its run"))
+            .collect()
+    });
+    seeds.hide_progress();
+    // As one thread would have: up to the first seed that fails.
+    done.sort_unstable_by_key(|done| done.seed);
+    let first = done.iter().position(|done| done.failure.is_some());
+    done.truncate(first.map_or(done.len(), |at| at + 1));
+    let median = |number: fn(&Done) -> u64| median(done.iter().map(number).collect());
+    Summary {
+        seeds: done.len() as u64,
+        threads: arguments.threads,
+        commits: median(|done| done.commits),
+        rolls: median(|done| done.rolls),
+        crashes: median(|done| done.crashes),
+        failure: done.pop().and_then(|done| done.failure),
+    }
+}
+
+impl Seeds<'_> {
+    fn run_all(&self) -> Vec<Done> {
+        let mut done = Vec::new();
+        while self.arguments.seconds.is_none_or(|most| (self.elapsed)().as_secs() < most) {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.end.load(Ordering::Relaxed) {
+                break;
+            }
+            let ran = self.run_one(seed);
+            if ran.failure.is_some() {
+                self.end.fetch_min(seed, Ordering::Relaxed);
+            }
+            done.push(ran);
+            self.show_progress();
         }
-        let outcome = run(seed, setting);
-        summary.seeds += 1;
-        summary.commits.push(outcome.counts.commits);
-        summary.rolls.push(outcome.counts.rolls);
-        summary.crashes.push(outcome.counts.crashes);
-        if arguments.verbose {
-            eprintln!(
-                "seed {seed}: {} {:?} {:016x}",
-                outcome.profile, outcome.counts, outcome.trace
-            );
+        done
+    }
+
+    fn run_one(&self, seed: u64) -> Done {
+        let outcome = run(seed, self.setting);
+        let Outcome { profile, counts, trace, violation, .. } = &outcome;
+        if self.arguments.verbose {
+            eprintln!("seed {seed}: {profile} {counts:?} {trace:016x}");
         }
-        let mut reason = outcome.violation.as_ref().map(ToString::to_string);
-        if seed.is_multiple_of(REPEAT_EVERY) && run(seed, setting).trace != outcome.trace {
+        let mut reason = violation.as_ref().map(ToString::to_string);
+        if seed.is_multiple_of(REPEAT_EVERY) && run(seed, self.setting).trace != *trace {
             reason.get_or_insert("Trace: the same seed went another way".to_owned());
         }
-        if let Some(reason) = reason {
-            summary.failure = Some(Failure { outcome, reason });
-            break;
+        let Counts { commits, rolls, crashes, .. } = *counts;
+        let failure = reason.map(|reason| Failure { outcome, reason });
+        Done { seed, commits, rolls, crashes, failure }
+    }
+
+    /// Tells on a terminal once a second how far it is.
+    fn show_progress(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let seconds = (self.elapsed)().as_secs();
+        if self.shown.fetch_max(seconds, Ordering::Relaxed) < seconds && stderr().is_terminal() {
+            eprint!("\r{done} of {} seeds, {} a second ", self.arguments.seeds, done / seconds);
         }
     }
-    summary
+
+    fn hide_progress(&self) {
+        if self.shown.load(Ordering::Relaxed) > 0 && stderr().is_terminal() {
+            eprint!("\r{:60}\r", "");
+        }
+    }
 }
 
-fn median(numbers: &[u64]) -> u64 {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+fn median(mut numbers: Vec<u64>) -> u64 {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0)
 }
 
+/// Seeds that one thread runs in a second.
 fn per_second(summary: &Summary, took: Duration) -> f64 {
-    summary.seeds as f64 / took.as_secs_f64().max(f64::EPSILON)
+    let seeds = summary.seeds as f64 / summary.threads as f64;
+    seeds / took.as_secs_f64().max(f64::EPSILON)
 }
 
 fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
     println!(
-        "{} seeds in {:.1} s: {:.0} a second; medians: {} commits, {} rolls, {} crashes",
+        "{} seeds in {:.1} s: {:.0} a second on one core; medians: {} commits, {} rolls, {} crashes",
         summary.seeds,
         took.as_secs_f64(),
         per_second(summary, took),
-        median(&summary.commits),
-        median(&summary.rolls),
-        median(&summary.crashes),
+        summary.commits,
+        summary.rolls,
+        summary.crashes,
     );
     let Some(Failure { outcome, reason }) = &summary.failure else { return };
     if arguments.verbose {
@@ -244,10 +328,11 @@ fn print_json(summary: &Summary, took: Duration) {
     let report = serde_json::json!({
         "seeds": summary.seeds,
         "seconds": took.as_secs_f64(),
+        "threads": summary.threads,
         "seeds_per_second": per_second(summary, took),
-        "commits_median": median(&summary.commits),
-        "rolls_median": median(&summary.rolls),
-        "crashes_median": median(&summary.crashes),
+        "commits_median": summary.commits,
+        "rolls_median": summary.rolls,
+        "crashes_median": summary.crashes,
         "failure": failure,
     });
     println!("{report}");

@@ -113,6 +113,16 @@ impl Log {
         Ok(())
     }
 
+    /// Whether these are all events, recorded when they are known to have been.
+    pub(super) fn is_exactly(&self, seen: &[Seen]) -> bool {
+        let same = |(event, (position, seen)): (&Event, (u64, &Seen))| {
+            seen.position == position
+                && self.compare_event(seen).is_ok()
+                && event.recorded.is_none_or(|recorded| recorded == seen.recorded)
+        };
+        seen.len() == self.events.len() && self.events.iter().zip((0..).zip(seen)).all(same)
+    }
+
     fn same_time_in_commit(&self, position: u64) -> Checked {
         let (Some(event), Some(before)) = (self.get(position), self.last_of(position)) else {
             return Ok(());

@@ -97,7 +97,7 @@ impl Checker {
     /// Whether everything that was sequenced and is not gone are exactly these events.
     #[must_use]
     pub fn is_exactly(&self, events: &[Seen]) -> bool {
-        self.log.clone().compare(0, events).is_ok() && events.len() as u64 == self.log.len()
+        self.log.is_exactly(events)
     }
 
     /// Takes the next entry.

@@ -5,7 +5,7 @@ mod following;
 
 use quipu::{Durability, ExpectedVersion};
 
-use super::{Rule, check};
+use super::{Checker, Rule, check};
 use crate::history::{Crash, Entry, Outcome, Part, Receipt, Seen, Written};
 
 const STORE: Durability = Durability::Sync;
@@ -134,6 +134,24 @@ fn what_was_acknowledged_as_written_survives_a_kill_and_may_go_with_the_power() 
 fn what_was_visible_is_not_lost() {
     let looked = [Entry::Looked { visible: 4 }, Entry::Crashed(Crash::PowerCut), opened(3)];
     assert_eq!(broken(looked), Some(Rule::Lost));
+}
+
+#[test]
+fn a_recovery_that_finds_anything_else_than_another_one_is_told() {
+    let mut checker = Checker::new(STORE);
+    history().iter().try_for_each(|entry| checker.record(entry)).unwrap();
+    let all: Vec<Seen> = (0..4).map(seen).collect();
+    assert!(checker.is_exactly(&all));
+    let changed = |change: fn(&mut Vec<Seen>)| {
+        let mut events = all.clone();
+        change(&mut events);
+        checker.is_exactly(&events)
+    };
+    assert!(!changed(|events| events.truncate(3)));
+    assert!(!changed(|events| events.push(Seen { position: 4, ..seen(3) })));
+    assert!(!changed(|events| events.swap(1, 2)));
+    assert!(!changed(|events| events[0].digest += 1));
+    assert!(!changed(|events| events[2].recorded += 1));
 }
 
 #[test]

@@ -61,6 +61,10 @@ pub enum Rule {
     Undecided,
     /// A salvage of an undamaged store keeps other events than its recovery.
     Salvage,
+    /// Verification calls a sound store damaged, or a damaged one sound.
+    Verification,
+    /// More is read at once than there can be.
+    Unbounded,
     /// The engine panicked.
     Panic,
     /// The history makes no sense: a mistake of the test.

@@ -7,28 +7,48 @@ use quipu_disk::PowerCut;
 
 use super::World;
 use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::history::Seen;
 use crate::subject::{End, Opened, Sticky, judge};
 
 /// Openings that may be interrupted one after another.
 const INTERRUPTIONS_MAX: usize = 5;
-/// Every so many crashes, a copy of what is left is salvaged: that takes as long as many steps.
-const SALVAGE_EVERY: u64 = 7;
+/// Percentage of crashes after which a copy of what is left is salvaged: that takes as long as many steps.
+const SALVAGED: usize = 4;
+/// Percentage of crashes after which what is left is verified.
+const VERIFIED: usize = 50;
 /// Openings until one must succeed: what was planned before may interrupt some more.
 const OPENINGS_MAX: usize = 10;
+
+/// What a recovery of a copy of the disk found.
+struct Found {
+    events: Vec<Seen>,
+    /// All of it is durable: no power cut takes it away.
+    lasts: bool,
+}
 
 impl World {
     pub(super) fn crash_or_close(&mut self) -> Checked {
         match self.random.below(10) {
             0..2 => self.close(),
-            2..6 => {
-                let within = self.random.below(30) as u64;
-                let disk = self.subject.disk().clone();
-                if !self.subject.faults.is_armed(disk.operations()) {
-                    self.subject.faults.plan_power_off(&disk, within);
-                }
+            2..4 => {
+                self.plan_power_off(30);
                 Ok(())
             }
+            4..6 => {
+                // Files get their names in chores: left to chance, few power cuts would come between.
+                self.plan_power_off(12);
+                self.chore()
+            }
             _ => self.crash(),
+        }
+    }
+
+    /// Plans that the power goes off, fewer than so many operations from now.
+    fn plan_power_off(&mut self, operations: usize) {
+        let within = self.random.below(operations) as u64;
+        let disk = self.subject.disk().clone();
+        if !self.subject.faults.is_armed(disk.operations()) {
+            self.subject.faults.plan_power_off(&disk, within);
         }
     }
 
@@ -55,6 +75,7 @@ impl World {
     fn forget(&mut self) {
         self.waiting.clear();
         self.cursors.clear();
+        self.is_stuck = false;
     }
 
     pub(super) fn crash(&mut self) -> Checked {
@@ -112,33 +133,31 @@ impl World {
         self.crash_by(end)
     }
 
-    /// Opens the store again; what a copy of its disk shows is what must be found, unless there is
-    /// more to lose on the way.
+    /// Recovers the store twice: a copy of its disk first, then the disk itself.
     fn reopen_after(&mut self, end: End) -> Checked {
-        if self.subject.faults.is_full() || self.random.percent(50) {
-            return self.reopen();
+        let found = self.recover_copy(end)?;
+        if self.random.percent(VERIFIED) {
+            self.subject.verify()?;
         }
-        let found = self.subject.peek()?;
-        if self.subject.counts.crashes.is_multiple_of(SALVAGE_EVERY) {
-            judge(&self.subject.salvage()?, &found)?;
+        if !self.subject.faults.is_full() && self.random.percent(SALVAGED) {
+            judge(&self.subject.salvage()?, &found.events)?;
         }
-        let lasts = matches!(end, End::Cut(_));
-        match self.reopen_through(lasts)? {
-            true => ensure(self.subject.checker().is_exactly(&found), Rule::Undecided, || {
-                format!("{} events were found by another recovery of the same bytes", found.len())
-            }),
-            false => Ok(()),
-        }
+        self.reopen_to(Some(found))
+    }
+
+    fn recover_copy(&mut self, end: End) -> Checked<Found> {
+        let events = self.subject.peek()?;
+        Ok(Found { events, lasts: matches!(end, End::Cut(_)) })
     }
 
     pub(super) fn reopen(&mut self) -> Checked {
-        self.reopen_through(true).map(drop)
+        self.reopen_to(None)
     }
 
-    /// Opens the store, through interruptions. True if nothing could be lost on the way.
-    fn reopen_through(&mut self, lasts: bool) -> Checked<bool> {
-        let mut same = true;
+    /// Opens the store, through interruptions. What a recovery of a copy found before must be found.
+    fn reopen_to(&mut self, mut found: Option<Found>) -> Checked {
         self.meddle();
+        self.tear_manifest();
         for attempt in 0..OPENINGS_MAX {
             let disk = self.subject.disk().clone();
             if attempt < INTERRUPTIONS_MAX {
@@ -146,26 +165,37 @@ impl World {
             }
             match self.subject.open()? {
                 Opened::Yes => {
-                    self.ask_around()?;
-                    return Ok(same);
+                    self.compare(found.as_ref())?;
+                    return self.ask_around();
                 }
-                Opened::PowerOff => {
-                    let end = self.end();
-                    same &= lasts || end == End::Kill;
-                    self.subject.crash(end)?;
-                }
+                Opened::PowerOff => found = Some(self.crash_again(found)?),
                 Opened::Failed(ErrorKind::Full) if self.subject.faults.is_full() => {
                     self.subject.faults.limit_room(&disk, None);
                 }
                 Opened::Failed(_) if self.subject.faults.is_stuck(disk.operations()) => {
-                    same &= lasts;
-                    let end = self.end();
-                    self.subject.crash(end)?;
+                    found = Some(self.crash_again(found)?);
                 }
                 Opened::Failed(_) => {}
             }
         }
         Err(Violation::new(Rule::Opening, "it takes too many attempts"))
+    }
+
+    /// An opening ended in a crash. What was found before is found again, unless the power took it away.
+    fn crash_again(&mut self, found: Option<Found>) -> Checked<Found> {
+        let end = self.end();
+        self.subject.crash(end)?;
+        match found {
+            Some(found) if found.lasts || end == End::Kill => Ok(found),
+            _ => self.recover_copy(end),
+        }
+    }
+
+    fn compare(&self, found: Option<&Found>) -> Checked {
+        let Some(Found { events, .. }) = found else { return Ok(()) };
+        ensure(self.subject.checker().is_exactly(events), Rule::Undecided, || {
+            format!("{} events were found by another recovery of the same bytes", events.len())
+        })
     }
 
     fn interrupt(&mut self) {

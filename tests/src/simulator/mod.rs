@@ -4,6 +4,7 @@
 mod crashes;
 mod following;
 mod index_files;
+mod manifest;
 mod profile;
 mod questions;
 mod schedule;
@@ -61,6 +62,8 @@ struct World {
     subject: Subject,
     /// Commits that found the store busy.
     waiting: Vec<Submission>,
+    /// A commit found the store busy, and the store has done nothing since.
+    is_stuck: bool,
     cursors: Vec<Cursor>,
     attic: Attic,
     /// Index files lie.
@@ -82,7 +85,8 @@ pub fn run(seed: u64, setting: Setting) -> Outcome {
     }
     let forges = setting.plant == Some(Plant::Index);
     let (waiting, cursors, attic) = (Vec::new(), Vec::new(), Attic::default());
-    let mut world = World { random, profile, subject, waiting, cursors, attic, forges };
+    let is_stuck = false;
+    let mut world = World { random, profile, subject, waiting, is_stuck, cursors, attic, forges };
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let violation = lived.unwrap_or_else(|panic| Err(panicked(&*panic))).err();
     let World { profile, subject, .. } = world;
@@ -91,7 +95,7 @@ pub fn run(seed: u64, setting: Setting) -> Outcome {
     Outcome { seed, profile, counts, trace, violation, trail }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     Violation::new(Rule::Panic, text.unwrap_or_default())

@@ -26,21 +26,21 @@ impl World {
         if self.subject.faults.is_poisoned() && self.random.percent(5) {
             return self.give_up();
         }
-        match self.random.below(100) {
-            0..28 => self.write(),
-            28..50 => {
+        match self.random.below(1000) {
+            0..320 => self.write(),
+            320..545 => {
                 self.copy();
                 Ok(())
             }
-            50..64 => self.subject.take_job().map(drop),
-            64..80 => self.finish_job(),
-            80..86 => self.subject.chore().map(drop),
-            86..90 => self.subject.settle(),
-            90..92 => self.read(),
-            92..94 => self.ask(),
-            94..96 => self.follow(),
-            96..98 => self.subject.idle(),
-            98 => self.look_around(),
+            545..690 => self.take_job(),
+            690..850 => self.finish_job(),
+            850..900 => self.chore(),
+            900..930 => self.subject.settle(),
+            930..944 => self.read(),
+            944..958 => self.ask(),
+            958..972 => self.follow(),
+            972..986 => self.subject.idle(),
+            986..993 => self.look_around(),
             _ => {
                 let time = Duration::from_micros(self.random.number() >> 44);
                 self.subject.disk().advance(time);
@@ -54,6 +54,9 @@ impl World {
         let retries = !self.waiting.is_empty()
             && (under_way >= self.profile.writers || self.random.percent(50));
         let submission = if retries {
+            if self.is_stuck {
+                return self.go_on();
+            }
             let chosen = self.random.below(self.waiting.len());
             self.waiting.swap_remove(chosen)
         } else if under_way < self.profile.writers {
@@ -64,19 +67,31 @@ impl World {
         };
         if let Attempt::Busy(submission) = self.subject.place(submission)? {
             self.waiting.push(submission);
+            self.is_stuck = true;
+        }
+        Ok(())
+    }
+
+    /// Does some of what those wait for who found the store busy: before, asking again is in vain.
+    fn go_on(&mut self) -> Checked {
+        match self.random.below(4) {
+            0 => self.copy(),
+            1 => return self.take_job(),
+            2 => return self.finish_job(),
+            _ => return self.chore(),
         }
         Ok(())
     }
 
     /// A commit of its own, or one of before once more.
     fn new_or_again(&mut self) -> Submission {
-        if self.random.percent(10)
+        if self.random.percent(7)
             && let Some(again) = self.subject.compose_again(&mut self.random)
         {
             return again;
         }
         let (wishes, durability) = self.wishes();
-        let condition = self.random.percent(20).then(|| self.condition());
+        let condition = self.random.percent(14).then(|| self.condition());
         self.subject.compose(&wishes, condition, durability)
     }
 
@@ -111,13 +126,29 @@ impl World {
         }
     }
 
+    fn take_job(&mut self) -> Checked {
+        let taken = self.subject.take_job()?;
+        self.is_stuck &= !taken;
+        Ok(())
+    }
+
     fn finish_job(&mut self) -> Checked {
-        if self.subject.can_finish_job() { self.subject.finish_job() } else { Ok(()) }
+        if !self.subject.can_finish_job() {
+            return Ok(());
+        }
+        self.is_stuck = false;
+        self.subject.finish_job()
+    }
+
+    pub(super) fn chore(&mut self) -> Checked {
+        let did = self.subject.chore()?;
+        self.is_stuck &= !did;
+        Ok(())
     }
 
     /// What a writer wants: one to three streams, some of them only checked.
     pub(super) fn wishes(&mut self) -> (Vec<Wish>, Durability) {
-        let events = if self.random.percent(50) { 1 } else { self.random.between(1, 6) };
+        let events = if self.random.percent(75) { 1 } else { self.random.between(1, 6) };
         let streams = self.random.between(1, 3.min(self.profile.streams));
         let mut wishes: Vec<Wish> = (0..streams).map(|_| self.wish()).collect();
         for event in 0..events {
@@ -136,12 +167,12 @@ impl World {
         let stream = Stream::try_from(stream).unwrap_or_default();
         let head = self.subject.checker().head(stream);
         let right = head.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
-        let expected = match self.random.below(20) {
-            0..8 => ExpectedVersion::Any,
-            8..16 => right,
-            16 => ExpectedVersion::NoStream,
-            17 => ExpectedVersion::StreamExists,
-            18 => ExpectedVersion::Exact(head.map_or(0, |version| version + 1)),
+        let expected = match self.random.below(36) {
+            0..16 => ExpectedVersion::Any,
+            16..32 => right,
+            32 => ExpectedVersion::NoStream,
+            33 => ExpectedVersion::StreamExists,
+            34 => ExpectedVersion::Exact(head.map_or(0, |version| version + 1)),
             _ => ExpectedVersion::Exact(head.map_or(0, |version| version.saturating_sub(1))),
         };
         Wish { stream, expected, payloads: Vec::new() }

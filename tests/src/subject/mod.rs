@@ -10,6 +10,7 @@ mod questions;
 mod reads;
 mod salvage;
 mod unwritten;
+mod verifying;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -258,13 +259,15 @@ impl Subject {
         }
     }
 
-    /// What the store holds, by an opening of a copy of its disk that nobody notices.
+    /// What the store holds, by an opening of a copy of its disk that nobody notices. The copy has room for
+    /// everything.
     ///
     /// # Errors
     /// The store does not open.
     pub fn peek(&mut self) -> Checked<Vec<Seen>> {
         let (copy, same) = (self.disk.kill(), self.disk.kill());
         self.disk = same;
+        copy.plan_full(None);
         let events = open(&copy, &self.options).and_then(|stepper| reads::everything(&stepper));
         events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
     }

@@ -6,6 +6,7 @@
 
 mod crash_points;
 mod fixture;
+mod flips;
 mod full_disk;
 mod regressions;
 mod simulator;

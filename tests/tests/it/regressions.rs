@@ -1,11 +1,14 @@
 //! What went wrong once, each as a small script.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
 use quipu::{Durability, ExpectedVersion, Options};
 use quipu_disk::{FaultDisk, PowerCut};
+use quipu_format::frame::FrameKind;
 use quipu_tests::checker::Checked;
+use quipu_tests::segments::{frames, segments};
 use quipu_tests::subject::{Attempt, End, Opened, PATH, Sticky, Subject, Wish};
 
 fn store(buffers: usize) -> Subject {
@@ -231,4 +234,56 @@ fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Check
     }
     assert!(torn > 3, "{torn}");
     Ok(())
+}
+
+/// A call may write a part of an edit, and the power go off after the next has written the rest: what is left of the
+/// edit was torn, and no bit of it was changed.
+#[test]
+fn an_edit_that_was_written_in_parts_is_not_taken_for_damage() -> Checked {
+    for seed in 0..100 {
+        for within in 0..30 {
+            let mut subject = Subject::new(FaultDisk::new(seed), store(3).options().clone());
+            subject.open()?;
+            append(&mut subject, 10)?;
+            subject.drain()?;
+            let disk = subject.disk().clone();
+            subject.faults.plan_short(&disk, within, Sticky::No);
+            subject.faults.plan_power_off(&disk, within + 2);
+            subject.close()?;
+            subject.crash(End::Cut(PowerCut::Random))?;
+            assert_eq!(subject.open()?, Opened::Yes, "seed {seed} at {within}");
+        }
+    }
+    Ok(())
+}
+
+/// Damage to a group that nothing calls durable looks like a torn tail: of the last group of an idle store something
+/// says it, however little room its segment has left.
+#[test]
+fn the_last_group_of_an_idle_store_is_marked_in_a_full_segment_too() -> Checked {
+    let mut last_segments = BTreeSet::new();
+    for bytes in (0..600).step_by(8) {
+        let mut subject = store(3);
+        subject.open()?;
+        append(&mut subject, 3200)?;
+        append(&mut subject, bytes)?;
+        subject.drain()?;
+        subject.idle()?;
+        subject.drain()?;
+        last_segments.insert(subject.counts.rolls);
+        subject.crash(End::Kill)?;
+        let kinds = last_frames(subject.disk());
+        assert_eq!(kinds.last(), Some(&FrameKind::Mark), "{bytes} bytes: {kinds:?}");
+    }
+    // Both sides of the last size that fits have been tried.
+    assert_eq!(last_segments.len(), 2);
+    Ok(())
+}
+
+/// The kinds of the frames in the last segment that has any.
+fn last_frames(disk: &FaultDisk) -> Vec<FrameKind> {
+    let contents = segments(disk).into_iter().rev().map(|path| disk.contents(&path).unwrap());
+    let all = contents.filter_map(|bytes| frames(&bytes));
+    let last = all.into_iter().find(|frames| !frames.is_empty()).unwrap_or_default();
+    last.iter().map(|(_, header)| header.kind).collect()
 }

@@ -37,7 +37,7 @@ fn seeds_break_no_promise() {
         });
         joined.sum()
     });
-    assert!(commits > SEEDS * 50, "only {commits} commits: the schedule does not do its work");
+    assert!(commits > SEEDS * 150, "only {commits} commits: the schedule does not do its work");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use quipu_tests::random::Random;
 pub(crate) const WRITERS: u64 = 4;
 /// Most events of a commit; ids of commits are so far apart.
 pub(crate) const EVENTS_MAX: u64 = 8;
+/// Bits of an event's id below those that name its writer.
+const NUMBER_BITS: u32 = 24;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -47,12 +49,12 @@ impl Told {
 
 /// The id of the first event of a writer's commit.
 pub(crate) fn first_id(cycle: u64, writer: u64, number: u64) -> u64 {
-    ((cycle * WRITERS + writer) << 24) + number * EVENTS_MAX
+    ((cycle * WRITERS + writer) << NUMBER_BITS) + number * EVENTS_MAX
 }
 
 /// The writer of an event, of all cycles, and the number of its commit.
 pub(crate) fn origin(id: u64) -> (u64, u64) {
-    (id >> 24, (id & 0xff_ffff) / EVENTS_MAX)
+    (id >> NUMBER_BITS, (id % (1 << NUMBER_BITS)) / EVENTS_MAX)
 }
 
 /// The durability with which the writer of an event commits.

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use quipu_disk::{Access, Disk, RealDisk, write_all_at};
 
-use crate::{Failure, exists};
+use crate::Failure;
 
 /// Size of a file system; what it takes on disk is what was written.
 const IMAGE_BYTES: u64 = 512 << 20;
 /// How often unmounting is tried, a hundredth of a second apart.
 const UNMOUNT_TRIES: u32 = 500;
+/// The number of the capability, as in `linux/capability.h`.
+const CAP_SYS_ADMIN: u32 = 21;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -23,6 +25,35 @@ pub(crate) enum Kind {
     Xfs,
 }
 
+impl Kind {
+    /// What is not here that such a place needs, if anything is.
+    pub(crate) fn wants(self) -> Option<String> {
+        let make = match self {
+            Kind::Plain => return None,
+            Kind::Ext4 => "mkfs.ext4",
+            Kind::Xfs => "mkfs.xfs",
+        };
+        let is_here = |program: &str| Command::new(program).arg("-V").output().is_ok();
+        if let Some(missing) =
+            [make, "mount", "umount", "xfs_io"].into_iter().find(|program| !is_here(program))
+        {
+            return Some(format!("there is no {missing}"));
+        }
+        if !may_mount() {
+            return Some("this process may not mount file systems".to_owned());
+        }
+        (!Path::new("/dev/loop-control").exists()).then(|| "there are no loop devices".to_owned())
+    }
+}
+
+/// Whether the kernel lets this process administrate the system.
+fn may_mount() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    effective.is_some_and(|bits| bits & (1 << CAP_SYS_ADMIN) != 0)
+}
+
 /// A place for a store, removed when dropped.
 pub(crate) struct Ground {
     kind: Kind,
@@ -30,15 +61,13 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Makes the place, or says why it cannot be made here.
-    pub(crate) fn prepare(kind: Kind) -> Result<Ground, String> {
+    /// Makes the place.
+    pub(crate) fn prepare(kind: Kind) -> Result<Ground, Failure> {
         let folder = std::env::temp_dir().join(format!("quipu-cycles-{}", std::process::id()));
         let ground = Ground { kind, folder };
-        let disk = RealDisk::new();
-        let mounted = ground.mounted();
-        disk.create_directory(&mounted).map_err(|error| error.to_string())?;
+        RealDisk::new().create_directory(&ground.mounted())?;
         if kind != Kind::Plain {
-            ground.make_file_system().map_err(|error| error.to_string())?;
+            ground.make_file_system()?;
         }
         Ok(ground)
     }
@@ -86,7 +115,7 @@ impl Ground {
 
     /// Removes the store, for good.
     pub(crate) fn clear(&self) -> Result<(), Failure> {
-        if exists(&self.store()) {
+        if self.store().exists() {
             std::fs::remove_dir_all(self.store())?;
         }
         Ok(RealDisk::new().sync_directory(&self.mounted())?)

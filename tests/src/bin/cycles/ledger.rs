@@ -51,7 +51,7 @@ impl Ledger {
         keeps_unsynced: bool,
         random: &mut Random,
     ) -> Result<(), String> {
-        if !crate::exists(&store.join("manifest")) {
+        if !store.join("manifest").exists() {
             // It ended before the store was there.
             let nothing = told.is_empty() && self.ids.is_empty();
             return if nothing { Ok(()) } else { Err("the store is gone".to_owned()) };

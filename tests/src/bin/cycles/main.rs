@@ -12,7 +12,6 @@ mod ground;
 mod ledger;
 
 use std::io::{BufRead, BufReader, IsTerminal};
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -73,11 +72,15 @@ fn main() -> ExitCode {
         How::Xfs(run) => (Kind::Xfs, run),
         How::Write(arguments) => return child::write(&arguments),
     };
+    if let Some(why) = kind.wants() {
+        println!("SKIPPED: {why}");
+        return ExitCode::from(SKIPPED);
+    }
     let ground = match Ground::prepare(kind) {
         Ok(ground) => ground,
-        Err(why) => {
-            println!("SKIPPED: {why}");
-            return ExitCode::from(SKIPPED);
+        Err(failure) => {
+            println!("FAILED: {failure}");
+            return ExitCode::FAILURE;
         }
     };
     match cycles(&ground, &run) {
@@ -145,9 +148,4 @@ fn one(
     ground.restore()?;
     // The last line may have been cut off.
     Ok(told.iter().filter_map(|line| child::Told::parse(line)).collect())
-}
-
-/// Whether somebody has made something there.
-fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }

@@ -1,0 +1,94 @@
+//! A small store of which one thing is damaged: every event comes back as it was written, or is told to be lost.
+//!
+//! The simulator's disk never changes a byte of the log by itself; this one does, once, after the store has come to
+//! rest. Then everything that reads a store reads this one.
+
+mod harm;
+mod judge;
+mod watched;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use quipu::{Durability, ExpectedVersion, Options, ReadMode};
+use quipu_disk::FaultDisk;
+
+use crate::checker::{Checked, Violation};
+use crate::history::Seen;
+use crate::random::Random;
+use crate::simulator::panicked;
+use crate::subject::{End, Subject, Wish};
+use harm::Harm;
+
+/// Streams that are written.
+const STREAMS: usize = 3;
+
+/// A store that has come to rest, and what was written to it.
+struct Whole {
+    disk: FaultDisk,
+    options: Options,
+    events: Vec<Seen>,
+    /// Positions between two commits.
+    boundaries: BTreeSet<u64>,
+}
+
+/// Damages one store, all of it determined by the seed, and says which promise was broken, if any was.
+#[must_use]
+pub fn run(seed: u64) -> Option<Violation> {
+    let tried = catch_unwind(AssertUnwindSafe(|| attempt(&mut Random::new(seed))));
+    tried.unwrap_or_else(|panic| Err(panicked(&*panic))).err()
+}
+
+fn attempt(random: &mut Random) -> Checked {
+    let whole = small_store(random)?;
+    let Some(harm) = Harm::draw(random, &whole.disk) else { return Ok(()) };
+    harm.apply(&whole.disk);
+    let at = |violation: Violation| {
+        Violation::new(violation.rule, format!("{harm}: {}", violation.detail))
+    };
+    judge::judge(&whole, &harm).map_err(at)
+}
+
+/// A store of a few segments that is closed, or was killed after everything in it had become durable and the log said
+/// so: damage to anything else may look like a write that was never finished.
+fn small_store(random: &mut Random) -> Checked<Whole> {
+    let options = Options {
+        segment_bytes_min: 8 << 10,
+        segment_bytes_max: 8 << 10,
+        buffer_bytes: 4096,
+        ballast_bytes: 0,
+        read_mode: if random.percent(50) { ReadMode::Map } else { ReadMode::Pread },
+        ..Options::default()
+    };
+    let mut subject = Subject::new(FaultDisk::new(random.number()), options.clone());
+    let mut boundaries = BTreeSet::from([0]);
+    for _ in 0..random.between(1, 2) {
+        subject.open()?;
+        for _ in 0..random.between(4, 24) {
+            let wishes = wishes(random);
+            subject.press(&wishes, Durability::Sync)?;
+            subject.drain()?;
+            boundaries.insert(subject.checker().next_position());
+        }
+        if random.percent(50) {
+            subject.close()?;
+        } else {
+            subject.idle()?;
+            subject.drain()?;
+            subject.crash(End::Kill)?;
+        }
+    }
+    let events = subject.peek()?;
+    Ok(Whole { disk: subject.disk().clone(), options, events, boundaries })
+}
+
+fn wishes(random: &mut Random) -> Vec<Wish> {
+    let streams = random.between(1, 2);
+    let first = random.below(STREAMS);
+    let wish = |at: usize| Wish {
+        stream: ((first + at) % STREAMS) as u16,
+        expected: ExpectedVersion::Any,
+        payloads: (0..random.between(1, 3)).map(|_| random.below(500)).collect(),
+    };
+    (0..streams).map(wish).collect()
+}

@@ -1,0 +1,28 @@
+//! Verifying the store under test, as it is after a crash.
+
+use std::path::Path;
+
+use quipu::{Severity, verify_on};
+
+use super::{PATH, Subject};
+use crate::checker::{Checked, Rule, Violation, ensure};
+
+impl Subject {
+    /// Verifies the store, which is not open: whatever was lost with the power, nothing of the log and the manifest
+    /// is damaged. Index files may have been harmed.
+    ///
+    /// # Errors
+    /// The verification fails, or tells of damage.
+    pub fn verify(&mut self) -> Checked {
+        let (copy, same) = (self.disk.kill(), self.disk.kill());
+        self.disk = same;
+        let failed = |error| Violation::new(Rule::Verification, format!("{error:?}"));
+        let report = verify_on(&copy, Path::new(PATH), &mut |_| {}).map_err(failed)?;
+        let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");
+        let worse = report
+            .findings
+            .iter()
+            .find(|finding| finding.severity > Severity::Unfinished && of_log(&finding.file));
+        ensure(worse.is_none(), Rule::Verification, || format!("of a sound store: {worse:?}"))
+    }
+}
