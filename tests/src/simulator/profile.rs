@@ -49,13 +49,13 @@ impl Profile {
         };
         Profile {
             options,
-            steps: random.between(740, 1480),
+            steps: random.between(760, 1520),
             writers: random.between(2, 6),
             streams: random.between(2, 10),
             payload_bytes: usize::try_from(segment_bytes_min).unwrap_or(8192)
                 / random.between(36, 144),
             other_durability: random.pick(&[0, 10, 40, 100]).unwrap_or(0),
-            crashes: random.pick(&[14, 28, 56, 112]).unwrap_or(28),
+            crashes: random.pick(&[9, 18, 36, 72]).unwrap_or(18),
             errors: random.pick(&[0, 0, 14, 56]).unwrap_or(0),
             silent: random.percent(10),
         }
