@@ -1,8 +1,8 @@
 //! Where threads sleep until a word in memory changes.
 
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use crate::threads::AtomicU32;
 use crate::{Disk, RealDisk};
 
 /// The clock by which sleepers are woken.
@@ -10,10 +10,10 @@ pub(crate) fn now() -> Duration {
     RealDisk::new().elapsed()
 }
 
-#[cfg(not(miri))]
+#[cfg(not(any(miri, quipu_shuttle, quipu_loom)))]
 pub(crate) use futex::Bed;
 
-#[cfg(not(miri))]
+#[cfg(not(any(miri, quipu_shuttle, quipu_loom)))]
 mod futex {
     use super::{AtomicU32, Duration};
     use rustix::thread::futex::{self, Flags, Timespec};
@@ -38,16 +38,14 @@ mod futex {
     }
 }
 
-#[cfg(miri)]
+#[cfg(any(miri, quipu_shuttle, quipu_loom))]
 pub(crate) use condition::Bed;
 
-/// The same with the means that Miri knows.
-#[cfg(miri)]
+/// The same with the means that Miri and the models know.
+#[cfg(any(miri, quipu_shuttle, quipu_loom))]
 mod condition {
-    use std::sync::atomic::Ordering::SeqCst;
-
     use super::{AtomicU32, Duration};
-    use parking_lot::{Condvar, Mutex};
+    use crate::threads::{Condvar, Mutex, Ordering::SeqCst};
 
     #[derive(Default)]
     pub(crate) struct Bed {
@@ -62,7 +60,9 @@ mod condition {
                 return;
             }
             match left {
-                Some(left) => drop(self.bell.wait_for(&mut door, left)),
+                Some(left) => {
+                    self.bell.wait_for(&mut door, left);
+                }
                 None => self.bell.wait(&mut door),
             }
         }

@@ -1,16 +1,10 @@
 //! A bell that says that something has changed, and threads that look again whenever it rings.
 
 use std::fmt;
-use std::hint::spin_loop;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU32, fence};
 use std::time::Duration;
 
 use crate::bed::{Bed, now};
-
-/// Looks before a waiter goes to sleep: about as long as in a [`Gate`](crate::Gate), and for the same
-/// reason.
-const SPINS: u32 = 64;
+use crate::threads::{AtomicU32, Ordering::SeqCst, SPINS, fence, spin_loop};
 
 /// Any number of threads that wait for something to happen, each for something of its own.
 ///

@@ -12,12 +12,10 @@ mod trace;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use crate::memory::Locks;
+use crate::threads::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use state::State;
 use trace::Call;
 

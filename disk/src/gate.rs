@@ -1,15 +1,10 @@
 //! A level that only rises, and threads that wait until it is high enough.
 
 use std::fmt;
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::bed::{Bed, now};
-
-/// Looks at the level before a waiter goes to sleep: about a microsecond, less than the two system
-/// calls of sleeping and waking, and short enough not to starve the thread that is waited for.
-const SPINS: u32 = 64;
+use crate::threads::{AtomicU32, Ordering::SeqCst, SPINS, spin_loop};
 
 /// A level that only rises, and any number of threads that wait for it.
 ///

@@ -23,8 +23,11 @@ mod fault;
 mod gate;
 mod map;
 mod memory;
+#[cfg(all(test, quipu_loom))]
+mod models;
 mod page;
 mod real;
+pub mod threads;
 
 use std::fmt::Debug;
 use std::io;

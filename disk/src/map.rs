@@ -5,9 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{Advice, MmapRaw};
+
+use crate::threads::{AtomicU64, Ordering};
 
 /// A shared, read-only map of a file.
 ///

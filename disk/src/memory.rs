@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustix::io::Errno;
 
+use crate::threads::Mutex;
 use crate::{Access, Disk, File, Lock, Map, Page, RealDisk};
 
 pub(crate) use content::Content;

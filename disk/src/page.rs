@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
-use std::hint::spin_loop;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use crate::threads::{AtomicU64, Ordering, fence, spin_loop};
 
 /// Bytes of a file that carries a page: what memory is shared by.
 pub const PAGE_FILE_BYTES: u64 = 4096;
@@ -19,7 +19,7 @@ pub(crate) const CELLS: usize = PAGE_WORDS + 1;
 
 /// How often a reader that meets a store half done looks again before it gives up. A store is a few
 /// instructions; one that stays half done belongs to a process that was stopped or killed in it.
-const LOOKS: usize = 1_000;
+const LOOKS: usize = if cfg!(quipu_loom) { 2 } else { 1_000 };
 
 /// Words at the start of a file that one process stores and any number of processes read, without a system
 /// call on either side and without waiting for each other.

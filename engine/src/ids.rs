@@ -1,8 +1,7 @@
 //! Ids for events that come without one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use quipu_disk::Disk;
+use quipu_disk::threads::{AtomicU64, Ordering};
 use uuid::{Builder, Uuid};
 
 /// Gives out UUIDs of version 7 (RFC 9562): the time in milliseconds, then 74 bits that differ.

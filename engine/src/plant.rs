@@ -86,6 +86,20 @@ bugs! {
     PageOfTheDead = "page-of-the-dead",
     /// Beside a writer that does not tell, all that is found in the log is shown.
     SilentWriterBelieved = "silent-writer-believed",
+    /// A caller that commits by itself leaves what others have added meanwhile, and calls nobody.
+    LeftoversNotHandedOver = "leftovers-not-handed-over",
+    /// Those who wait for room are not told that a job has made some.
+    RoomNotTold = "room-not-told",
+    /// The position of the watermark is raised before the places in the log that go with it.
+    PositionBeforeBounds = "position-before-bounds",
+    /// A task that waits for its commit does not ask again once it can be woken.
+    TicketNotAskedAgain = "ticket-not-asked-again",
+    /// A subscription that is polled does not look again once its task can be woken.
+    NewsInBetweenMissed = "news-in-between-missed",
+    /// Followers are not told that the store was closed.
+    EndNotTold = "end-not-told",
+    /// The store's threads are called before they are to stop, and not after.
+    StopToldTooEarly = "stop-told-too-early",
 }
 
 /// Whether a bug is in.

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Lock};
 use quipu_format::{Position, Version};
 use quipu_index::StreamHead;

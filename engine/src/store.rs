@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Lock};
 
 use crate::commit::Commit;

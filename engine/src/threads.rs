@@ -1,16 +1,16 @@
 //! The threads that drive the log of a real store: a committer and one for chores.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::draft::Draft;
 use crate::log::{Admitted, Log};
 use crate::panics::caught;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline};
+use crate::plant::{self, Bug};
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ErrorKind, Options, Result};
+use quipu_disk::threads::{AtomicBool, Builder, JoinHandle, Ordering, current};
 
 /// A log with threads that drive it.
 pub(crate) struct Running {
@@ -44,7 +44,7 @@ impl Running {
 
     fn spawn(&mut self, name: &str, body: fn(&Log, &Shared)) -> Result<()> {
         let (log, shared) = (Arc::clone(&self.log), Arc::clone(&self.shared));
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 // Nobody does its work from then on, so nobody may wait for it.
@@ -113,6 +113,7 @@ impl Running {
             let Some(job) = self.log.pipeline().take() else { break };
             more = self.log.carry_out(job);
         }
+        let more = more && !plant::is_in(Bug::LeftoversNotHandedOver);
         if more || self.shared.dozing.swap(false, Ordering::Relaxed) {
             self.log.call_committer();
         }
@@ -125,10 +126,12 @@ impl Running {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // Whoever sees the flag unset and goes to sleep does so under this lock.
         drop(self.log.pipeline());
-        self.log.close();
+        if !plant::is_in(Bug::StopToldTooEarly) {
+            self.log.close();
+        }
         for thread in self.threads.drain(..) {
             // A store may be dropped by a task that its own committer has just woken.
-            if thread.thread().id() != std::thread::current().id() {
+            if thread.thread().id() != current().id() {
                 // A panic there has poisoned the log.
                 let _ = thread.join();
             }

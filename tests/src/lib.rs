@@ -6,6 +6,7 @@
 //! | [`checker`] | judges a history by the store's promises; knows no store |
 //! | [`content`] | events that are made from a number, so that each can be recognised |
 //! | [`subject`] | a store under test on a fault disk, every answer told to the checker |
+//! | `interleaving` | scenes of threads, played in many interleavings; in builds with `--cfg quipu_shuttle` |
 //! | [`segments`] | what lies in a store's segments, read without the engine |
 //! | [`flips`] | small stores of which one thing is damaged |
 //! | `plants` | bugs that are put in, and who must find them; in builds with `--cfg quipu_plant` |
@@ -18,6 +19,8 @@ pub mod checker;
 pub mod content;
 pub mod flips;
 pub mod history;
+#[cfg(quipu_shuttle)]
+pub mod interleaving;
 #[cfg(quipu_plant)]
 pub mod plants;
 pub mod random;

@@ -4,11 +4,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::plan::PowerCut;
 use super::random::Random;
 use crate::memory::Content;
+use crate::threads::Mutex;
 
 /// The unit in which a medium tears writes.
 const SECTOR_BYTES: usize = 512;

@@ -8,9 +8,8 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
-
 use crate::page::{Cells, PAGE_FILE_BYTES};
+use crate::threads::RwLock;
 use crate::{Access, Map, Page};
 
 /// Regions are aligned as a mapping of the operating system is, and are no smaller than that.

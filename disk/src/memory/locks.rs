@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::name::{Name, normal};
 use crate::Lock;
+use crate::threads::Mutex;
 
 /// The names that are locked now. Clones share them.
 #[derive(Clone, Default)]

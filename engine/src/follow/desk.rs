@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::task::Waker;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use quipu_disk::Bell;
+use quipu_disk::threads::{AtomicUsize, Mutex, Ordering, fence};
 
 use crate::wakers::wake_all;
 

@@ -1,12 +1,11 @@
 //! What followers wait for: that more becomes visible, or that no more will.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use quipu_disk::threads::{AtomicUsize, Ordering, RwLock, fence};
 use quipu_index::Key;
 
 use super::desk::Desk;

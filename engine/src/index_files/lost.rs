@@ -1,9 +1,8 @@
 //! Events whose keys nobody knows any more, by position.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
+use quipu_disk::threads::{AtomicUsize, Ordering, RwLock};
 use quipu_format::Position;
 use quipu_index::Way;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_format::SegmentId;
 
 use super::lost::LostEvents;

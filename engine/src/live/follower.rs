@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Page};
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Position, SegmentId};

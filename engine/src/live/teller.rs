@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Access, Disk, PAGE_FILE_BYTES, PAGE_WORDS, Page, write_all_at};
 use quipu_format::{Epoch, Live, Standing};
 

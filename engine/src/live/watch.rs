@@ -2,11 +2,10 @@
 
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use quipu_disk::Gate;
+use quipu_disk::threads::{Builder, JoinHandle, Mutex, current};
 
 use crate::follow::Ending;
 use crate::panics::{caught, undisturbed};
@@ -47,7 +46,7 @@ impl Watch {
         let thread = mem::take(&mut *self.thread.lock());
         // A store may be dropped by a task that this very thread has woken.
         if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
+            && thread.thread().id() != current().id()
         {
             // After a panic there followers have been told that there is no going on.
             let _ = thread.join();

@@ -1,9 +1,9 @@
 //! What the log did since it was opened, in numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::Stats;
+use quipu_disk::threads::{AtomicU64, Ordering};
 
 /// Plain counters of what the log did since it was opened.
 pub(crate) struct Counters {

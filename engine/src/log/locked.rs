@@ -4,12 +4,11 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use parking_lot::{Condvar, MutexGuard};
-
 use super::Log;
 use crate::Error;
 use crate::panics::undisturbed;
 use crate::pipeline::{Pipeline, Wakes};
+use quipu_disk::threads::{Condvar, MutexGuard, panicking};
 
 /// The pipeline, locked. A panic of whoever holds it may leave it half way through a change, so it is poisoned
 /// before anybody else can use it, and then all who wait are told.
@@ -30,7 +29,7 @@ struct Witness<'l> {
 
 impl Log {
     pub(crate) fn pipeline(&self) -> Locked<'_> {
-        let was_panicking = std::thread::panicking();
+        let was_panicking = panicking();
         let witness = Witness { log: self, was_panicking, wakes: Wakes::new() };
         Locked { pipeline: self.pipeline.lock(), witness }
     }
@@ -50,7 +49,7 @@ impl Locked<'_> {
 
 impl Witness<'_> {
     fn saw_a_panic(&self) -> bool {
-        !self.was_panicking && std::thread::panicking()
+        !self.was_panicking && panicking()
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use quipu_disk::threads::{Condvar, Mutex};
 use quipu_disk::{Access, Disk, File};
 use quipu_format::checksum::Place;
 use quipu_format::manifest::Edit;

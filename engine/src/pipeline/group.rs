@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
 use quipu_disk::Gate;
+use quipu_disk::threads::Mutex;
 
 use crate::outline::Posted;
+use crate::plant::{self, Bug};
 use crate::wakers::wake_all;
 use crate::{Durability, Error, Result};
 
@@ -108,6 +109,9 @@ impl Group {
             if !wakers.iter().any(|known| known.will_wake(context.waker())) {
                 wakers.push(context.waker().clone());
             }
+        }
+        if plant::is_in(Bug::TicketNotAskedAgain) {
+            return Poll::Pending;
         }
         // The group may have advanced between the question and the registration.
         match self.reached(durability) {

@@ -4,10 +4,10 @@
 //! fills its own, outside every lock. A closed buffer gives out its bytes only when as many bytes were
 //! released as were handed out, so nobody still holds a slot then.
 
+use quipu_disk::threads::{AtomicBool, AtomicUsize, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const ALIGNMENT: usize = 4096;
 

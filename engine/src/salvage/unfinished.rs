@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quipu_disk::threads::{AtomicU64, Ordering};
 use quipu_disk::{Access, Disk, File, Lock, Page};
 use quipu_format::Timestamp;
 

@@ -1,6 +1,6 @@
 //! What the index files of many segments say together of a key.
 
-use parking_lot::RwLock;
+use quipu_disk::threads::RwLock;
 use quipu_index::{Head, IndexError, Key, Layer, Layers};
 
 /// The heads of all keys in the segments before the loose ones. A file among them that fails a check is

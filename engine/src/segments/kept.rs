@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_format::SegmentId;
 
 use super::Segment;

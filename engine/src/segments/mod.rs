@@ -7,10 +7,9 @@ mod newer;
 mod segment;
 mod shelf;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use quipu_disk::threads::{AtomicU64, Ordering, RwLock};
 use quipu_format::{ByteOffset, Lsn, Position};
 use quipu_index::Layers;
 
@@ -19,6 +18,7 @@ use crate::Result;
 use crate::follow::{Ending, News};
 use crate::index_files::Upkeep;
 use crate::live::Follower;
+use crate::plant::{self, Bug};
 
 pub(crate) use heads::Heads;
 pub(crate) use holes::{Holes, hole_error, lost_with};
@@ -197,6 +197,9 @@ impl Segments {
     /// Raises the bounds. The position goes last: whoever sees it sees the bounds that go with it. True if
     /// more events are visible: those who follow them are to be told.
     pub(crate) fn publish(&self, visible: Lsn, durable: Lsn, position: Position) -> bool {
+        if plant::is_in(Bug::PositionBeforeBounds) {
+            self.visible_position.fetch_max(position.0, Ordering::Release);
+        }
         self.durable.fetch_max(durable.0, Ordering::Release);
         self.visible.fetch_max(visible.0, Ordering::Release);
         let before = self.visible_position.fetch_max(position.0, Ordering::Release);
@@ -206,7 +209,9 @@ impl Segments {
     /// Tells followers that nothing more will become visible.
     pub(crate) fn end(&self, ending: Ending) {
         self.news.end(ending);
-        self.tell_everybody();
+        if !plant::is_in(Bug::EndNotTold) {
+            self.tell_everybody();
+        }
         if let Some(follower) = self.follower.get() {
             follower.stop();
         }

@@ -4,7 +4,7 @@ use std::cmp;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use quipu_disk::threads::{Mutex, RwLock};
 use quipu_disk::{Access, Disk, File, Map};
 use quipu_format::{ByteOffset, Lsn, Position, Salt, SegmentId};
 use quipu_index::{Active, Part};

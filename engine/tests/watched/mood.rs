@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Access, FaultDisk};
 
 use super::attended::{Attendant, Attended};
