@@ -12,12 +12,7 @@ use crate::{Access, Bell, Disk, Gate, MemoryDisk, PAGE_FILE_BYTES, PAGE_WORDS, w
 
 /// Asserts that of the orderings in this file exactly those on these lines, as they stand there, go unnoticed.
 fn assert_unnoticed(model: fn(), file: &str, source: &str, expected: &[&str]) {
-    let places = unnoticed(model).expect("the model holds as it is");
-    let lines: Vec<&str> = source.lines().map(str::trim).collect();
-    let line = |line: u32| lines[line as usize - 1];
-    let mut found: Vec<&str> =
-        places.iter().filter(|place| place.is_in(file)).map(|place| line(place.line())).collect();
-    found.sort_unstable();
+    let found = unnoticed(model, file, source).expect("the model holds as it is");
     assert_eq!(found, expected);
 }
 
@@ -37,7 +32,13 @@ fn whoever_waits_at_a_gate_is_woken_and_sees_what_was_stored_before() {
         assert_eq!(shared.1.load(Relaxed), 7);
         raiser.join().expect("it does not panic");
     }
-    assert_unnoticed(play, "gate.rs", include_str!("gate.rs"), &[]);
+    // The model puts the fence that the load stands for behind the change before it; who counts itself out need not
+    // be seen in time.
+    let expected = [
+        "if self.level.fetch_max(level, SeqCst) < level && self.waiters.load(SeqCst) > 0 {",
+        "self.waiters.fetch_sub(1, SeqCst);",
+    ];
+    assert_unnoticed(play, "gate.rs", include_str!("gate.rs"), &expected);
 }
 
 #[test]
@@ -57,7 +58,16 @@ fn whoever_waits_at_a_bell_hears_it() {
         assert!(seen.is_some());
         ringer.join().expect("it does not panic");
     }
-    assert_unnoticed(play, "bell.rs", include_str!("bell.rs"), &[]);
+    // Of the listener's fence and its count, which the model takes for a fence too, either will do; the ringer's fence
+    // and the lock of the bed stand in for the others.
+    let expected = [
+        "fence(SeqCst);",
+        "if self.listeners.load(SeqCst) > 0 {",
+        "listeners.fetch_add(1, SeqCst);",
+        "self.0.fetch_sub(1, SeqCst);",
+        "self.rings.fetch_add(1, SeqCst);",
+    ];
+    assert_unnoticed(play, "bell.rs", include_str!("bell.rs"), &expected);
 }
 
 #[test]

@@ -100,6 +100,8 @@ bugs! {
     EndNotTold = "end-not-told",
     /// The store's threads are called before they are to stop, and not after.
     StopToldTooEarly = "stop-told-too-early",
+    /// A writer gives its slot back without the order in memory by which the committer sees what it holds.
+    SlotNotReleased = "slot-not-released",
 }
 
 /// Whether a bug is in.

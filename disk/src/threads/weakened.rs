@@ -3,6 +3,8 @@
 //!
 //! Loom knows sequential consistency of fences only. An operation that reads and writes at once and asks for it is
 //! modelled with such a fence behind it, a load or a store that asks for it without.
+//!
+//! A play that has failed is over, and what its destructors still do to an atomic does nothing.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -10,7 +12,7 @@ use std::panic::Location;
 
 use loom::sync::atomic as model;
 
-use super::Ordering;
+use super::{Ordering, panicking};
 
 /// A place in the source where an atomic operation asks for an ordering.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,20 +23,6 @@ thread_local! {
     static SEEN: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
     /// The place that asks for `Relaxed` only, or for no fence.
     static WEAK: Cell<Option<Place>> = const { Cell::new(None) };
-}
-
-impl Place {
-    /// The line of the source.
-    #[must_use]
-    pub fn line(&self) -> u32 {
-        self.0.line()
-    }
-
-    /// Whether it stands in this file.
-    #[must_use]
-    pub fn is_in(&self, file: &str) -> bool {
-        self.0.file().ends_with(file)
-    }
 }
 
 impl fmt::Display for Place {
@@ -89,16 +77,24 @@ macro_rules! atomic {
 
             #[track_caller]
             pub fn load(&self, order: Ordering) -> $value {
+                if panicking() {
+                    return <$value>::default();
+                }
                 self.0.load(asked(order))
             }
 
             #[track_caller]
             pub fn store(&self, value: $value, order: Ordering) {
-                self.0.store(value, asked(order));
+                if !panicking() {
+                    self.0.store(value, asked(order));
+                }
             }
 
             #[track_caller]
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                if panicking() {
+                    return <$value>::default();
+                }
                 let order = asked(order);
                 let before = self.0.swap(value, order);
                 behind_a_change(order);
@@ -114,6 +110,9 @@ macro_rules! atomic {
             $(
                 #[track_caller]
                 pub fn $change(&self, value: $value, order: Ordering) -> $value {
+                    if panicking() {
+                        return <$value>::default();
+                    }
                     let order = asked(order);
                     let before = self.0.$change(value, order);
                     behind_a_change(order);
@@ -159,23 +158,27 @@ pub fn play(model: fn(), weak: Option<Place>) -> Result<(Vec<Place>, usize), Str
     })
 }
 
-/// Plays a model as it is, which must succeed, and then with one place weakened after the other; gives those of which
-/// no play takes notice.
+/// Plays a model as it is, which must succeed, and then with one place of this file weakened after the other; gives the
+/// lines of those of which no play takes notice, sorted.
 ///
 /// # Errors
 /// What the play said that failed although nothing was weakened.
-pub fn unnoticed(model: fn()) -> Result<Vec<Place>, String> {
+pub fn unnoticed<'s>(model: fn(), file: &str, source: &'s str) -> Result<Vec<&'s str>, String> {
     let (places, plays) = play(model, None)?;
-    println!("{plays} interleavings");
-    let unnoticed = |place: &Place| match play(model, Some(*place)) {
-        Ok((_, plays)) => {
-            println!("  {place} weakened: not noticed in {plays} interleavings");
-            true
+    println!("{file}: {plays} interleavings");
+    let mut unnoticed = Vec::new();
+    for place in places.into_iter().filter(|place| place.0.file().ends_with(file)) {
+        match play(model, Some(place)) {
+            Ok((_, plays)) => {
+                println!("  {place} weakened: not noticed in {plays} interleavings");
+                unnoticed.extend(source.lines().nth(place.0.line() as usize - 1).map(str::trim));
+            }
+            Err(words) => {
+                let words = words.lines().next().unwrap_or_default();
+                println!("  {place} weakened: noticed, {words}");
+            }
         }
-        Err(words) => {
-            println!("  {place} weakened: noticed, {}", words.lines().next().unwrap_or_default());
-            false
-        }
-    };
-    Ok(places.into_iter().filter(unnoticed).collect())
+    }
+    unnoticed.sort_unstable();
+    Ok(unnoticed)
 }

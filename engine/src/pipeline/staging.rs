@@ -4,10 +4,13 @@
 //! fills its own, outside every lock. A closed buffer gives out its bytes only when as many bytes were
 //! released as were handed out, so nobody still holds a slot then.
 
-use quipu_disk::threads::{AtomicBool, AtomicUsize, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+use quipu_disk::threads::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::plant::{self, Bug};
 
 const ALIGNMENT: usize = 4096;
 
@@ -134,7 +137,9 @@ impl Drop for Slot {
         if !self.filled {
             self.memory.abandoned.store(true, Ordering::Relaxed);
         }
-        self.memory.released.fetch_add(self.len, Ordering::Release);
+        let order =
+            if plant::is_in(Bug::SlotNotReleased) { Ordering::Relaxed } else { Ordering::Release };
+        self.memory.released.fetch_add(self.len, order);
     }
 }
 
@@ -181,6 +186,9 @@ impl ClosedBuffer {
         Some(OpenBuffer { memory: self.memory, joined: 0 })
     }
 }
+
+#[cfg(all(test, quipu_loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

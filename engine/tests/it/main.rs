@@ -22,6 +22,8 @@ mod layout;
 mod manifest;
 mod mending;
 mod panicking;
+#[cfg(quipu_plant)]
+mod race;
 mod random;
 mod reading;
 mod retries;
