@@ -27,6 +27,7 @@ mod memory;
 mod models;
 mod page;
 mod real;
+#[doc(hidden)]
 pub mod threads;
 
 use std::fmt::Debug;

@@ -5,6 +5,8 @@
 //! another thread may go on, and a harness tries one interleaving after the other. In any other build these are the
 //! types of `parking_lot` and of the standard library, under their own names, and nothing stands in between.
 //!
+//! For the engine alone: no part of the stable interface.
+//!
 //! `Arc` and `OnceLock` are the standard library's in every build: nobody waits at them here.
 
 #[cfg(any(quipu_shuttle, quipu_loom))]

@@ -17,18 +17,18 @@ pub struct Plant {
     pub within: usize,
 }
 
-/// All of them. Each gets at least five times the schedules that it takes.
+/// All of them. Each gets at least five times the schedules that it takes on average.
 pub const PLANTS: &[Plant] = &[
     at_random(Bug::LeftoversNotHandedOver, "commits", 1000),
-    at_random(Bug::RoomNotTold, "room", 1000),
-    by_priority(Bug::TicketNotAskedAgain, "tasks", 1000),
-    at_random(Bug::QueuedNotTold, "failures", 1000),
-    at_random(Bug::AcknowledgedBeforeSync, "power", 1000),
-    at_random(Bug::PositionBeforeBounds, "watermark", 1000),
-    at_random(Bug::HandedOverEarly, "following", 1000),
-    by_priority(Bug::NewsInBetweenMissed, "tasks", 1000),
-    at_random(Bug::EndNotTold, "closing", 1000),
-    at_random(Bug::StopToldTooEarly, "commits", 1000),
+    at_random(Bug::RoomNotTold, "room", 50),
+    by_priority(Bug::TicketNotAskedAgain, "tasks", 3000),
+    at_random(Bug::QueuedNotTold, "failures", 50),
+    at_random(Bug::AcknowledgedBeforeSync, "power", 200),
+    at_random(Bug::PositionBeforeBounds, "watermark", 50),
+    at_random(Bug::HandedOverEarly, "following", 100),
+    by_priority(Bug::NewsInBetweenMissed, "tasks", 5000),
+    at_random(Bug::EndNotTold, "closing", 50),
+    at_random(Bug::StopToldTooEarly, "commits", 100),
 ];
 
 const fn at_random(bug: Bug, model: &'static str, within: usize) -> Plant {

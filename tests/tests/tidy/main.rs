@@ -61,6 +61,11 @@ fn files_clocks_and_sleep_are_reached_through_disk() {
 }
 
 #[test]
+fn threads_and_locks_come_from_one_file() {
+    assert_none(repository::texts().iter().flat_map(doors::unmodelled));
+}
+
+#[test]
 fn text_is_clean() {
     assert_none(repository::texts().iter().flat_map(hygiene::blemishes));
 }

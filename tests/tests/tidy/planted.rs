@@ -194,6 +194,19 @@ fn file_clock_and_sleep_around_disk_are_found() {
 }
 
 #[test]
+fn locks_that_no_model_can_replace_are_found() {
+    let text = "use parking_lot::Mutex;\nlet a = std::thread::current();\nuse std::sync::atomic::fence;\n\
+                #[cfg(test)]\nmod tests {\n use std::thread;\n}\n";
+    for path in ["engine/src/a.rs", "disk/src/a.rs"] {
+        let planted = ["a.rs:1: parking_lot", "a.rs:2: std::thread", "a.rs:3: std::sync::atomic"];
+        assert_finds(&doors::unmodelled(&file(path, text)), &planted);
+    }
+    for free in ["disk/src/threads.rs", "index/src/a.rs", "engine/tests/a.rs"] {
+        assert_finds(&doors::unmodelled(&file(free, text)), &[]);
+    }
+}
+
+#[test]
 fn blemishes_are_found() {
     let lines = [
         concat!("see /wo", "rk/a"),
