@@ -7,10 +7,12 @@ mod names;
 mod plan;
 mod random;
 mod state;
+mod tearing;
 mod trace;
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,6 +136,13 @@ impl FaultDisk {
         self.shared.state.lock().plan.operations()
     }
 
+    /// Which bytes of its file the last write was to write, whichever file that was, if that write is not durable:
+    /// what [`PowerCut::TearLast`] tears.
+    #[must_use]
+    pub fn last_write(&self) -> Option<Range<u64>> {
+        self.shared.state.lock().last_write()
+    }
+
     /// Plans a fault. Several may be planned; of those that apply to an operation, the one with the
     /// highest number is taken.
     pub fn plan(&self, fault: Fault) {
@@ -204,6 +213,7 @@ impl FaultDisk {
             None | Some(FaultKind::Short) => act(state),
             Some(FaultKind::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
             Some(FaultKind::Error(kind)) => Err(kind.into()),
+            Some(FaultKind::ErrorAfter(kind)) => act(state).and_then(|_| Err(kind.into())),
             Some(FaultKind::PowerOff) => {
                 // The caller cannot know whether its last change of a name was still made.
                 if call.changes_names() && state.random.coin() {

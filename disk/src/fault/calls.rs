@@ -147,7 +147,9 @@ impl File for FaultFile {
             let result = state.write(&self.inode, bytes, offset, fault);
             state.trace.note(result.as_ref().ok());
             match fault {
-                Some(FaultKind::PowerOff) => Err(failure(FaultKind::PowerOff)),
+                Some(fault @ (FaultKind::PowerOff | FaultKind::ErrorAfter(_))) => {
+                    Err(failure(fault))
+                }
                 _ => result,
             }
         })
@@ -160,7 +162,7 @@ impl File for FaultFile {
                 self.inode.forget();
             }
             match fault {
-                None | Some(FaultKind::Short) => {}
+                None | Some(FaultKind::Short | FaultKind::ErrorAfter(_)) => {}
                 Some(fault) => return Err(failure(fault)),
             }
             let mark = self.inode.mark();
@@ -168,7 +170,10 @@ impl File for FaultFile {
             if !state.plan.lies(Lie::SyncIgnored) {
                 self.inode.settle(mark)?;
             }
-            Ok(())
+            match fault {
+                Some(fault @ FaultKind::ErrorAfter(_)) => Err(failure(fault)),
+                _ => Ok(()),
+            }
         })
     }
 
@@ -191,7 +196,7 @@ impl fmt::Debug for FaultFile {
 fn failure(fault: FaultKind) -> io::Error {
     match fault {
         FaultKind::PowerOff => io::Error::other(POWER_IS_OFF),
-        FaultKind::Error(kind) => kind.into(),
+        FaultKind::Error(kind) | FaultKind::ErrorAfter(kind) => kind.into(),
         FaultKind::Interrupted | FaultKind::Short => io::ErrorKind::Interrupted.into(),
     }
 }

@@ -17,7 +17,7 @@ impl FaultDisk {
     /// [`io::ErrorKind::NotFound`] if there is no such file, [`io::ErrorKind::UnexpectedEof`] if it
     /// ends before `offset`.
     pub fn flip(&self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
-        self.damage(path, offset..offset.saturating_add(1), |bytes| {
+        self.damage(path, offset..offset.saturating_add(1), |_, bytes| {
             bytes.iter_mut().for_each(|byte| *byte ^= mask);
         })
     }
@@ -28,7 +28,43 @@ impl FaultDisk {
     /// # Errors
     /// As [`flip`](FaultDisk::flip).
     pub fn zero(&self, path: &Path, range: Range<u64>) -> io::Result<()> {
-        self.damage(path, range, |bytes| bytes.fill(0))
+        self.damage(path, range, |_, bytes| bytes.fill(0))
+    }
+
+    /// Writes a part of a file a second time, over what stands at `offset` of `to`, which may be the same file: seen,
+    /// durable and on its way alike. Nobody may hold a slice of a map over it meanwhile.
+    ///
+    /// # Errors
+    /// As [`flip`](FaultDisk::flip), of either file.
+    pub fn duplicate(
+        &self,
+        from: &Path,
+        range: Range<u64>,
+        to: &Path,
+        offset: u64,
+    ) -> io::Result<()> {
+        let bytes = self.part(from, range)?;
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.damage(to, offset..end, |at, part| part.copy_from_slice(&bytes[at..][..part.len()]))
+    }
+
+    /// As if a part of a file had been written to another place from the first: it stands at `offset` of `to`, which
+    /// may be the same file, and where it belongs there are zeros.
+    ///
+    /// # Errors
+    /// As [`duplicate`](FaultDisk::duplicate). Nothing has changed then.
+    pub fn misdirect(
+        &self,
+        from: &Path,
+        range: Range<u64>,
+        to: &Path,
+        offset: u64,
+    ) -> io::Result<()> {
+        let bytes = self.part(from, range.clone())?;
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.damage(to, offset..end, |_, _| {})?;
+        self.zero(from, range)?;
+        self.damage(to, offset..end, |at, part| part.copy_from_slice(&bytes[at..][..part.len()]))
     }
 
     /// All bytes of a file, as they are seen now.
@@ -61,16 +97,44 @@ impl FaultDisk {
         Ok(())
     }
 
-    fn damage(&self, path: &Path, range: Range<u64>, harm: impl Fn(&mut [u8])) -> io::Result<()> {
+    /// Takes a file away for good. Changed names in its directory become durable before; descriptors that are open
+    /// keep the file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is no such file.
+    pub fn erase(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.shared.state.lock();
+        state.remove(path)?;
+        path.parent().map_or(Ok(()), |directory| state.names.sync_directory(directory))
+    }
+
+    fn damage(
+        &self,
+        path: &Path,
+        range: Range<u64>,
+        harm: impl Fn(usize, &mut [u8]),
+    ) -> io::Result<()> {
         let inode = self.inode(path)?;
-        let beyond = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
-        let start = usize::try_from(range.start).map_err(beyond)?;
-        let end = usize::try_from(range.end).map_err(beyond)?;
+        let range = places(range)?;
         let _calls_wait = self.shared.state.lock();
-        inode.damage(start..end, harm)
+        inode.damage(range, harm)
+    }
+
+    /// A part of a file, as it is seen now.
+    fn part(&self, path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let contents = self.contents(path)?;
+        let part = contents.get(places(range)?).ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(part.to_vec())
     }
 
     fn inode(&self, path: &Path) -> io::Result<Arc<Inode>> {
         self.shared.state.lock().names.seen().file(path).map(Arc::clone)
     }
+}
+
+/// A range of a file as one of memory.
+fn places(range: Range<u64>) -> io::Result<Range<usize>> {
+    let beyond = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
+    let start = usize::try_from(range.start).map_err(beyond)?;
+    Ok(start..usize::try_from(range.end).map_err(beyond)?)
 }

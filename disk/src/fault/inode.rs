@@ -2,15 +2,13 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::plan::PowerCut;
 use super::random::Random;
+use super::tearing::torn;
 use crate::memory::Content;
 use crate::threads::Mutex;
-
-/// The unit in which a medium tears writes.
-const SECTOR_BYTES: usize = 512;
 
 /// A file without a name.
 pub(super) struct Inode {
@@ -18,6 +16,9 @@ pub(super) struct Inode {
     pub(super) id: u64,
     /// What reads and maps show.
     pub(super) content: Content,
+    /// Carries the page that it carried as the power went off, if it carried one: what is stored in memory later is
+    /// stored by nobody.
+    last_page: OnceLock<Content>,
     medium: Mutex<Medium>,
 }
 
@@ -53,20 +54,24 @@ impl Inode {
     pub(super) fn durable(id: u64, content: Content) -> Inode {
         let durable = content.share();
         let medium = Medium { durable, unsynced: Vec::new(), written: 0 };
-        Inode { id, content, medium: Mutex::new(medium) }
+        Inode::with(id, content, medium)
+    }
+
+    fn with(id: u64, content: Content, medium: Medium) -> Inode {
+        Inode { id, content, last_page: OnceLock::new(), medium: Mutex::new(medium) }
     }
 
     /// The same file at another address, with the same bytes at risk.
     pub(super) fn copy(&self) -> Inode {
         let content = self.content.share();
-        self.content.pass_page_to(&content, |word| word);
+        self.page().pass_page_to(&content, |word| word);
         let medium = self.medium.lock();
         let copy = Medium {
             durable: medium.durable.share(),
             unsynced: medium.unsynced.clone(),
             written: medium.written,
         };
-        Inode { id: self.id, content, medium: Mutex::new(copy) }
+        Inode::with(self.id, content, copy)
     }
 
     /// Writes bytes that are seen at once and not durable yet.
@@ -78,6 +83,24 @@ impl Inode {
             medium.written += 1;
         }
         Ok(())
+    }
+
+    /// Where the last write went, if it is not durable.
+    pub(super) fn last_write(&self) -> Option<Range<u64>> {
+        let medium = self.medium.lock();
+        let Write { offset, bytes } = medium.unsynced.last()?;
+        Some(*offset as u64..(offset + bytes.len()) as u64)
+    }
+
+    /// Loses all of the last write but these of its bytes; it is not durable. The file is one that nobody uses.
+    pub(super) fn tear_last(&self, kept: Range<u64>) {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let mut medium = self.medium.lock();
+        if let Some(write) = medium.unsynced.pop() {
+            let end = place(kept.end).min(write.bytes.len());
+            let (offset, bytes) = write.part(place(kept.start).min(end)..end);
+            medium.unsynced.push(Write { offset, bytes: Arc::from(bytes) });
+        }
     }
 
     /// This moment.
@@ -110,8 +133,13 @@ impl Inode {
         self.medium.lock().unsynced.clear();
     }
 
-    /// Damages bytes wherever they are: seen, durable and on their way.
-    pub(super) fn damage(&self, range: Range<usize>, harm: impl Fn(&mut [u8])) -> io::Result<()> {
+    /// Damages bytes wherever they are: seen, durable and on their way. `harm` is told where in the range the bytes
+    /// begin that it gets.
+    pub(super) fn damage(
+        &self,
+        range: Range<usize>,
+        harm: impl Fn(usize, &mut [u8]),
+    ) -> io::Result<()> {
         if range.start > range.end || range.end > self.content.size() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -120,21 +148,39 @@ impl Inode {
         change(&medium.durable, &range, &harm)?;
         for write in &mut medium.unsynced {
             let part = common(write.bytes.len(), write.offset, &range);
-            harm(&mut Arc::make_mut(&mut write.bytes)[part]);
+            let at = (write.offset + part.start).saturating_sub(range.start);
+            harm(at, &mut Arc::make_mut(&mut write.bytes)[part]);
         }
         Ok(())
     }
 
-    /// Gives the file that is found after a power cut what it carries as a page then: its words may be there,
-    /// gone, or some of them gone.
+    /// The power goes off, or the process ends: what is stored in its page from now on is lost.
+    pub(super) fn end_page(&self) {
+        if self.content.carries_page() {
+            let last = self.last_page.get_or_init(Content::new);
+            self.content.pass_page_to(last, |word| word);
+        }
+    }
+
+    /// Carries the page that others find.
+    fn page(&self) -> &Content {
+        self.last_page.get().unwrap_or(&self.content)
+    }
+
+    /// Gives the file that is found after a power cut what it carries as a page then: its words may be there, or
+    /// gone, or some of them gone, or garbage instead.
     pub(super) fn pass_page_to(&self, survivor: &Inode, how: PowerCut, random: &mut Random) {
         let kept = match how {
             PowerCut::LoseAll => 0,
-            PowerCut::KeepAll => 4,
+            PowerCut::KeepAll | PowerCut::TearLast(..) => 4,
             PowerCut::Random => random.between(0, 4),
         };
-        let fate = |word| if random.quarters(kept) { word } else { 0 };
-        self.content.pass_page_to(&survivor.content, fate);
+        let fate = |word| match random.quarters(kept) {
+            true => word,
+            false if how == PowerCut::Random && random.quarters(1) => random.next(),
+            false => 0,
+        };
+        self.page().pass_page_to(&survivor.content, fate);
     }
 
     /// The bytes found after a power cut.
@@ -143,7 +189,7 @@ impl Inode {
         let image = medium.durable.share();
         match how {
             PowerCut::LoseAll => {}
-            PowerCut::KeepAll => {
+            PowerCut::KeepAll | PowerCut::TearLast(..) => {
                 medium.unsynced.iter().try_for_each(|write| write.apply(&image))?;
             }
             PowerCut::Random => medium.survive(&image, self.content.size(), random)?,
@@ -153,21 +199,39 @@ impl Inode {
 }
 
 impl Medium {
-    /// Adds to an image any of the unsynced writes, in any order, torn or whole, and any part of the
-    /// size that was seen.
+    /// Adds to an image any of the unsynced writes, in any order, torn or whole, and any part of the size that was
+    /// seen. What no write fills of that is zeros, or what stood there on the medium before.
     fn survive(&self, image: &Content, seen: usize, random: &mut Random) -> io::Result<()> {
         // A fate for the file as a whole, so that all and nothing come up often as well.
         let kept = random.between(0, 4);
         let mut writes: Vec<&Write> =
             self.unsynced.iter().filter(|_| random.quarters(kept)).collect();
         random.shuffle(&mut writes);
+        let mut parts = Vec::with_capacity(writes.len());
         for write in writes {
-            if random.coin() { write.apply(image) } else { write.apply_torn(image, random) }?;
+            let whole = std::iter::once(0..write.bytes.len());
+            match random.coin() {
+                true => parts.extend(whole.map(|part| write.part(part))),
+                false => {
+                    let torn = torn(write.offset, write.bytes.len(), random);
+                    parts.extend(torn.into_iter().map(|part| write.part(part)));
+                }
+            }
         }
-        if image.size() < seen && random.coin() {
-            image.extend(random.between(image.size(), seen))?;
+        let durable = image.size();
+        let mut size = durable;
+        if size < seen && random.coin() {
+            size = random.between(size, seen);
         }
-        Ok(())
+        let ends = parts.iter().map(|(offset, bytes)| offset + bytes.len());
+        size = ends.fold(size, usize::max);
+        if size > durable && random.quarters(1) {
+            let mut garbage = vec![0; size - durable];
+            random.fill(&mut garbage);
+            image.write_at(&garbage, durable)?;
+        }
+        image.extend(size)?;
+        parts.into_iter().try_for_each(|(offset, bytes)| image.write_at(bytes, offset))
     }
 }
 
@@ -176,31 +240,22 @@ impl Write {
         image.write_at(&self.bytes, self.offset)
     }
 
-    /// Applies any of the sectors, and of some only a prefix.
-    fn apply_torn(&self, image: &Content, random: &mut Random) -> io::Result<()> {
-        let mut done = 0;
-        while done < self.bytes.len() {
-            let start = self.offset + done;
-            let in_sector = SECTOR_BYTES - start % SECTOR_BYTES;
-            let sector = &self.bytes[done..self.bytes.len().min(done + in_sector)];
-            done += sector.len();
-            let kept = match random.below(8) {
-                0..3 => 0,
-                3 => random.below(sector.len()),
-                _ => sector.len(),
-            };
-            image.write_at(&sector[..kept], start)?;
-        }
-        Ok(())
+    /// A part of it, and where that goes.
+    fn part(&self, part: Range<usize>) -> (usize, &[u8]) {
+        (self.offset + part.start, &self.bytes[part])
     }
 }
 
 /// Changes what there is of a range.
-fn change(content: &Content, range: &Range<usize>, change: impl Fn(&mut [u8])) -> io::Result<()> {
+fn change(
+    content: &Content,
+    range: &Range<usize>,
+    change: impl Fn(usize, &mut [u8]),
+) -> io::Result<()> {
     let range = common(content.size(), 0, range);
     let mut bytes = vec![0; range.len()];
     content.read_at(&mut bytes, range.start);
-    change(&mut bytes);
+    change(0, &mut bytes);
     content.write_at(&bytes, range.start)
 }
 

@@ -53,6 +53,11 @@ impl Names {
         &self.seen
     }
 
+    /// All files that have a name, seen or durable; most come twice.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Arc<Inode>> {
+        self.seen.files().map(|(_, inode)| inode).chain(self.durable.values())
+    }
+
     /// The same directories, with other files, all of them durable.
     pub(super) fn settled(&self, files: Files) -> Names {
         let seen = self.seen.with_files(files.clone());
@@ -149,7 +154,7 @@ impl Names {
         let kept = if how == PowerCut::Random { random.between(0, 4) } else { 0 };
         for change in &self.unsynced {
             let survives = match how {
-                PowerCut::KeepAll => true,
+                PowerCut::KeepAll | PowerCut::TearLast(..) => true,
                 _ if change.fall_apart(how, &mut found, random) => false,
                 PowerCut::LoseAll => false,
                 PowerCut::Random => random.quarters(kept),

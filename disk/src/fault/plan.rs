@@ -25,6 +25,9 @@ pub enum FaultKind {
     /// A sync of data fails as on Linux: what was not synced can never become durable any more, while
     /// reads still show it, and the next sync succeeds without bringing it back.
     Error(io::ErrorKind),
+    /// The call fails, and has taken effect: a file is created, a name is changed, bytes are durable; of a write a
+    /// random prefix is there, which may be all or nothing of it.
+    ErrorAfter(io::ErrorKind),
     /// A read or a write does a random part of what it was asked, one byte at least; other
     /// operations are not affected.
     Short,
@@ -40,13 +43,16 @@ pub enum PowerCut {
     LoseAll,
     /// Everything.
     KeepAll,
+    /// Everything, but of the bytes of the [last write](crate::FaultDisk::last_write), if it is not durable, only
+    /// those from the first number to before the second, counted from its beginning.
+    TearLast(u64, u64),
     /// What the seed says: some of the writes, in any order, torn or whole; some of the changed
     /// names.
     ///
-    /// A torn write loses any of its 512-byte sectors; a torn sector keeps a prefix of the new bytes,
-    /// and the old ones after it. The size is what the surviving writes need, or more, up to the size
-    /// that was seen before the cut; gaps are zeros. Changes of names are applied in order, without
-    /// those that no longer can be.
+    /// A torn write keeps a prefix, or any of its 512-byte sectors, or any of its 4,096-byte pages; a torn sector
+    /// keeps a prefix of the new bytes, and the old ones after it. The size is what the surviving writes need, or
+    /// more, up to the size that was seen before the cut; what no write fills behind the size that was durable is
+    /// zeros, or garbage. Changes of names are applied in order, without those that no longer can be.
     Random,
 }
 

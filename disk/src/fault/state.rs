@@ -1,6 +1,7 @@
 //! Everything that the calls of one simulated disk change.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub(super) struct State {
     off: Option<&'static str>,
     /// Files ever made; the id of the next one.
     inodes: u64,
+    /// The file that was written last.
+    last_written: Option<Arc<Inode>>,
 }
 
 impl State {
@@ -38,10 +41,15 @@ impl State {
             held: false,
             off: None,
             inodes: 0,
+            last_written: None,
         }
     }
 
+    /// No call succeeds from now on, and nothing that is stored in memory is found later.
     pub(super) fn switch_off(&mut self, end: &'static str) {
+        if self.off.is_none() {
+            self.names.files().for_each(|inode| inode.end_page());
+        }
         self.off = Some(end);
     }
 
@@ -90,7 +98,7 @@ impl State {
     /// Writes as much as the room and the fault allow. Says how much is reported as written.
     pub(super) fn write(
         &mut self,
-        inode: &Inode,
+        inode: &Arc<Inode>,
         bytes: &[u8],
         offset: usize,
         fault: Option<FaultKind>,
@@ -99,23 +107,38 @@ impl State {
         let mut count = self.room.fitting(size, offset, bytes.len())?;
         count = match fault {
             Some(FaultKind::Short) => count.min(1 + self.random.below(count)),
-            Some(FaultKind::PowerOff) => self.random.between(0, count),
+            Some(FaultKind::PowerOff | FaultKind::ErrorAfter(_)) => self.random.between(0, count),
             _ => count,
         };
         let shortened = self.plan.lies(Lie::WriteShortened) && self.random.quarters(1);
         let stored = if shortened { self.random.below(count) } else { count };
         inode.write(&bytes[..stored], offset)?;
+        if stored > 0 {
+            self.last_written = Some(Arc::clone(inode));
+        }
         self.room.take(inode.content.size() - size);
         Ok(count)
     }
 
+    /// Where the last write went, if it is not durable.
+    pub(super) fn last_write(&self) -> Option<Range<u64>> {
+        self.last_written.as_ref().and_then(|inode| inode.last_write())
+    }
+
     /// The next state after a power cut.
     pub(super) fn survivors(&mut self, how: PowerCut) -> State {
+        let last = self.last_written.as_ref().map(|inode| inode.id);
         let found = self.names.survivors(how, &mut self.random);
         let mut files: Vec<_> = found.files.into_iter().collect();
         files.sort_by_key(|(_, inode)| inode.id);
         let mut survivors = Files::new();
-        for (name, inode) in files {
+        for (name, mut inode) in files {
+            if let PowerCut::TearLast(from, to) = how
+                && last == Some(inode.id)
+            {
+                inode = Arc::new(inode.copy());
+                inode.tear_last(from..to);
+            }
             let mut image = held(inode.survivor(how, &mut self.random));
             if found.halved.contains(&inode.id) {
                 let half = image.size() / 2;
@@ -146,6 +169,7 @@ impl State {
             held: false,
             off: None,
             inodes: self.inodes,
+            last_written: None,
         }
     }
 }

@@ -144,6 +144,11 @@ impl Content {
         Ok(Cells::page(self.cells.get_or_init(Arc::default), access == Access::Write))
     }
 
+    /// Whether somebody has opened it as a page.
+    pub(crate) fn carries_page(&self) -> bool {
+        self.cells.get().is_some()
+    }
+
     /// Gives another file, which carries no page yet, a page in which `fate` has come over each word.
     pub(crate) fn pass_page_to(&self, other: &Content, fate: impl FnMut(u64) -> u64) {
         if let Some(cells) = self.cells.get() {

@@ -1,7 +1,7 @@
 //! What makes the adversary fit to judge others: the same seed gives the same fate, and each lie
 //! loses what an honest disk keeps.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -185,23 +185,6 @@ fn the_trace_tells_calls_and_answers_apart() {
     for (index, hash) in hashes.iter().enumerate() {
         assert!(!hashes[..index].contains(hash), "trace {index} is like an earlier one");
     }
-}
-
-#[test]
-fn damage_is_seen_and_durable_and_what_is_on_its_way_is_damaged_too() {
-    let disk = FaultDisk::new(0);
-    let path = Path::new("log");
-    disk.put(path, b"knots").unwrap();
-    let file = disk.open(path, Access::Write).unwrap();
-    write_all_at(&*file, b"KN", 0).unwrap();
-    disk.flip(path, 1, 0x20).unwrap();
-    disk.zero(path, 3..5).unwrap();
-    assert_eq!(disk.contents(path).unwrap(), b"Kno\0\0");
-    assert_eq!(disk.flip(path, 5, 1).unwrap_err().kind(), ErrorKind::UnexpectedEof);
-    assert_eq!(disk.zero(path, 4..6).unwrap_err().kind(), ErrorKind::UnexpectedEof);
-    assert_eq!(disk.contents(Path::new("no")).unwrap_err().kind(), ErrorKind::NotFound);
-    file.sync_data().unwrap();
-    assert_eq!(disk.power_cut(PowerCut::LoseAll).contents(path).unwrap(), b"Kno\0\0");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod bell;
 mod conformance;
+mod damage;
+mod every_call;
 mod faults;
 mod gate;
 mod lies;
