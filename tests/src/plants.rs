@@ -5,6 +5,7 @@ use std::ops::Range;
 use quipu::plant::{Bug, put_in};
 
 use crate::flips;
+use crate::model;
 use crate::simulator::{self, Setting};
 
 /// A bug, and what finds it.
@@ -25,6 +26,8 @@ pub enum Harness {
     Simulator,
     /// Damaged stores; a try is a store.
     Flips,
+    /// A list of events, compared with a store; a try is a life.
+    Model,
 }
 
 /// How a bug was found.
@@ -62,13 +65,19 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::RunCoversMore, 20),
     by_simulator(Bug::PositionReused, 10),
     by_simulator(Bug::TornTailRefused, 50),
-    by_flips(Bug::DamageTakenForTail, 100),
+    by_flips(Bug::DamageTakenForTail, 250),
     by_simulator(Bug::SealedBeforeSync, 400),
     by_simulator(Bug::RemovedBeforeRetired, 800),
     by_flips(Bug::ChecksumSkipped, 20),
-    by_flips(Bug::RecycledSegment, 60),
-    by_flips(Bug::LengthUnbounded, 20),
+    by_flips(Bug::RecycledSegment, 200),
+    by_flips(Bug::LengthUnbounded, 40),
     by_flips(Bug::DamagedCommitKept, 20),
+    // Found by the simulator too: these show that the model finds what it is there for.
+    by_model(Bug::HeadOfFirstEvent, 30),
+    by_model(Bug::RetryOfOneEvent, 200),
+    by_model(Bug::PositionReused, 50),
+    by_model(Bug::ExpectationOfReaders, 200),
+    by_model(Bug::NoDirectorySync, 50),
 ];
 
 const fn by_simulator(bug: Bug, within: u64) -> Plant {
@@ -79,6 +88,10 @@ const fn by_flips(bug: Bug, within: u64) -> Plant {
     Plant { bug, harness: Harness::Flips, within }
 }
 
+const fn by_model(bug: Bug, within: u64) -> Plant {
+    Plant { bug, harness: Harness::Model, within }
+}
+
 impl Harness {
     /// Its name.
     #[must_use]
@@ -86,6 +99,7 @@ impl Harness {
         match self {
             Harness::Simulator => "the simulator",
             Harness::Flips => "damaged stores",
+            Harness::Model => "the model",
         }
     }
 
@@ -95,6 +109,7 @@ impl Harness {
                 .violation
                 .map(|violation| violation.to_string()),
             Harness::Flips => flips::run(number).map(|violation| violation.to_string()),
+            Harness::Model => model::run(number, 1, None).err().map(|difference| difference.what),
         }
     }
 }

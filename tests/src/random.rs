@@ -38,7 +38,7 @@ impl Random {
     }
 
     /// One of these, if there is any.
-    pub fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
-        items.get(self.below(items.len())).copied()
+    pub fn pick<T: Clone>(&mut self, items: &[T]) -> Option<T> {
+        items.get(self.below(items.len())).cloned()
     }
 }

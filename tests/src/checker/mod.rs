@@ -19,8 +19,7 @@ use quipu::{Durability, ExpectedVersion, Version};
 use crate::history::{Commit, Crash, Entry, Follower, Outcome, Part, Receipt, Seen, Stream};
 use following::Following;
 use log::Log;
-pub(crate) use violation::ensure;
-pub use violation::{Rule, Violation};
+pub use violation::{Rule, Violation, ensure};
 
 /// The result of a check.
 pub type Checked<T = ()> = Result<T, Violation>;

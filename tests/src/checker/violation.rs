@@ -97,7 +97,10 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// `Ok` if it holds, else the violation.
-pub(crate) fn ensure(
+///
+/// # Errors
+/// The violation of `rule`.
+pub fn ensure(
     holds: impl Into<bool>,
     rule: Rule,
     detail: impl FnOnce() -> String,

@@ -1,6 +1,7 @@
 //! What is damaged.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use quipu_disk::FaultDisk;
@@ -13,6 +14,8 @@ use crate::segments::{frames, segments};
 
 /// How long a frame may say that it is: longer than any file of these stores.
 const LIE_BYTES_MAX: usize = 64 << 20;
+/// The unit in which a medium writes.
+const SECTOR_BYTES: u64 = 512;
 
 /// One thing that is wrong with the log.
 pub(super) enum Harm {
@@ -22,16 +25,41 @@ pub(super) enum Harm {
     Lie { file: PathBuf, offset: u64, header: [u8; FRAME_HEADER_BYTES], len: u32 },
     /// The file of an older segment has the name of the newest.
     Recycled { file: PathBuf, older: PathBuf },
+    /// A sector holds zeros.
+    Zeroed { file: PathBuf, sector: Range<u64> },
+    /// A frame was written to another place from the first.
+    Astray { file: PathBuf, frame: Range<u64>, to: PathBuf, offset: u64 },
+    /// A frame was written a second time, to another place.
+    Twice { file: PathBuf, frame: Range<u64>, to: PathBuf, offset: u64 },
+    /// A file is gone.
+    Gone { file: PathBuf },
+    /// A file is there a second time, under a name that another had, or nobody.
+    Copied { file: PathBuf, name: PathBuf },
 }
 
 impl Harm {
     /// Draws one. None if this store has nothing to be damaged in this way.
     pub(super) fn draw(random: &mut Random, disk: &FaultDisk) -> Option<Harm> {
         let files = segments(disk);
-        match random.below(10) {
-            0..6 => flip(random, disk, &files),
-            6..8 => lie(random, disk, &files),
-            _ => recycle(random, disk, &files),
+        match random.below(20) {
+            0..8 => flip(random, disk, &files),
+            8..11 => lie(random, disk, &files),
+            11..14 => recycle(random, disk, &files),
+            14..16 => zero(random, disk, &files),
+            16 => wander(random, disk, &files).map(|(file, frame, to, offset)| Harm::Astray {
+                file,
+                frame,
+                to,
+                offset,
+            }),
+            17 => wander(random, disk, &files).map(|(file, frame, to, offset)| Harm::Twice {
+                file,
+                frame,
+                to,
+                offset,
+            }),
+            18 => random.pick(&disk.files()).map(|file| Harm::Gone { file }),
+            _ => copy(random, disk, &files),
         }
     }
 
@@ -47,6 +75,17 @@ impl Harm {
             Harm::Recycled { file, older } => {
                 disk.contents(older).and_then(|bytes| disk.put(file, &bytes))
             }
+            Harm::Zeroed { file, sector } => disk.zero(file, sector.clone()),
+            Harm::Astray { file, frame, to, offset } => {
+                disk.misdirect(file, frame.clone(), to, *offset)
+            }
+            Harm::Twice { file, frame, to, offset } => {
+                disk.duplicate(file, frame.clone(), to, *offset)
+            }
+            Harm::Gone { file } => disk.erase(file),
+            Harm::Copied { file, name } => {
+                disk.contents(file).and_then(|bytes| disk.put(name, &bytes))
+            }
         };
         applied.expect("the file was there a moment ago");
     }
@@ -54,7 +93,7 @@ impl Harm {
 
 /// A bit of what was written, or close behind.
 fn flip(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm> {
-    let file = files.get(random.below(files.len()))?.clone();
+    let file = random.pick(files)?;
     let bytes = disk.contents(&file).ok()?;
     let written = bytes.iter().rposition(|&byte| byte != 0)? + 1;
     let reach = (written + PAGE_BYTES as usize / 16).min(bytes.len());
@@ -64,31 +103,89 @@ fn flip(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm
     Some(Harm::Flip { file, offset, mask: 1 << random.below(8) })
 }
 
+/// Where the frames of a segment stand, in bytes of its file. None if it has none.
+fn places(disk: &FaultDisk, file: &Path) -> Option<Vec<Range<u64>>> {
+    let frames = frames(&disk.contents(file).ok()?)?;
+    let place = |(place, header): &(_, FrameHeader)| {
+        let at: &quipu_format::checksum::Place = place;
+        at.offset.0..at.offset.0 + u64::from(header.len)
+    };
+    (!frames.is_empty()).then(|| frames.iter().map(place).collect())
+}
+
 /// An older segment under the name of the newest that was written.
 fn recycle(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm> {
-    let is_written = |file: &PathBuf| {
-        let bytes = disk.contents(file).ok();
-        bytes.and_then(|bytes| frames(&bytes)).is_some_and(|frames| !frames.is_empty())
-    };
-    let newest = files.iter().rposition(is_written)?;
+    let newest = files.iter().rposition(|file| places(disk, file).is_some())?;
     let older = files.get(random.below(newest))?.clone();
     (newest > 0).then(|| Harm::Recycled { file: files[newest].clone(), older })
 }
 
 fn lie(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm> {
-    let file = files.get(random.below(files.len()))?.clone();
+    let file = random.pick(files)?;
     let frames = frames(&disk.contents(&file).ok()?)?;
-    let (place, header) = *frames.get(random.below(frames.len()))?;
+    let (place, header) = random.pick(&frames)?;
     let units = random.between(1, LIE_BYTES_MAX / UNIT_BYTES as usize);
     let len = u32::try_from(units as u64 * UNIT_BYTES).ok()?;
     let header = FrameHeader { len, ..header }.encode(place);
     Some(Harm::Lie { file, offset: place.offset.0, header, len })
 }
 
+/// A sector of frames. The last frame stays, because it alone may say that those before it are durable: of a store that
+/// was not closed, a sector that takes them with it leaves what a torn write leaves.
+fn zero(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm> {
+    let file = random.pick(files)?;
+    let last = places(disk, &file)?.last()?.start;
+    let sectors = (last - FIRST_FRAME.0) / SECTOR_BYTES;
+    let chosen = FIRST_FRAME.0 + random.below(sectors as usize) as u64 * SECTOR_BYTES;
+    (sectors > 0).then_some(Harm::Zeroed { file, sector: chosen..chosen + SECTOR_BYTES })
+}
+
+/// A frame, and another place for it. As in `zero` the last frames stay.
+fn wander(
+    random: &mut Random,
+    disk: &FaultDisk,
+    files: &[PathBuf],
+) -> Option<(PathBuf, Range<u64>, PathBuf, u64)> {
+    let [file, to] = [random.pick(files)?, random.pick(files)?];
+    let mut movable = places(disk, &file)?;
+    movable.pop();
+    let frame = random.pick(&movable)?;
+    let length = frame.end - frame.start;
+    let last = places(disk, &to)?.last()?.clone();
+    let size = disk.contents(&to).ok()?.len() as u64;
+    // Over what was written, or behind it.
+    let (from, until) = match random.percent(70) {
+        true => (FIRST_FRAME.0, last.start.checked_sub(length)?),
+        false => (last.end, size.checked_sub(length)?),
+    };
+    let units = until.checked_sub(from)? / UNIT_BYTES;
+    let offset = from + random.below(units as usize + 1) as u64 * UNIT_BYTES;
+    ((&file, frame.start) != (&to, offset)).then_some((file, frame, to, offset))
+}
+
+/// A file once more: in the place of another of its kind, or under the next number.
+fn copy(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm> {
+    let file = random.pick(&disk.files())?;
+    let is_segment = files.contains(&file);
+    let name = match random.percent(50) {
+        true => random.pick(if is_segment { files } else { &[] })?,
+        false => {
+            let kind = file.extension()?.to_str()?;
+            file.with_file_name(format!("{:010}.{kind}", files.len() + random.between(1, 2)))
+        }
+    };
+    // What the last segment that was written holds is told by no other file than the manifest, and by that only once
+    // the store is closed: `recycle` sees to it.
+    let newest = files.iter().rfind(|file| places(disk, file).is_some());
+    (name != file && Some(&name) != newest).then_some(Harm::Copied { file, name })
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 impl fmt::Display for Harm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name =
-            |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
             Harm::Flip { file, offset, mask } => {
                 write!(f, "bits {mask:#x} flipped at {offset} of {}", name(file))
@@ -99,6 +196,15 @@ impl fmt::Display for Harm {
             Harm::Recycled { file, older } => {
                 write!(f, "{} in the place of {}", name(older), name(file))
             }
+            Harm::Zeroed { file, sector } => write!(f, "zeros at {sector:?} of {}", name(file)),
+            Harm::Astray { file, frame, to, offset } => {
+                write!(f, "{frame:?} of {} written at {offset} of {}", name(file), name(to))
+            }
+            Harm::Twice { file, frame, to, offset } => {
+                write!(f, "{frame:?} of {} also written at {offset} of {}", name(file), name(to))
+            }
+            Harm::Gone { file } => write!(f, "{} gone", name(file)),
+            Harm::Copied { file, name: to } => write!(f, "{} also called {}", name(file), name(to)),
         }
     }
 }

@@ -92,3 +92,32 @@ fn wishes(random: &mut Random) -> Vec<Wish> {
     };
     (0..streams).map(wish).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many stores show each kind of damage.
+    const STORES: u64 = 300;
+
+    #[test]
+    fn every_kind_of_damage_comes_up_and_changes_something() {
+        let mut kinds = Vec::new();
+        for seed in 0..STORES {
+            let mut random = Random::new(seed);
+            let whole = small_store(&mut random).unwrap();
+            let Some(harm) = Harm::draw(&mut random, &whole.disk) else { continue };
+            let files = |disk: &FaultDisk| {
+                let named = disk.files().into_iter();
+                named.map(|file| (disk.contents(&file).unwrap(), file)).collect::<Vec<_>>()
+            };
+            let before = files(&whole.disk);
+            harm.apply(&whole.disk);
+            let kind = std::mem::discriminant(&harm);
+            if before != files(&whole.disk) && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        assert_eq!(kinds.len(), 8, "all that `Harm` knows");
+    }
+}

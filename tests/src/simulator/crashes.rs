@@ -206,8 +206,12 @@ impl World {
         let within = self.random.below(50) as u64;
         match self.random.below(100) {
             0..25 => self.subject.faults.plan_power_off(&disk, within),
-            25..30 if self.profile.errors > 0 => {
+            25..28 if self.profile.errors > 0 => {
                 self.subject.faults.plan_error(&disk, io::ErrorKind::Other, within, Sticky::No);
+            }
+            28..30 if self.profile.errors > 0 => {
+                let (kind, sticky) = (io::ErrorKind::Other, Sticky::No);
+                self.subject.faults.plan_error_after(&disk, kind, within, sticky);
             }
             _ => {}
         }

@@ -244,7 +244,13 @@ impl World {
                 // A job is one write or one sync: left to chance, few errors would meet either.
                 let at_once = self.subject.can_finish_job() && self.random.percent(70);
                 let within = if at_once { 0 } else { within };
-                self.subject.faults.plan_error(&disk, kind, within, sticky);
+                // What fails may have been done all the same.
+                let is_done = self.random.percent(30);
+                let faults = &mut self.subject.faults;
+                match is_done {
+                    true => faults.plan_error_after(&disk, kind, within, sticky),
+                    false => faults.plan_error(&disk, kind, within, sticky),
+                }
                 if at_once {
                     return self.finish_job();
                 }

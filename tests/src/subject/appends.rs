@@ -309,7 +309,15 @@ impl Subject {
     /// # Errors
     /// What breaks on the way; [`Rule::Stuck`] if neither comes.
     pub fn press(&mut self, wishes: &[Wish], durability: Durability) -> Checked<Option<ErrorKind>> {
-        let mut submission = self.compose(wishes, None, durability);
+        let submission = self.compose(wishes, None, durability);
+        self.push(submission)
+    }
+
+    /// Drives the store until a commit has its place or is refused.
+    ///
+    /// # Errors
+    /// As [`Subject::press`].
+    pub fn push(&mut self, mut submission: Submission) -> Checked<Option<ErrorKind>> {
         for _ in 0..STEPS_MAX {
             match self.place(submission)? {
                 Attempt::Placed => return Ok(None),

@@ -38,7 +38,8 @@ impl Subject {
         self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
         self.in_flight.segments = segments;
         // The committer only writes and syncs the log.
-        if self.faults.has_failed_since(before, self.disk.operations()) {
+        let failed = self.faults.has_failed_since(before, self.disk.operations());
+        if failed && !self.faults.only_interrupts() {
             self.faults.is_poisoned = true;
             self.settle()?;
             ensure(self.counts.acknowledged == acknowledged, Rule::Poison, || {

@@ -50,12 +50,34 @@ impl Faults {
         operations: u64,
         sticky: Sticky,
     ) {
+        self.plan_failure(disk, (FaultKind::Error(kind), kind), operations, sticky);
+    }
+
+    /// Plans that a call fails although it has taken effect, `operations` from now, and all later ones too if it is
+    /// sticky.
+    pub fn plan_error_after(
+        &mut self,
+        disk: &FaultDisk,
+        kind: io::ErrorKind,
+        operations: u64,
+        sticky: Sticky,
+    ) {
+        self.plan_failure(disk, (FaultKind::ErrorAfter(kind), kind), operations, sticky);
+    }
+
+    fn plan_failure(
+        &mut self,
+        disk: &FaultDisk,
+        (fault, kind): (FaultKind, io::ErrorKind),
+        operations: u64,
+        sticky: Sticky,
+    ) {
         let sticky = sticky == Sticky::Yes;
         self.was_full = self.was_full();
         self.failed_before |= self.has_failed(disk.operations());
         let at = disk.operations() + operations;
         self.error = Some(Planned { at, sticky, kind });
-        disk.plan(Fault { at, kind: FaultKind::Error(kind), sticky });
+        disk.plan(Fault { at, kind: fault, sticky });
     }
 
     /// Plans that a read or write does only a part of what it was asked, which nobody may notice.
@@ -97,6 +119,11 @@ impl Faults {
     pub(super) fn has_failed_since(&self, before: u64, operations: u64) -> bool {
         self.error
             .is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
+    }
+
+    /// Whether the planned error only interrupts, so that whoever met it may have gone on.
+    pub(super) fn only_interrupts(&self) -> bool {
+        self.error.is_some_and(|error| error.kind == io::ErrorKind::Interrupted)
     }
 
     /// Whether no operation will succeed any more.

@@ -193,6 +193,7 @@ impl Subject {
         fork.checker = self.checker.clone();
         fork.ids = self.ids;
         fork.trail.clone_from(&self.trail);
+        fork.faults = self.faults.clone();
         fork.crash_into(end, self.is_open())?;
         Ok(fork)
     }

@@ -2,12 +2,16 @@
 
 use quipu_tests::flips::run;
 
-/// Stores that are damaged in one run of the tests.
-const STORES: u64 = 500;
+use super::wanted;
+
+/// Stores that are damaged in one run of the tests, unless `QUIPU_STORES` gives another number. `QUIPU_SEED` is the
+/// first.
+const STORES: u64 = 1000;
 
 #[test]
 fn whatever_is_damaged_is_told_and_nothing_else_is_lost() {
-    for seed in 0..STORES {
+    let first = wanted("QUIPU_SEED").unwrap_or(0);
+    for seed in first..first + wanted("QUIPU_STORES").unwrap_or(STORES) {
         if let Some(violation) = run(seed) {
             panic!("store {seed}: {violation}");
         }

@@ -8,5 +8,11 @@ mod crash_points;
 mod fixture;
 mod flips;
 mod full_disk;
+mod model;
 mod regressions;
 mod simulator;
+
+/// The number that a variable of the environment gives, if it does.
+fn wanted(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|number| number.parse().expect("it is a number"))
+}

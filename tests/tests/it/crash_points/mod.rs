@@ -1,17 +1,21 @@
 //! Scripted workloads, stopped at every single operation of the disk: by the power, by an error, by
 //! want of room.
 
+mod failures;
 mod workload;
+mod workloads;
 
 use std::io;
 use std::path::Path;
 
-use quipu_disk::{Disk, FaultDisk, Lie, PowerCut};
+use quipu_disk::{FaultDisk, Lie, PowerCut};
 use quipu_format::manifest::ManifestHeader;
 use quipu_tests::checker::Checked;
-use quipu_tests::subject::{End, Opened, PATH, Sticky, Subject};
+use quipu_tests::subject::{End, Opened, PATH, Subject};
 
-use workload::{RENEWAL, WORKLOADS, Workload, goes_on, run};
+use failures::fails_once;
+use workload::{Do, Workload, goes_on, is_index, run};
+use workloads::{RENEWAL, WORKLOADS};
 
 const ENDS: [End; 3] = [End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::KeepAll), End::Kill];
 /// Of the operations of a recovery one in so many is taken, and the others where the power went off
@@ -19,49 +23,146 @@ const ENDS: [End; 3] = [End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::KeepAll)
 const RECOVERY_STRIDE: u64 = 5;
 /// Random cuts at each operation.
 const RANDOM_CUTS: usize = 8;
+/// Operations of a workload that an ordinary run stops at in one test. With `QUIPU_EVERY_POINT=1` it is each of them.
+const POINTS_MAX: u64 = 45;
+/// Of one write so many tears are tried by an ordinary run.
+const TEARS_MAX: usize = 4;
+/// A write that is not longer is torn at every byte, others where sectors begin.
+const SMALL_BYTES: u64 = 512;
+const SECTOR_BYTES: u64 = 512;
 
-/// How many operations a workload takes if nothing fails.
-fn operations(workload: &Workload) -> u64 {
-    let mut subject = workload.subject();
-    let before = subject.disk().operations();
-    run(&mut subject, workload.steps).expect("nothing fails");
-    let operations = subject.disk().operations() - before;
-    assert!(operations > 3, "{}: only {operations} operations", workload.name);
-    operations
+/// Whether each point is to be tried.
+fn is_every_point() -> bool {
+    std::env::var_os("QUIPU_EVERY_POINT").is_some()
 }
 
-fn each_operation(check: impl Fn(&Workload, u64) -> Checked) {
+/// A workload, and how often it is begun.
+struct Begun<'w> {
+    workload: &'w Workload,
+    /// What it finds, if that is a store that nobody has open: made once, and copied.
+    closed: Option<Subject>,
+    operations: u64,
+}
+
+impl Begun<'_> {
+    fn new(workload: &Workload) -> Begun<'_> {
+        let first = workload.subject();
+        let closed = (!first.is_open()).then_some(first);
+        let mut begun = Begun { workload, closed, operations: 0 };
+        let mut subject = begun.subject();
+        let before = subject.disk().operations();
+        run(&mut subject, workload.steps).expect("nothing fails");
+        begun.operations = subject.disk().operations() - before;
+        assert!((workload.shows)(&subject), "{} is not what it is named for", workload.name);
+        begun
+    }
+
+    /// The store as the workload finds it.
+    fn subject(&self) -> Subject {
+        match &self.closed {
+            Some(closed) => closed.fork(End::Kill).expect("it is closed"),
+            None => self.workload.subject(),
+        }
+    }
+
+    /// The store once the workload has come to its end, or has been stopped by what was planned.
+    fn run(&self, plan: impl FnOnce(&mut Subject)) -> Checked<Subject> {
+        let mut subject = self.subject();
+        plan(&mut subject);
+        run(&mut subject, self.workload.steps)?;
+        Ok(subject)
+    }
+
+    /// The store as it is when the power has gone off at an operation.
+    fn stopped_at(&self, at: u64) -> Checked<Subject> {
+        let mut subject = self.run(|subject| {
+            let disk = subject.disk().clone();
+            subject.faults.plan_power_off(&disk, at);
+        })?;
+        settled(&mut subject)?;
+        Ok(subject)
+    }
+
+    /// The operations to stop at, others in each test.
+    fn points(&self, test: &str) -> impl Iterator<Item = u64> {
+        let stride = if is_every_point() { 1 } else { self.operations.div_ceil(POINTS_MAX).max(1) };
+        let turn = test.len() as u64 % stride;
+        (turn..self.operations).step_by(stride as usize)
+    }
+}
+
+/// Tries operations of each workload.
+fn each_operation(test: &str, check: impl Fn(&Begun<'_>, u64) -> Checked) {
+    let mut tried = 0;
     for workload in WORKLOADS {
-        for at in 0..operations(workload) {
-            if let Err(violation) = check(workload, at) {
+        let begun = Begun::new(workload);
+        for at in begun.points(test) {
+            tried += 1;
+            if let Err(violation) = check(&begun, at) {
                 panic!("{}, at operation {at}: {violation}", workload.name);
             }
         }
     }
+    println!("{test}: {tried} operations of {} workloads", WORKLOADS.len());
 }
 
 fn settled(subject: &mut Subject) -> Checked {
     if subject.is_open() { subject.settle() } else { Ok(()) }
 }
 
-/// A workload whose power went off at an operation.
-fn stopped_at(workload: &Workload, mut subject: Subject, at: u64) -> Checked<Subject> {
-    let disk = subject.disk().clone();
-    subject.faults.plan_power_off(&disk, at);
-    run(&mut subject, workload.steps)?;
-    settled(&mut subject)?;
-    Ok(subject)
+/// What fails at an operation fails there again. A salvage writes its copy as a program would, with threads, and goes
+/// its own way.
+#[test]
+fn a_workload_goes_the_same_way_each_time() {
+    let has_threads = |step: &Do| matches!(step, Do::Salvage);
+    for workload in WORKLOADS.iter().filter(|it| !it.steps.iter().any(has_threads)) {
+        let trace = || {
+            let mut subject = workload.subject();
+            run(&mut subject, workload.steps).expect("nothing fails");
+            (subject.disk().operations(), subject.disk().trace_hash())
+        };
+        assert_eq!(trace(), trace(), "{}", workload.name);
+    }
 }
 
-fn power_off(workload: &Workload, subject: Subject, at: u64) -> Checked {
-    let subject = stopped_at(workload, subject, at)?;
+fn power_off(subject: &Subject) -> Checked {
     let random = [End::Cut(PowerCut::Random); RANDOM_CUTS];
     ENDS.iter().chain(&random).try_for_each(|&end| goes_on(&mut subject.fork(end)?))
 }
 
 #[test]
 fn the_power_goes_off_at_every_operation() {
-    each_operation(|workload, at| power_off(workload, workload.subject(), at));
+    each_operation("power", |begun, at| power_off(&begun.stopped_at(at)?));
+}
+
+/// The parts of a write that a torn write leaves, from and to which of its bytes: a prefix of any length of a small one,
+/// and where sectors begin a prefix or what comes behind it.
+fn tears(write: &std::ops::Range<u64>) -> Vec<(u64, u64)> {
+    let length = write.end - write.start;
+    let first = SECTOR_BYTES - write.start % SECTOR_BYTES;
+    let sectors = (first..length).step_by(SECTOR_BYTES as usize);
+    let behind = sectors.clone().map(|at| (at, length));
+    match length <= SMALL_BYTES {
+        true => (0..length).map(|at| (0, at)).chain(behind).collect(),
+        false => sectors.map(|at| (0, at)).chain(behind).collect(),
+    }
+}
+
+#[test]
+fn the_last_write_is_torn_everywhere() {
+    let tried = std::cell::Cell::new(0);
+    each_operation("tears", |begun, at| {
+        let subject = begun.stopped_at(at)?;
+        let Some(write) = subject.disk().last_write() else { return Ok(()) };
+        let tears = tears(&write);
+        let stride = if is_every_point() { 1 } else { tears.len().div_ceil(TEARS_MAX).max(1) };
+        let turn = at as usize % stride;
+        tears.into_iter().skip(turn).step_by(stride).try_for_each(|(from, to)| {
+            tried.set(tried.get() + 1);
+            goes_on(&mut subject.fork(End::Cut(PowerCut::TearLast(from, to)))?)
+        })
+    });
+    println!("{} tears", tried.get());
 }
 
 /// How often the manifest was written anew.
@@ -73,17 +174,13 @@ fn generation(subject: &Subject) -> u64 {
 
 #[test]
 fn the_power_goes_off_while_the_manifest_is_written_anew() {
-    // It takes long to come so far: done once, and copied.
-    let full = RENEWAL.subject();
-    let again = || full.fork(End::Kill).expect("it is closed");
-    let mut subject = again();
-    let before = generation(&subject);
-    run(&mut subject, RENEWAL.steps).expect("nothing fails");
-    assert_eq!(generation(&subject), before + 1, "the workload is what it is named for");
-    for at in 0..subject.disk().operations() {
-        let checked = power_off(&RENEWAL, again(), at);
-        let once = || fails_once(&RENEWAL, again(), at, io::ErrorKind::StorageFull);
-        let checked = checked.and_then(|()| once());
+    let begun = Begun::new(&RENEWAL);
+    let before = generation(&begun.subject());
+    let after = generation(&begun.run(|_| {}).expect("nothing fails"));
+    assert_eq!(after, before + 1, "the workload is what it is named for");
+    for at in 0..begun.operations {
+        let checked = begun.stopped_at(at).and_then(|subject| power_off(&subject));
+        let checked = checked.and_then(|()| fails_once(&begun, at, io::ErrorKind::StorageFull));
         if let Err(violation) = checked {
             panic!("{}, at operation {at}: {violation}", RENEWAL.name);
         }
@@ -95,14 +192,20 @@ fn a_disk_that_lies_is_found() {
     for lie in
         [Lie::SyncIgnored, Lie::DirectorySyncIgnored, Lie::RenameNotAtomic, Lie::WriteShortened]
     {
-        let lies = |workload: &Workload, at| {
+        let lies = |begun: &Begun<'_>, at| {
             let disk = FaultDisk::new(7);
             disk.lie(lie);
-            workload.subject_on(disk).and_then(|subject| power_off(workload, subject, at))
+            let mut subject = begun.workload.subject_on(disk)?;
+            let disk = subject.disk().clone();
+            subject.faults.plan_power_off(&disk, at);
+            run(&mut subject, begun.workload.steps)?;
+            settled(&mut subject)?;
+            power_off(&subject)
         };
-        let found = WORKLOADS
-            .iter()
-            .any(|workload| (0..operations(workload)).any(|at| lies(workload, at).is_err()));
+        let found = WORKLOADS.iter().any(|workload| {
+            let begun = Begun::new(workload);
+            (0..begun.operations).any(|at| lies(&begun, at).is_err())
+        });
         assert!(found, "{lie:?}");
     }
 }
@@ -110,11 +213,12 @@ fn a_disk_that_lies_is_found() {
 /// Recovery is stopped at every operation of it, wherever the power went off before.
 #[test]
 fn the_power_goes_off_in_every_recovery() {
-    each_operation(|workload, at| {
-        let subject = stopped_at(workload, workload.subject(), at)?;
+    each_operation("recovery", |begun, at| {
+        let subject = begun.stopped_at(at)?;
         for again in (at % RECOVERY_STRIDE..).step_by(RECOVERY_STRIDE as usize) {
             let mut subject = subject.fork(End::Cut(PowerCut::Random))?;
             let disk = subject.disk().clone();
+            subject.faults.limit_room(&disk, None);
             subject.faults.plan_power_off(&disk, again);
             if subject.open()? == Opened::Yes {
                 return Ok(());
@@ -128,8 +232,8 @@ fn the_power_goes_off_in_every_recovery() {
 
 #[test]
 fn the_power_goes_off_again_once_the_store_has_recovered() {
-    each_operation(|workload, at| {
-        let mut subject = stopped_at(workload, workload.subject(), at)?.fork(End::Kill)?;
+    each_operation("once more", |begun, at| {
+        let mut subject = begun.stopped_at(at)?.fork(End::Kill)?;
         goes_on(&mut subject)?;
         subject.crash(End::Cut(PowerCut::LoseAll))?;
         goes_on(&mut subject)
@@ -139,8 +243,8 @@ fn the_power_goes_off_again_once_the_store_has_recovered() {
 /// Whatever a crash leaves: what happens to index files then changes nothing.
 #[test]
 fn index_files_are_harmed_after_the_power_went_off() {
-    each_operation(|workload, at| {
-        let subject = stopped_at(workload, workload.subject(), at)?;
+    each_operation("index files", |begun, at| {
+        let subject = begun.stopped_at(at)?;
         [Harm::Gone, Harm::Cut, Harm::Flipped].iter().try_for_each(|harm| {
             let mut subject = subject.fork(End::Kill)?;
             harm.come_over(subject.disk());
@@ -159,81 +263,15 @@ enum Harm {
 
 impl Harm {
     fn come_over(self, disk: &FaultDisk) {
-        for file in disk.files() {
-            if !file.extension().is_some_and(|kind| kind == "idx" || kind == "run") {
-                continue;
-            }
+        for file in disk.files().into_iter().filter(|file| is_index(file)) {
             let bytes = disk.contents(&file).expect("it is there");
             let half = bytes.len() / 2;
             let harmed = match self {
-                Harm::Gone => disk.remove(&file),
+                Harm::Gone => disk.erase(&file),
                 Harm::Cut => disk.put(&file, &bytes[..half]),
                 Harm::Flipped => disk.flip(&file, half as u64, 1),
             };
             harmed.expect("nothing fails");
-        }
-    }
-}
-
-fn fails_once(workload: &Workload, mut subject: Subject, at: u64, kind: io::ErrorKind) -> Checked {
-    let disk = subject.disk().clone();
-    subject.faults.plan_error(&disk, kind, at, Sticky::No);
-    run(&mut subject, workload.steps)?;
-    if subject.is_open() {
-        subject.copy_all();
-        subject.finish_job()?;
-        subject.abandon()?;
-    }
-    goes_on(&mut subject)?;
-    // What the failure took from the disk behind everybody's back shows when the power goes.
-    subject.crash(End::Cut(PowerCut::LoseAll))?;
-    goes_on(&mut subject)?;
-    subject.close()?;
-    goes_on(&mut subject)
-}
-
-#[test]
-fn every_operation_fails_once() {
-    each_operation(|workload, at| {
-        fails_once(workload, workload.subject(), at, io::ErrorKind::Other)
-    });
-}
-
-#[test]
-fn every_operation_finds_the_disk_full_once() {
-    each_operation(|workload, at| {
-        fails_once(workload, workload.subject(), at, io::ErrorKind::StorageFull)
-    });
-}
-
-/// The disk has room for so many more bytes, then for as many as it takes.
-fn full_after(workload: &Workload, bytes: u64) -> Checked {
-    let mut subject = workload.subject();
-    let disk = subject.disk().clone();
-    subject.faults.limit_room(&disk, Some(bytes));
-    run(&mut subject, workload.steps)?;
-    if subject.is_open() {
-        subject.read_from(0)?;
-    }
-    subject.faults.limit_room(&disk, None);
-    if subject.is_open() {
-        // It goes on by itself.
-        let refused = workload::append(&mut subject, &[(0, Some(3000))], workload.durability)?;
-        assert_eq!(refused, None, "there is room again");
-        subject.drain()?;
-        subject.close()?;
-    }
-    goes_on(&mut subject)
-}
-
-#[test]
-fn the_disk_is_full_at_every_size() {
-    const STEP_BYTES: usize = 1000;
-    for workload in WORKLOADS {
-        for bytes in (0..100_000).step_by(STEP_BYTES) {
-            if let Err(violation) = full_after(workload, bytes) {
-                panic!("{}, with room for {bytes} bytes: {violation}", workload.name);
-            }
         }
     }
 }

@@ -1,10 +1,15 @@
-//! Scripted workloads: short, and each made of what it is named for.
+//! What scripted workloads are made of, and how their steps are taken.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use quipu::Durability::{Os, Sync};
-use quipu::{Durability, ErrorKind, ExpectedVersion, Options};
-use quipu_disk::{FaultDisk, PowerCut};
+use quipu::{Durability, ErrorKind, ExpectedVersion, Options, rebuild_index_on, salvage_on};
+use quipu_disk::{Disk, FaultDisk};
 use quipu_tests::checker::{Checked, Rule, Violation};
-use quipu_tests::subject::{End, Opened, Subject, Wish};
+use quipu_tests::history::{Condition, Item, Selection};
+use quipu_tests::random::Random;
+use quipu_tests::subject::{End, Opened, PATH, Sticky, Subject, Wish};
 
 /// One step of a workload.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +19,17 @@ pub(crate) enum Do {
     Append(&'static [(u16, Option<usize>)], Durability),
     /// Appends so many commits of so many bytes, without a sync between them.
     Burst(usize, usize),
+    /// Appends a commit of so many events without a payload.
+    Batch(usize),
+    /// Appends a commit that expects of a stream what it expects.
+    Expect(u16, ExpectedVersion),
+    /// Appends an event that carries a condition.
+    Guarded(u16, Guard),
+    /// Sends a commit of before once more.
+    Again,
+    /// Has the committer take a job, or do the one that it took.
+    Take,
+    Finish,
     /// Has all of it written, synced, sealed.
     Drain,
     Idle,
@@ -22,159 +38,73 @@ pub(crate) enum Do {
     /// Closes and opens so many times.
     Reopen(usize),
     Crash(End),
+    /// Appends a commit whose sync fails, and lets go of the store.
+    FailSync,
+    /// Somebody follows all of it from the first event on, and gets what there is.
+    Follow,
+    Deliver,
+    /// Another process reads it, and gets what there is.
+    OpenElsewhere,
+    DeliverElsewhere,
+    /// The disk has room for so many more bytes, or for any number.
+    Room(Option<u64>),
+    /// Without the store being open: all index files are gone, are made anew, or a copy of it is salvaged.
+    LoseIndexes,
+    Rebuild,
+    Salvage,
+}
+
+/// A condition, by whether it lets a commit pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Guard {
+    /// Nothing has happened since the last event.
+    Holds,
+    /// Nothing has ever happened.
+    Forbids,
 }
 
 /// A store, what happened to it before, and what is done to it while things fail.
+#[derive(Clone, Copy)]
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
-    pub(crate) durability: Durability,
-    pub(crate) before: &'static [Do],
+    adapt: fn(&mut Options),
+    before: &'static [Do],
     pub(crate) steps: &'static [Do],
+    /// Whether it has been what it is named for, if nothing failed.
+    pub(crate) shows: fn(&Subject) -> bool,
 }
 
-const ONE: Do = Do::Append(&[(0, Some(100))], Sync);
-const TWO: Do = Do::Append(&[(0, Some(60)), (1, Some(0)), (2, None)], Sync);
-const LARGE: Do = Do::Append(&[(3, Some(20_000)), (4, Some(10))], Sync);
-
-pub(crate) const WORKLOADS: &[Workload] = &[
-    Workload { name: "creation", durability: Sync, before: &[], steps: &[Do::Open, Do::Close] },
-    Workload {
-        name: "appends",
-        durability: Sync,
-        before: &[Do::Open],
-        steps: &[ONE, Do::Drain, TWO, Do::Drain, ONE, ONE, Do::Drain, Do::Read, ONE],
-    },
-    Workload {
-        name: "several streams",
-        durability: Sync,
-        before: &[Do::Open, ONE, Do::Drain],
-        steps: &[TWO, TWO, Do::Drain, Do::Append(&[(5, Some(9)), (0, None)], Sync), Do::Drain],
-    },
-    Workload {
-        name: "rolls and seals",
-        durability: Sync,
-        before: &[Do::Open],
-        steps: &[
-            Do::Burst(4, 600),
-            Do::Drain,
-            Do::Burst(6, 700),
-            Do::Burst(6, 900),
-            Do::Drain,
-            Do::Idle,
-            Do::Burst(2, 900),
-            Do::Drain,
-        ],
-    },
-    Workload {
-        name: "a commit larger than a segment",
-        durability: Sync,
-        before: &[Do::Open],
-        steps: &[LARGE, Do::Drain, ONE, LARGE, Do::Drain, ONE, Do::Drain],
-    },
-    Workload {
-        name: "close and reopen",
-        durability: Sync,
-        before: &[Do::Open, Do::Burst(7, 700), Do::Drain],
-        steps: &[
-            ONE,
-            Do::Close,
-            Do::Open,
-            Do::Close,
-            Do::Open,
-            TWO,
-            Do::Drain,
-            Do::Idle,
-            Do::Close,
-        ],
-    },
-    Workload {
-        name: "indexes that are saved and used",
-        durability: Sync,
-        before: &[Do::Open, Do::Burst(40, 2500), Do::Drain, Do::Close],
-        steps: &[Do::Open, Do::Burst(6, 900), Do::Drain, Do::Close, Do::Open, ONE, Do::Drain],
-    },
-    Workload {
-        name: "recovery after a kill",
-        durability: Os,
-        before: &[Do::Open, ONE, Do::Drain, Do::Burst(5, 500), Do::Crash(End::Kill)],
-        steps: &[Do::Open, ONE, Do::Drain, Do::Close],
-    },
-    Workload {
-        name: "recovery after a power cut",
-        durability: Sync,
-        before: &[
-            Do::Open,
-            Do::Burst(9, 700),
-            Do::Drain,
-            Do::Burst(3, 300),
-            Do::Crash(End::Cut(PowerCut::Random)),
-        ],
-        steps: &[Do::Open, ONE, Do::Drain, Do::Close],
-    },
-    Workload {
-        name: "recovery of a recovery",
-        durability: Sync,
-        before: &[
-            Do::Open,
-            Do::Burst(3, 300),
-            Do::Crash(End::Cut(PowerCut::KeepAll)),
-            Do::Open,
-            Do::Burst(9, 700),
-            Do::Crash(End::Kill),
-        ],
-        steps: &[Do::Open, Do::Burst(6, 900), Do::Drain],
-    },
-    Workload {
-        name: "a store that answers before it syncs",
-        durability: Os,
-        before: &[Do::Open],
-        steps: &[
-            Do::Append(&[(0, Some(100))], Os),
-            Do::Burst(5, 500),
-            Do::Idle,
-            Do::Append(&[(1, Some(30))], Os),
-            Do::Burst(6, 800),
-            ONE,
-            Do::Drain,
-            Do::Append(&[(0, Some(100))], Os),
-            Do::Close,
-        ],
-    },
-    Workload {
-        name: "answers of both kinds",
-        durability: Sync,
-        before: &[Do::Open],
-        steps: &[
-            Do::Append(&[(0, Some(100))], Os),
-            ONE,
-            Do::Drain,
-            Do::Append(&[(0, Some(100))], Os),
-            Do::Append(&[(1, Some(100))], Os),
-            Do::Drain,
-            Do::Burst(6, 800),
-            Do::Read,
-        ],
-    },
-];
-
-/// Opened and closed so often that the manifest has no room for another segment: it is written anew.
-pub(crate) const RENEWAL: Workload = Workload {
-    name: "a manifest that is full",
-    durability: Sync,
-    before: &[Do::Open, ONE, Do::Drain, Do::Reopen(RENEWAL_AFTER), Do::Close],
-    steps: &[Do::Open, Do::Burst(12, 3000), Do::Drain, Do::Close],
-};
-const RENEWAL_AFTER: usize = 625;
-
 impl Workload {
+    pub(crate) const fn new(
+        name: &'static str,
+        before: &'static [Do],
+        steps: &'static [Do],
+    ) -> Workload {
+        Workload { name, adapt: |_| {}, before, steps, shows: |_| true }
+    }
+
+    /// Other options than usual.
+    pub(crate) const fn with(self, adapt: fn(&mut Options)) -> Workload {
+        Workload { adapt, ..self }
+    }
+
+    /// A store that answers before it syncs.
+    pub(crate) const fn os(self) -> Workload {
+        self.with(|options| options.durability = Os)
+    }
+
+    /// What must have happened.
+    pub(crate) const fn shows(self, shows: fn(&Subject) -> bool) -> Workload {
+        Workload { shows, ..self }
+    }
+
     /// The store as the workload finds it.
     pub(crate) fn subject(&self) -> Subject {
         self.subject_on(FaultDisk::new(7)).expect("nothing fails before")
     }
 
     pub(crate) fn subject_on(&self, disk: FaultDisk) -> Checked<Subject> {
-        let options = Options {
-            durability: self.durability,
+        let mut options = Options {
             buffer_bytes: 4096,
             buffers: 3,
             segment_bytes_min: 8 << 10,
@@ -182,6 +112,7 @@ impl Workload {
             ballast_bytes: 8 << 10,
             ..Options::default()
         };
+        (self.adapt)(&mut options);
         let mut subject = Subject::new(disk, options);
         run(&mut subject, self.before)?;
         Ok(subject)
@@ -192,7 +123,7 @@ impl Workload {
 pub(crate) fn run(subject: &mut Subject, steps: &[Do]) -> Checked {
     for step in steps {
         take(subject, *step)?;
-        if subject.is_off() || !subject.is_open() && !matches!(step, Do::Close | Do::Crash(_)) {
+        if subject.is_off() || !subject.is_open() && matches!(step, Do::Open | Do::Reopen(_)) {
             break;
         }
     }
@@ -203,13 +134,26 @@ fn take(subject: &mut Subject, step: Do) -> Checked {
     match step {
         Do::Open => subject.open().map(drop),
         Do::Append(streams, durability) => append(subject, streams, durability).map(drop),
-        Do::Burst(commits, bytes) => {
-            let durability = subject.options().durability;
-            for stream in 0..commits {
-                let stream = u16::try_from(stream % 3).unwrap_or_default();
-                press(subject, &[(stream, Some(bytes))], durability)?;
-            }
-            Ok(())
+        Do::Burst(commits, bytes) => burst(subject, commits, bytes),
+        Do::Batch(events) => {
+            let wish =
+                Wish { stream: 1, expected: ExpectedVersion::Any, payloads: vec![0; events] };
+            subject.press(&[wish], Sync).map(drop)
+        }
+        Do::Expect(stream, expected) => {
+            let wish = Wish { stream, expected, payloads: vec![30] };
+            subject.press(&[wish], Sync).map(drop)
+        }
+        Do::Guarded(stream, guard) => guarded(subject, stream, guard),
+        Do::Again => {
+            let mut random = Random::new(subject.checker().next_position());
+            let again = subject.compose_again(&mut random);
+            again.map_or(Ok(()), |again| subject.push(again).map(drop))
+        }
+        Do::Take => subject.take_job().map(drop),
+        Do::Finish => {
+            subject.copy_all();
+            subject.finish_job()
         }
         Do::Drain => subject.drain(),
         Do::Idle => {
@@ -223,7 +167,84 @@ fn take(subject: &mut Subject, step: Do) -> Checked {
             subject.open().map(drop)
         }),
         Do::Crash(end) => subject.crash(end),
+        Do::FailSync => fail_sync(subject),
+        Do::Follow => subject.follow(Selection::All, Some(0)),
+        Do::Deliver => subject.deliver_all(),
+        Do::OpenElsewhere => subject.open_elsewhere(),
+        Do::DeliverElsewhere => subject.deliver_elsewhere(1000),
+        Do::Room(bytes) => {
+            let disk = subject.disk().clone();
+            subject.faults.limit_room(&disk, bytes);
+            Ok(())
+        }
+        Do::LoseIndexes => {
+            let files = subject.disk().files().into_iter().filter(|file| is_index(file));
+            files.for_each(|file| subject.disk().erase(&file).expect("it is there"));
+            Ok(())
+        }
+        Do::Rebuild => {
+            let disk: Arc<dyn Disk> = Arc::new(subject.disk().clone());
+            let options = subject.options();
+            let rebuilt = rebuild_index_on(&disk, Path::new(PATH), options, &mut |_| {});
+            explained(subject, rebuilt.map(drop))
+        }
+        Do::Salvage => {
+            let disk: Arc<dyn Disk> = Arc::new(subject.disk().clone());
+            let (from, to) = (Path::new(PATH), Path::new("/salvaged"));
+            let salvaged = salvage_on(&disk, from, to, subject.options(), &mut |_| {});
+            explained(subject, salvaged.map(drop))
+        }
     }
+}
+
+/// Whether a file holds an index.
+pub(crate) fn is_index(file: &Path) -> bool {
+    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
+}
+
+/// What is done to a store that is not open fails only where it was planned.
+fn explained(subject: &Subject, done: quipu::Result<()>) -> Checked {
+    let failed = subject.is_off() || subject.faults.has_failed(subject.disk().operations());
+    match done {
+        Err(error) if error.kind() == ErrorKind::Full && subject.faults.was_full() => Ok(()),
+        Err(error) if !failed => Err(Violation::new(Rule::Error, format!("{error:?}"))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn burst(subject: &mut Subject, commits: usize, bytes: usize) -> Checked {
+    let durability = subject.options().durability;
+    for stream in 0..commits {
+        let stream = u16::try_from(stream % 3).unwrap_or_default();
+        press(subject, &[(stream, Some(bytes))], durability)?;
+    }
+    Ok(())
+}
+
+fn guarded(subject: &mut Subject, stream: u16, guard: Guard) -> Checked {
+    let next = subject.checker().next_position();
+    let after = match guard {
+        Guard::Holds => next.checked_sub(1),
+        Guard::Forbids => None,
+    };
+    let condition = Condition { items: vec![Item::default()], after };
+    let wish = Wish { stream, expected: ExpectedVersion::Any, payloads: vec![20] };
+    let submission = subject.compose(&[wish], Some(condition), Sync);
+    subject.push(submission).map(drop)
+}
+
+/// Nothing is under way: the next job is a write, and the one after it syncs.
+fn fail_sync(subject: &mut Subject) -> Checked {
+    press(subject, &[(0, Some(200))], Sync)?;
+    subject.copy_all();
+    subject.take_job()?;
+    subject.finish_job()?;
+    subject.take_job()?;
+    let disk = subject.disk().clone();
+    subject.faults.plan_error(&disk, std::io::ErrorKind::Other, 0, Sticky::No);
+    subject.finish_job()?;
+    assert!(subject.faults.is_poisoned(), "the sync has failed");
+    subject.abandon()
 }
 
 /// Appends a commit and lets the committer have it.
@@ -261,6 +282,8 @@ fn press(
 
 /// The store opens, shows all that was promised, and takes commits again.
 pub(crate) fn goes_on(subject: &mut Subject) -> Checked {
+    let disk = subject.disk().clone();
+    subject.faults.limit_room(&disk, None);
     for _ in 0..2 {
         if subject.open()? == Opened::Yes {
             break;

@@ -1,0 +1,127 @@
+//! Every single call to the disk fails: once or for good, before or after it has taken effect, or finds no room.
+
+use std::io;
+
+use quipu_disk::PowerCut;
+use quipu_tests::checker::{Checked, Rule, Violation, ensure};
+use quipu_tests::subject::{End, Sticky, Subject};
+
+use super::workload::{Workload, append, goes_on};
+use super::workloads::WORKLOADS;
+use super::{Begun, each_operation, is_every_point};
+
+/// Whatever has failed is over: the program lets go of the store, and opens it anew.
+fn goes_on_after(mut subject: Subject) -> Checked {
+    if subject.is_open() {
+        subject.copy_all();
+        subject.finish_job()?;
+        subject.abandon()?;
+    }
+    goes_on(&mut subject)?;
+    // What the failure took from the disk behind everybody's back shows when the power goes.
+    subject.crash(End::Cut(PowerCut::LoseAll))?;
+    goes_on(&mut subject)?;
+    subject.close()?;
+    goes_on(&mut subject)
+}
+
+/// A call fails once and has no effect.
+pub(super) fn fails_once(begun: &Begun<'_>, at: u64, kind: io::ErrorKind) -> Checked {
+    goes_on_after(begun.run(|subject| {
+        let disk = subject.disk().clone();
+        subject.faults.plan_error(&disk, kind, at, Sticky::No);
+    })?)
+}
+
+#[test]
+fn every_operation_fails_once() {
+    each_operation("fails once", |begun, at| fails_once(begun, at, io::ErrorKind::Other));
+}
+
+#[test]
+fn every_operation_finds_the_disk_full_once() {
+    each_operation("full once", |begun, at| fails_once(begun, at, io::ErrorKind::StorageFull));
+}
+
+#[test]
+fn every_operation_fails_once_and_has_taken_effect() {
+    each_operation("fails, and is done", |begun, at| {
+        goes_on_after(begun.run(|subject| {
+            let disk = subject.disk().clone();
+            subject.faults.plan_error_after(&disk, io::ErrorKind::Other, at, Sticky::No);
+        })?)
+    });
+}
+
+/// From some call on nothing works any more, until the process has been killed or the power been off.
+fn fails_for_good(begun: &Begun<'_>, at: u64, kind: io::ErrorKind, end: End) -> Checked {
+    let mut subject = begun.run(|subject| {
+        let disk = subject.disk().clone();
+        subject.faults.plan_error(&disk, kind, at, Sticky::Yes);
+    })?;
+    subject.crash(end)?;
+    goes_on(&mut subject)
+}
+
+#[test]
+fn from_every_operation_on_all_of_them_fail() {
+    each_operation("fail for good", |begun, at| {
+        fails_for_good(begun, at, io::ErrorKind::Other, End::Kill)?;
+        fails_for_good(begun, at, io::ErrorKind::StorageFull, End::Cut(PowerCut::LoseAll))
+    });
+}
+
+#[test]
+fn every_operation_is_interrupted_once() {
+    each_operation("interrupted", |begun, at| fails_once(begun, at, io::ErrorKind::Interrupted));
+}
+
+#[test]
+fn from_every_operation_on_reads_and_writes_are_cut_short_and_nobody_notices() {
+    each_operation("cut short", |begun, at| {
+        let whole = begun.run(|_| {})?;
+        let short = begun.run(|subject| {
+            let disk = subject.disk().clone();
+            subject.faults.plan_short(&disk, at, Sticky::Yes);
+        })?;
+        let (whole, short) = (whole.counts, short.counts);
+        ensure(whole == short, Rule::Error, || format!("{short:?}, and {whole:?} without"))
+    });
+}
+
+/// The disk has room for so many more bytes, then for as many as it takes.
+fn full_after(workload: &Workload, begun: &Begun<'_>, bytes: u64) -> Checked {
+    let mut subject = begun.run(|subject| {
+        let disk = subject.disk().clone();
+        subject.faults.limit_room(&disk, Some(bytes));
+    })?;
+    if subject.is_open() {
+        subject.read_from(0)?;
+    }
+    let disk = subject.disk().clone();
+    subject.faults.limit_room(&disk, None);
+    if subject.is_open() {
+        // It goes on by itself.
+        let durability = subject.options().durability;
+        if let Some(kind) = append(&mut subject, &[(0, Some(3000))], durability)? {
+            let detail = format!("{}: there is room again, and {kind:?}", workload.name);
+            return Err(Violation::new(Rule::Stuck, detail));
+        }
+        subject.drain()?;
+        subject.close()?;
+    }
+    goes_on(&mut subject)
+}
+
+#[test]
+fn the_disk_is_full_at_every_size() {
+    let step = if is_every_point() { 1000 } else { 3000 };
+    for workload in WORKLOADS {
+        let begun = Begun::new(workload);
+        for bytes in (0..100_000).step_by(step) {
+            if let Err(violation) = full_after(workload, &begun, bytes) {
+                panic!("{}, with room for {bytes} bytes: {violation}", workload.name);
+            }
+        }
+    }
+}
