@@ -9,16 +9,17 @@
 //! | `interleaving` | scenes of threads, played in many interleavings; in builds with `--cfg quipu_shuttle` |
 //! | [`segments`] | what lies in a store's segments, read without the engine |
 //! | [`flips`] | small stores of which one thing is damaged |
+//! | [`fuzzing`] | what fuzzers run, and a replay of what they found |
 //! | [`model`] | lives of stores that proptest makes up, compared with a list of events |
 //! | `plants` | bugs that are put in, and who must find them; in builds with `--cfg quipu_plant` |
 //! | [`simulator`] | from one seed: writers, readers, a committer, faults and crashes |
 //!
 //! Everything but `model` is deterministic and runs on one thread: a seed that fails once fails every time.
-#![forbid(unsafe_code)]
 
 pub mod checker;
 pub mod content;
 pub mod flips;
+pub mod fuzzing;
 pub mod history;
 #[cfg(quipu_shuttle)]
 pub mod interleaving;

@@ -224,6 +224,8 @@ impl Log {
     /// The last steps of closing, once nothing else drives the log: everything durable, a mark that
     /// says so, rolled segments sealed, the prepared one removed, and the close noted.
     pub(crate) fn finish(&self) -> Result<()> {
+        // A sync can be owed only to what is written, and the mark calls durable only what is synced before it.
+        while self.step() {}
         self.pipeline().owe_sync();
         while self.step() {}
         self.pipeline().mark(Mark::Closed);

@@ -65,6 +65,13 @@ impl Lender {
         black_box(lines.fold(0, |sum, byte| sum ^ byte));
     }
 
+    /// How large the segment's file is.
+    pub(crate) fn file_bytes(&mut self, view: &View, segment: &Arc<Segment>) -> Result<u64> {
+        let at = self.open(view, segment)?;
+        let size = self.opened[at].1.file.size();
+        size.map_err(|error| Error::io("reading", &segment.path, error))
+    }
+
     /// Which of the segments that are held open this one is.
     fn open(&mut self, view: &View, segment: &Arc<Segment>) -> Result<usize> {
         if let Some(at) = self.opened.iter().rposition(|(id, _)| *id == segment.id) {

@@ -227,7 +227,9 @@ impl Walk {
         let start = self.cursor.at;
         let mut at = ByteOffset(start.0 + UNIT_BYTES);
         let mut next = None;
-        while at < end {
+        // The manifest says where the segment ends, and may say more than there is.
+        let searched = end.0.min(self.lender.file_bytes(&self.view, segment)?);
+        while at.0 < searched {
             if let Ok(header) = self.header_at(segment, at, end)?
                 && header.first_position >= self.cursor.next
             {
@@ -236,7 +238,7 @@ impl Walk {
             }
             at.0 += UNIT_BYTES;
         }
-        self.cursor.at = at.min(end);
+        self.cursor.at = if next.is_some() { at.min(end) } else { end };
         let next = next.unwrap_or_else(|| self.end_of_segment());
         let range = start.0..self.cursor.at.0;
         if next > self.cursor.next {

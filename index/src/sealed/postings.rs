@@ -115,6 +115,16 @@ impl Postings<'_> {
         Ok(())
     }
 
+    /// Whether the table of a bitmap says how many of these ordinals, which are all, stand before each chunk.
+    pub(super) fn is_ranked(&self, ordinals: &[u32]) -> Result<bool, IndexError> {
+        let Layout::Bitmap(bitmap) = self.layout else { return Ok(true) };
+        let ranks = self.pages.part(self.span, bitmap.ranks_range())?;
+        let (ranks, _) = ranks.as_chunks::<4>();
+        let before = |chunk| ordinals.partition_point(|&at| bitmap.chunk_of(at) < chunk);
+        let mut numbered = (0..).zip(ranks);
+        Ok(numbered.all(|(chunk, rank)| u32::from_le_bytes(*rank) as usize == before(chunk)))
+    }
+
     fn nth_bit(&self, bitmap: Bitmap, n: u32) -> Result<u32, IndexError> {
         let ranks = self.pages.part(self.span, bitmap.ranks_range())?;
         let (number, rest) = bitmap.find_nth(&ranks, n);

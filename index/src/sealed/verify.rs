@@ -76,6 +76,9 @@ impl Sealed {
         denied: IndexError,
     ) -> Result<(), IndexError> {
         let postings = self.postings(&held(entry))?;
+        if !postings.is_ranked(ordinals)? {
+            return Err(denied);
+        }
         for (n, ordinal) in (0..).zip(ordinals).step_by(LOOK_UP_EACH) {
             if postings.nth(n)? != *ordinal {
                 return Err(denied);
@@ -117,5 +120,5 @@ impl Sealed {
     }
 }
 
-/// Of so many ordinals one is looked up by its number: at least one of each block and chunk that is full.
+/// Of so many ordinals one is looked up by its number: at least one of each block that is full.
 const LOOK_UP_EACH: usize = 64;

@@ -18,7 +18,7 @@ const LIE_BYTES_MAX: usize = 64 << 20;
 const SECTOR_BYTES: u64 = 512;
 
 /// One thing that is wrong with the log.
-pub(super) enum Harm {
+pub(crate) enum Harm {
     /// A bit is flipped.
     Flip { file: PathBuf, offset: u64, mask: u8 },
     /// A frame's header sums up, and its length is not that of the frame.
@@ -35,6 +35,8 @@ pub(super) enum Harm {
     Gone { file: PathBuf },
     /// A file is there a second time, under a name that another had, or nobody.
     Copied { file: PathBuf, name: PathBuf },
+    /// A file ends early.
+    Cut { file: PathBuf, len: usize },
 }
 
 impl Harm {
@@ -64,7 +66,7 @@ impl Harm {
     }
 
     /// Damages the store.
-    pub(super) fn apply(&self, disk: &FaultDisk) {
+    pub(crate) fn apply(&self, disk: &FaultDisk) {
         let applied = match self {
             Harm::Flip { file, offset, mask } => disk.flip(file, *offset, *mask),
             Harm::Lie { file, offset, header, .. } => disk.contents(file).and_then(|mut bytes| {
@@ -86,6 +88,9 @@ impl Harm {
             Harm::Copied { file, name } => {
                 disk.contents(file).and_then(|bytes| disk.put(name, &bytes))
             }
+            Harm::Cut { file, len } => disk
+                .contents(file)
+                .and_then(|bytes| disk.put(file, &bytes[..*len.min(&bytes.len())])),
         };
         applied.expect("the file was there a moment ago");
     }
@@ -205,6 +210,7 @@ impl fmt::Display for Harm {
             }
             Harm::Gone { file } => write!(f, "{} gone", name(file)),
             Harm::Copied { file, name: to } => write!(f, "{} also called {}", name(file), name(to)),
+            Harm::Cut { file, len } => write!(f, "{} cut to {len} bytes", name(file)),
         }
     }
 }

@@ -31,7 +31,7 @@ struct Told {
 ///
 /// # Errors
 /// The first promise that this breaks.
-pub(super) fn judge(whole: &Whole, harm: &Harm) -> Checked {
+pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked {
     let during = |what: &'static str| {
         move |broken: Violation| Violation::new(broken.rule, format!("{what}: {}", broken.detail))
     };

@@ -18,18 +18,63 @@ use crate::history::Seen;
 use crate::random::Random;
 use crate::simulator::panicked;
 use crate::subject::{End, Subject, Wish};
-use harm::Harm;
+pub(crate) use harm::Harm;
+pub(crate) use judge::judge;
 
 /// Streams that are written.
 const STREAMS: usize = 3;
 
 /// A store that has come to rest, and what was written to it.
-struct Whole {
-    disk: FaultDisk,
-    options: Options,
-    events: Vec<Seen>,
+pub(crate) struct Whole {
+    pub(crate) disk: FaultDisk,
+    pub(crate) options: Options,
+    pub(crate) events: Vec<Seen>,
     /// Positions between two commits.
-    boundaries: BTreeSet<u64>,
+    pub(crate) boundaries: BTreeSet<u64>,
+}
+
+/// How a store has come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It was closed.
+    Closed,
+    /// It was killed after everything in it had become durable and the log said so: damage to anything else may look
+    /// like a write that was never finished.
+    Killed,
+}
+
+impl Whole {
+    /// The store of a seed that has come to rest in this way. None if it could not be made.
+    pub(crate) fn sample(seed: u64, rest: Rest) -> Option<Whole> {
+        let mut random = Random::new(seed);
+        let mut subject = Subject::new(FaultDisk::new(random.number()), options(ReadMode::Map));
+        let mut boundaries = BTreeSet::from([0]);
+        live(&mut subject, &mut random, Rest::Closed, &mut boundaries).ok()?;
+        live(&mut subject, &mut random, rest, &mut boundaries).ok()?;
+        Whole::of(&mut subject, boundaries).ok()
+    }
+
+    /// What the subject holds, which is not open.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub(crate) fn of(subject: &mut Subject, boundaries: BTreeSet<u64>) -> Checked<Whole> {
+        let events = subject.peek()?;
+        let options = subject.options().clone();
+        Ok(Whole { disk: subject.disk().clone(), options, events, boundaries })
+    }
+}
+
+/// Options of a store whose segments are as small as they may be.
+pub(crate) fn options(read_mode: ReadMode) -> Options {
+    Options {
+        segment_bytes_min: 8 << 10,
+        segment_bytes_max: 8 << 10,
+        buffer_bytes: 4096,
+        ballast_bytes: 0,
+        read_mode,
+        ..Options::default()
+    }
 }
 
 /// Damages one store, all of it determined by the seed, and says which promise was broken, if any was.
@@ -49,37 +94,45 @@ fn attempt(random: &mut Random) -> Checked {
     judge::judge(&whole, &harm).map_err(at)
 }
 
-/// A store of a few segments that is closed, or was killed after everything in it had become durable and the log said
-/// so: damage to anything else may look like a write that was never finished.
+/// A store of a few segments.
 fn small_store(random: &mut Random) -> Checked<Whole> {
-    let options = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        read_mode: if random.percent(50) { ReadMode::Map } else { ReadMode::Pread },
-        ..Options::default()
-    };
-    let mut subject = Subject::new(FaultDisk::new(random.number()), options.clone());
+    let options = options(if random.percent(50) { ReadMode::Map } else { ReadMode::Pread });
+    let mut subject = Subject::new(FaultDisk::new(random.number()), options);
     let mut boundaries = BTreeSet::from([0]);
     for _ in 0..random.between(1, 2) {
-        subject.open()?;
-        for _ in 0..random.between(4, 24) {
-            let wishes = wishes(random);
-            subject.press(&wishes, Durability::Sync)?;
-            subject.drain()?;
-            boundaries.insert(subject.checker().next_position());
-        }
-        if random.percent(50) {
-            subject.close()?;
-        } else {
+        let rest = if random.percent(50) { Rest::Closed } else { Rest::Killed };
+        live(&mut subject, random, rest, &mut boundaries)?;
+    }
+    Whole::of(&mut subject, boundaries)
+}
+
+/// Opens the store, appends to it, and has it come to rest.
+fn live(
+    subject: &mut Subject,
+    random: &mut Random,
+    rest: Rest,
+    boundaries: &mut BTreeSet<u64>,
+) -> Checked {
+    subject.open()?;
+    for _ in 0..random.between(4, 24) {
+        let wishes = wishes(random);
+        subject.press(&wishes, Durability::Sync)?;
+        subject.drain()?;
+        boundaries.insert(subject.checker().next_position());
+    }
+    come_to_rest(subject, rest)
+}
+
+/// Closes the store, or kills it once the log says that all is durable.
+pub(crate) fn come_to_rest(subject: &mut Subject, rest: Rest) -> Checked {
+    match rest {
+        Rest::Closed => subject.close().map(drop),
+        Rest::Killed => {
             subject.idle()?;
             subject.drain()?;
-            subject.crash(End::Kill)?;
+            subject.crash(End::Kill)
         }
     }
-    let events = subject.peek()?;
-    Ok(Whole { disk: subject.disk().clone(), options, events, boundaries })
 }
 
 fn wishes(random: &mut Random) -> Vec<Wish> {

@@ -266,11 +266,18 @@ impl Subject {
     /// # Errors
     /// The store does not open.
     pub fn peek(&mut self) -> Checked<Vec<Seen>> {
-        let (copy, same) = (self.disk.kill(), self.disk.kill());
-        self.disk = same;
+        let copy = self.copy_disk();
         copy.plan_full(None);
         let events = open(&copy, &self.options).and_then(|stepper| reads::everything(&stepper));
         events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
+    }
+
+    /// A copy of its disk. The store is not open.
+    #[must_use]
+    pub fn copy_disk(&mut self) -> FaultDisk {
+        let (copy, same) = (self.disk.kill(), self.disk.kill());
+        self.disk = same;
+        copy
     }
 
     /// Ends this life of the store, open or not; all that could be known before is known.

@@ -20,8 +20,7 @@ impl Subject {
     /// # Errors
     /// The salvage fails, or tells of a loss.
     pub fn salvage(&mut self) -> Checked<Vec<Seen>> {
-        let (copy, same) = (self.disk.kill(), self.disk.kill());
-        self.disk = same;
+        let copy = self.copy_disk();
         let disk: Arc<dyn Disk> = Arc::new(copy);
         let failed = |error| Violation::new(Rule::Salvage, format!("salvage: {error:?}"));
         let (from, to) = (Path::new(PATH), Path::new(COPY));

@@ -14,8 +14,7 @@ impl Subject {
     /// # Errors
     /// The verification fails, or tells of damage.
     pub fn verify(&mut self) -> Checked {
-        let (copy, same) = (self.disk.kill(), self.disk.kill());
-        self.disk = same;
+        let copy = self.copy_disk();
         let failed = |error| Violation::new(Rule::Verification, format!("{error:?}"));
         let report = verify_on(&copy, Path::new(PATH), &mut |_| {}).map_err(failed)?;
         let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");

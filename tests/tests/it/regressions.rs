@@ -6,7 +6,7 @@ use std::path::Path;
 
 use quipu::{Durability, ExpectedVersion, Options};
 use quipu_disk::{FaultDisk, PowerCut};
-use quipu_format::frame::FrameKind;
+use quipu_format::frame::{FLAG_CLOSED, FrameKind};
 use quipu_tests::checker::Checked;
 use quipu_tests::segments::{frames, segments};
 use quipu_tests::subject::{Attempt, End, Opened, PATH, Sticky, Subject, Wish};
@@ -286,4 +286,24 @@ fn last_frames(disk: &FaultDisk) -> Vec<FrameKind> {
     let all = contents.filter_map(|bytes| frames(&bytes));
     let last = all.into_iter().find(|frames| !frames.is_empty()).unwrap_or_default();
     last.iter().map(|(_, header)| header.kind).collect()
+}
+
+/// What a close had still to write was called durable by nothing in the log. Once the store had been opened again and
+/// killed, a flipped bit in it passed for a write that was never finished.
+#[test]
+fn a_close_says_of_all_before_it_that_it_is_durable() -> Checked {
+    for durability in [Durability::Sync, Durability::Os] {
+        let options = Options { durability, ..store(4).options().clone() };
+        let mut subject = Subject::new(FaultDisk::new(3), options);
+        subject.open()?;
+        // It has its place, and is not written yet.
+        subject.press(&wish(10), durability)?;
+        assert!(subject.close()?);
+        let file = segments(subject.disk()).remove(0);
+        let frames = frames(&subject.disk().contents(&file).unwrap()).unwrap();
+        let (place, mark) = frames.last().unwrap();
+        assert_eq!((mark.kind, mark.flags), (FrameKind::Mark, FLAG_CLOSED), "{durability:?}");
+        assert_eq!(mark.durable_to, place.offset, "{durability:?}");
+    }
+    Ok(())
 }

@@ -39,9 +39,9 @@ pub(crate) fn unmodelled(file: &Text) -> Vec<String> {
         .collect()
 }
 
-/// The door itself, the command line, and what only tests run.
+/// The door itself, the command line, and what only tests and fuzzers run.
 fn is_free(path: &str) -> bool {
-    ["disk/", "tools/", "tests/"].iter().any(|folder| path.starts_with(folder))
+    ["disk/", "tools/", "tests/", "fuzz/"].iter().any(|folder| path.starts_with(folder))
         || path.contains("/tests/")
         || path.ends_with("/tests.rs")
 }

@@ -13,8 +13,8 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
 }
 
-/// All text files of the repository, sorted by path. What cargo builds is left out, and so are
-/// symbolic links: what they lead to is here already.
+/// All text files of the repository, sorted by path. What cargo builds is left out, and so are what fuzzers found,
+/// which is any bytes, and symbolic links: what they lead to is here already.
 pub(crate) fn texts() -> Vec<Text> {
     let mut texts = Vec::new();
     let mut open = vec![root().to_owned()];
@@ -22,7 +22,7 @@ pub(crate) fn texts() -> Vec<Text> {
         for entry in fs::read_dir(&folder).expect("a folder that was listed can be read") {
             let entry = entry.expect("a folder that was opened can be read");
             let kind = entry.file_type().expect("an entry that was listed has a type");
-            if kind.is_dir() && !is_built(&entry.path()) {
+            if kind.is_dir() && !is_built(&entry.path()) && !is_found(&entry.path()) {
                 open.push(entry.path());
             } else if kind.is_file() {
                 texts.extend(text(&entry.path()));
@@ -36,6 +36,12 @@ pub(crate) fn texts() -> Vec<Text> {
 /// A folder of git's or cargo's.
 fn is_built(folder: &Path) -> bool {
     folder.ends_with(".git") || folder.ends_with("target") || folder.join("CACHEDIR.TAG").exists()
+}
+
+/// What fuzzers found: the corpus, and what is not taken into it yet.
+fn is_found(folder: &Path) -> bool {
+    let folder = folder.strip_prefix(root()).unwrap_or(folder);
+    ["fuzz/corpus", "fuzz/found", "fuzz/artifacts"].iter().any(|found| folder == Path::new(found))
 }
 
 /// A file, if it holds text. One that went away since it was listed holds none.

@@ -7,6 +7,7 @@
 //! those ids ([`resume`]).
 
 mod event;
+pub(crate) mod fuzzing;
 mod ids;
 mod input;
 mod lines;

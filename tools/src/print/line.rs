@@ -5,7 +5,7 @@ use quipu::{Codec, Event};
 use super::json;
 
 /// Appends the line that `import` reads.
-pub(super) fn portable(line: &mut Vec<u8>, event: &Event<'_>) {
+pub(crate) fn portable(line: &mut Vec<u8>, event: &Event<'_>) {
     json::text(line, "{", "stream", event.stream());
     json::text(line, ",", "type", event.event_type());
     json::moment(line, "time", super::time(event));

@@ -10,6 +10,7 @@ use std::io::{self, StdoutLock, Write};
 
 use quipu::{Event, Timestamp};
 
+pub(crate) use self::line::portable;
 pub(crate) use self::page::{Page, printable};
 use self::sink::Sink;
 use crate::damages::Damages;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use quipu_format::index::IndexHeader;
 use quipu_format::index::checks::Tie;
+use quipu_format::index::postings::Layout;
+use quipu_format::index::{Entry, IndexHeader};
 use quipu_format::{PAGE_BYTES, checksum};
 use quipu_index::{IndexError, Key, Layer, Part, Run, Sealed, Way, write_run, write_segment};
 
@@ -201,6 +202,16 @@ fn verifying_finds_contradictions_under_matching_checksums() {
                 let at = (0..header.entries.into()).map(|number| entry(header, number));
                 let many = at.filter(|at| bytes[at + 24] > 2 && bytes[at + 28] < 29);
                 bytes[many.min().unwrap() + 28] += 1;
+            }),
+        ),
+        (
+            "how many stand before the first chunk of a bitmap",
+            verify_forged(|bytes, header| {
+                let at = (0..header.entries.into()).map(|number| entry(header, number));
+                let found = at.map(|at| Entry::decode(&bytes[at..]).unwrap());
+                let bitmap = |found: &Entry| matches!(found.layout(30), Ok(Layout::Bitmap(_)));
+                let postings = found.filter(bitmap).map(|found| found.postings_at()).min();
+                bytes[(header.sections.postings.start + postings.unwrap()) as usize] = 1;
             }),
         ),
         (

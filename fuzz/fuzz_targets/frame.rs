@@ -1,0 +1,3 @@
+//! The target `frame`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| quipu_fuzz::judge("frame", input));

@@ -1,0 +1,3 @@
+//! The target `query`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| quipu_fuzz::judge("query", input));
