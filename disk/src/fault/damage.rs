@@ -44,8 +44,7 @@ impl FaultDisk {
         offset: u64,
     ) -> io::Result<()> {
         let bytes = self.part(from, range)?;
-        let end = offset.saturating_add(bytes.len() as u64);
-        self.damage(to, offset..end, |at, part| part.copy_from_slice(&bytes[at..][..part.len()]))
+        self.overwrite(to, offset, &bytes)
     }
 
     /// As if a part of a file had been written to another place from the first: it stands at `offset` of `to`, which
@@ -64,7 +63,7 @@ impl FaultDisk {
         let end = offset.saturating_add(bytes.len() as u64);
         self.damage(to, offset..end, |_, _| {})?;
         self.zero(from, range)?;
-        self.damage(to, offset..end, |at, part| part.copy_from_slice(&bytes[at..][..part.len()]))
+        self.overwrite(to, offset, &bytes)
     }
 
     /// All bytes of a file, as they are seen now.
@@ -106,6 +105,11 @@ impl FaultDisk {
         let mut state = self.shared.state.lock();
         state.remove(path)?;
         path.parent().map_or(Ok(()), |directory| state.names.sync_directory(directory))
+    }
+
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.damage(path, offset..end, |at, part| part.copy_from_slice(&bytes[at..][..part.len()]))
     }
 
     fn damage(
