@@ -246,6 +246,11 @@ impl Error {
         Error::build(kind, format!("{place}: {cause}"), None, About::Index)
     }
 
+    /// The log itself says something else than what an index must know.
+    pub(crate) fn of_index(detail: String) -> Error {
+        Error::build(ErrorKind::Damaged, detail, None, About::Index)
+    }
+
     /// Where the bytes stand that only a newer version can read, if this is about such.
     pub(crate) fn newer(&self) -> Option<&Damage> {
         match &self.inner.about {

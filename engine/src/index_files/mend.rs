@@ -57,7 +57,7 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
         Some([Part::File(file), rest @ ..]) => (Some(*file.covers()), rest),
         Some(_) => {
             let detail = format!("the index of segment {} in memory: {why}", segment.id);
-            return Err(Error::new(ErrorKind::Io, detail));
+            return Err(Error::of_index(detail));
         }
         None => (None, &[][..]),
     };
@@ -136,7 +136,7 @@ pub(crate) fn make(
     if expected.or_else(|| events_expected(view, index)).is_some_and(|all| all != u64::from(events))
     {
         let detail = format!("segment {} gave {events} events to its index", segment.id);
-        return Err(Error::new(ErrorKind::Io, detail));
+        return Err(Error::of_index(detail));
     }
     // The time counts only where a scan goes on from it, which never is behind a sealed segment.
     let whole = || Covers {

@@ -14,8 +14,9 @@ use super::Found;
 use super::bytes::Lender;
 use super::found::undecodable;
 use crate::find::{ask, parts};
+use crate::positions::named;
 use crate::segments::{View, hole_error};
-use crate::{Error, ErrorKind, Event, Result};
+use crate::{Damage, Error, ErrorKind, Event, Result};
 
 const FRAME_HEADER: u64 = FRAME_HEADER_BYTES as u64;
 const RECORD_HEADER: u64 = RECORD_HEADER_BYTES as u64;
@@ -238,9 +239,27 @@ impl Here {
         if let Ok(offset) = offset_in(&self.parts, ordinal) {
             return Ok(offset);
         }
+        self.parts = parts(view, self.index)?;
+        self.parts = parts(view, self.index)?;
+        if let Some(error) = self.unknown(view, ordinal) {
+            return Err(error);
+        }
         let offset = ask(view, self.index, |parts| offset_in(parts, ordinal))?;
         self.parts = parts(view, self.index)?;
         Ok(offset)
+    }
+
+    /// What is said of a position of which the log itself says nothing: the index was made from it, and ends before.
+    /// That is so where frames of a segment that was tampered with leave out positions, as many as they like.
+    fn unknown(&self, view: &View, ordinal: u32) -> Option<Error> {
+        let Some(Part::Memory(known)) = self.parts.last() else { return None };
+        let positions = self.positions.start.plus(u64::from(known.end()))..self.positions.end;
+        if ordinal < known.end() || positions.is_empty() {
+            return None;
+        }
+        let (file, offset) = (view.table.segments[self.index].path.clone(), FIRST_FRAME);
+        let what = format!("{} are in none of its frames", named(&positions));
+        Some(Error::damaged(Damage { file, offset, bytes: 0, positions, what }))
     }
 }
 

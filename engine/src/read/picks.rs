@@ -80,7 +80,10 @@ impl Picks {
 
     fn nearest(&mut self) -> Result<Option<Target>> {
         let nearest = self.search.nearest(&self.view, &mut self.locator);
-        if nearest.as_ref().is_err_and(Error::is_of_index) {
+        // Asked again, both would be said again.
+        let is_final =
+            |error: &Error| error.is_of_index() || error.kind() == ErrorKind::Unsupported;
+        if nearest.as_ref().is_err_and(is_final) {
             self.search.stop();
         }
         nearest
@@ -139,7 +142,12 @@ impl Picks {
         match error.kind() {
             _ if error.is_of_index() => self.search.stop(),
             ErrorKind::Damaged => {
-                return self.cross_hole(position).unwrap_or_else(|| self.gather(position, error));
+                return match self.cross_hole(position) {
+                    Some(hole) => hole,
+                    None => {
+                        self.cross_gap(error).unwrap_or_else(|error| self.gather(position, error))
+                    }
+                };
             }
             ErrorKind::Unsupported => {
                 if let Some(newer) = self.view.newer_at(position) {
@@ -166,6 +174,15 @@ impl Picks {
         let hole = self.view.table.holes.at(position)?.clone();
         let lost = self.pass_all(&hole.positions);
         Some(hole_error(&hole, lost))
+    }
+
+    /// Steps over all that an error is about, if that is more than one event: it is no more worth looking at.
+    fn cross_gap(&mut self, error: Error) -> std::result::Result<Error, Error> {
+        let Some(gap) = error.damage().filter(|damage| is_gap(damage)).cloned() else {
+            return Err(error);
+        };
+        let positions = self.pass_all(&gap.positions);
+        Ok(Error::damaged(Damage { positions, ..gap }))
     }
 
     /// Steps over all of these positions. Gives those of them that were to be read.
@@ -205,7 +222,7 @@ impl Picks {
 
     fn damage_at(&mut self, target: Target) -> Option<Error> {
         let located = self.locator.locate(&self.view, target, |_| ());
-        located.err().filter(|error| error.damage().is_some())
+        located.err().filter(|error| error.damage().is_some_and(|damage| !is_gap(damage)))
     }
 
     /// Versions of a stream are missing between the last event and the one that was found.
@@ -241,4 +258,9 @@ impl Picks {
         let offset = ByteOffset(found.range.start);
         Error::damaged(Damage { file, offset, bytes: 0, positions, what })
     }
+}
+
+/// Whether this is about more than one event.
+fn is_gap(damage: &Damage) -> bool {
+    damage.positions.end.0.saturating_sub(damage.positions.start.0) > 1
 }

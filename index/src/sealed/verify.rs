@@ -55,6 +55,8 @@ impl Sealed {
             let at = self.pages.header().sections.postings.start;
             IndexError::damaged(at, "postings that their entry denies")
         };
+        // Also where nothing stands there, whoever asks goes there first.
+        self.postings(&held(entry))?;
         if entry.count == self.covers.events {
             return if entry.last == entry.count - 1 { Ok(()) } else { Err(denied) };
         }

@@ -237,7 +237,10 @@ impl Hostile {
         let disk = self.copy();
         let stepper = match stepper(&disk, &self.options) {
             Ok(stepper) => stepper,
-            Err(error) if !is_sound => return typed(&error),
+            // What only a newer version may write to verifies and is read.
+            Err(error) if !is_sound || error.kind() == ErrorKind::Unsupported => {
+                return typed(&error);
+            }
             Err(error) => return Err(format!("verified, and does not open: {error:?}")),
         };
         let Some(appended) = append(&stepper)? else { return bounded(&disk) };

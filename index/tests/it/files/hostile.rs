@@ -215,6 +215,14 @@ fn verifying_finds_contradictions_under_matching_checksums() {
             }),
         ),
         (
+            "a place of postings that are not needed",
+            verify_forged(|bytes, header| {
+                let mut at = (0..header.entries.into()).map(|number| entry(header, number));
+                let every = at.find(|at| bytes[at + 24] == 30).unwrap();
+                bytes[every + 32..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+            }),
+        ),
+        (
             "a chain into the future",
             verify_forged(|bytes, header| {
                 bytes[entry(header, 5) + 36..][..4].copy_from_slice(&100u32.to_le_bytes());
