@@ -5,6 +5,7 @@ use std::ops::Range;
 use quipu::plant::{Bug, put_in};
 
 use crate::flips;
+use crate::fuzzing::{Changed, Target};
 use crate::model;
 use crate::simulator::{self, Setting};
 
@@ -28,6 +29,8 @@ pub enum Harness {
     Flips,
     /// A list of events, compared with a store; a try is a life.
     Model,
+    /// A fuzz target of this name, without a fuzzer; a try is an input changed at random.
+    Changed(&'static str),
 }
 
 /// How a bug was found.
@@ -78,6 +81,14 @@ pub const PLANTS: &[Plant] = &[
     by_model(Bug::PositionReused, 50),
     by_model(Bug::ExpectationOfReaders, 200),
     by_model(Bug::NoDirectorySync, 50),
+    // That the fuzz targets see what is wrong.
+    by_changed(Bug::PositionReused, "segment", 60),
+    by_changed(Bug::PositionReused, "manifest", 60),
+    by_changed(Bug::NoDirectorySync, "operations", 20),
+    by_changed(Bug::ChecksumSkipped, "operations", 20),
+    by_changed(Bug::DamagedCommitKept, "operations", 20),
+    by_changed(Bug::DamageTakenForTail, "operations", 60),
+    by_changed(Bug::TailNotScrubbed, "operations", 150),
 ];
 
 const fn by_simulator(bug: Bug, within: u64) -> Plant {
@@ -86,6 +97,10 @@ const fn by_simulator(bug: Bug, within: u64) -> Plant {
 
 const fn by_flips(bug: Bug, within: u64) -> Plant {
     Plant { bug, harness: Harness::Flips, within }
+}
+
+const fn by_changed(bug: Bug, target: &'static str, within: u64) -> Plant {
+    Plant { bug, harness: Harness::Changed(target), within }
 }
 
 const fn by_model(bug: Bug, within: u64) -> Plant {
@@ -100,16 +115,27 @@ impl Harness {
             Harness::Simulator => "the simulator",
             Harness::Flips => "damaged stores",
             Harness::Model => "the model",
+            Harness::Changed(_) => "changed inputs",
         }
     }
 
-    fn attempt(self, number: u64) -> Option<String> {
+    /// One try after the other, each by its number.
+    fn attempts(self) -> Box<dyn Fn(u64) -> Option<String>> {
         match self {
-            Harness::Simulator => simulator::run(number, Setting::default())
-                .violation
-                .map(|violation| violation.to_string()),
-            Harness::Flips => flips::run(number).map(|violation| violation.to_string()),
-            Harness::Model => model::run(number, 1, None).err().map(|difference| difference.what),
+            Harness::Simulator => Box::new(|number| {
+                let violation = simulator::run(number, Setting::default()).violation;
+                violation.map(|violation| violation.to_string())
+            }),
+            Harness::Flips => {
+                Box::new(|number| flips::run(number).map(|violation| violation.to_string()))
+            }
+            Harness::Model => Box::new(|number| {
+                model::run(number, 1, None).err().map(|difference| difference.what)
+            }),
+            Harness::Changed(name) => match Target::named(name).map(Changed::of) {
+                Some(inputs) => Box::new(move |number| inputs.judge(number).err()),
+                None => Box::new(|_| None),
+            },
         }
     }
 }
@@ -118,10 +144,10 @@ impl Plant {
     /// Puts the bug in and looks for it.
     #[must_use]
     pub fn find(&self, tries: Range<u64>) -> Option<Found> {
+        let attempt = self.harness.attempts();
         put_in(Some(self.bug));
-        let found = tries
-            .zip(1..)
-            .find_map(|(number, at)| self.harness.attempt(number).map(|what| Found { at, what }));
+        let found =
+            tries.zip(1..).find_map(|(number, at)| attempt(number).map(|what| Found { at, what }));
         put_in(None);
         found
     }

@@ -145,12 +145,10 @@ impl Scan {
     ) -> std::result::Result<(), Bad> {
         let bad = |what| Bad { at: frame.place.offset, error: FormatError::Invalid(what) };
         let header = &frame.header;
+        let (mut next_position, mut last_time) = (self.next_position, self.last_time);
         match (body, &self.link) {
             (Body::Link(link), None) => {
-                self.link = Some(*link);
-                self.base = header.first_position;
-                self.next_position = header.first_position;
-                self.last_time = link.last_time;
+                (next_position, last_time) = (header.first_position, link.last_time);
             }
             (Body::Link(link), Some(_)) => {
                 let here = Lsn::new(segment, frame.place.offset);
@@ -161,11 +159,15 @@ impl Scan {
             (_, None) => return Err(bad("a segment that does not begin with a link")),
             (_, Some(_)) => {}
         }
-        if header.first_position != self.next_position {
+        if header.first_position != next_position {
             return Err(bad("a frame whose position does not follow"));
         }
-        if header.time < self.last_time {
+        if header.time < last_time {
             return Err(bad("a frame whose time goes backwards"));
+        }
+        // Only now: of a link that is refused nothing is kept.
+        if let (Body::Link(link), None) = (body, &self.link) {
+            (self.link, self.base) = (Some(*link), header.first_position);
         }
         self.next_position = header.next_position();
         self.last_time = header.time;

@@ -7,6 +7,7 @@
 //! Most inputs begin with a byte of which one bit says that checksums are mended, so that a fuzzer gets behind them.
 //! The folder `fuzz` runs these functions with a fuzzer; a test runs what that has found before (`corpus`).
 
+mod changed;
 mod corpus;
 mod decode;
 mod index_file;
@@ -22,6 +23,7 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use changed::Changed;
 pub use corpus::{Replayed, replay};
 pub use memory::{Counted, peak_of};
 pub use seeds::seeds;

@@ -2,7 +2,6 @@
 
 use super::input::Input;
 use super::*;
-use crate::random::Random;
 
 fn target(run: fn(&[u8]) -> Judged) -> Target {
     Target { name: "twin", run, bound: Bound::Decoder }
@@ -56,44 +55,21 @@ fn lives_that_are_drawn_break_no_promise() {
     }
 }
 
-/// Inputs of each target that are changed at random. `QUIPU_CHANGED` asks for more of them.
+/// Inputs of each target that are changed at random, unless `QUIPU_CHANGED` gives another number. `QUIPU_SEED` is the
+/// first of them.
 const CHANGED: u64 = 40;
 
 #[test]
 fn seeds_that_are_changed_at_random_are_answered_as_they_have_to_be() {
-    let asked = std::env::var("QUIPU_CHANGED").ok().and_then(|count| count.parse().ok());
+    let wanted = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let first = wanted("QUIPU_SEED").unwrap_or(0);
     let mut wrong = Vec::new();
     for target in TARGETS {
-        let seeds = seeds(target.name);
-        for number in 0..asked.unwrap_or(CHANGED) {
-            let input = changed(&seeds, &mut Random::new(number));
-            let judged = target.judge(&input);
+        let inputs = Changed::of(target);
+        for number in first..first + wanted("QUIPU_CHANGED").unwrap_or(CHANGED) {
+            let judged = inputs.judge(number);
             wrong.extend(judged.err().map(|why| format!("{}, input {number}: {why}", target.name)));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// One of these inputs, with a few bytes of it changed.
-fn changed(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut input = seeds[random.below(seeds.len())].clone();
-    for _ in 0..random.between(1, 6) {
-        let at = random.below(input.len());
-        match random.below(8) {
-            0 => input.truncate(at + 1),
-            1 => input[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
-            2 => input[at] = input[at].wrapping_add(1 + random.below(16) as u8),
-            3 => input.insert(at, random.number() as u8),
-            4 => {
-                // A piece of it, or of another, over another piece.
-                let other = &seeds[random.below(seeds.len())];
-                let from = random.below(other.len());
-                let len = random.between(1, 64).min(other.len() - from).min(input.len() - at);
-                input[at..at + len].copy_from_slice(&other[from..from + len]);
-            }
-            5 => input[at] = random.number() as u8,
-            _ => input[at] ^= 1 << random.below(8),
-        }
-    }
-    input
 }
