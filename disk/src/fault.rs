@@ -130,6 +130,12 @@ impl FaultDisk {
         FaultDisk::with(self.shared.seed, next, self.shared.clock.load(Ordering::Relaxed))
     }
 
+    /// The most bytes that one read has asked for so far, which tells of a length that was believed unchecked.
+    #[must_use]
+    pub fn largest_read(&self) -> usize {
+        self.shared.state.lock().largest_read
+    }
+
     /// How many operations were counted so far; the number of the next one.
     #[must_use]
     pub fn operations(&self) -> u64 {

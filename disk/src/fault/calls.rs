@@ -123,6 +123,7 @@ impl File for FaultFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let call = Call::read(&self.path, bytes.len(), offset);
         self.disk.run(&call, |state, fault| {
+            state.largest_read = state.largest_read.max(bytes.len());
             let wanted = match fault {
                 None => bytes.len(),
                 Some(FaultKind::Short) => bytes.len().min(1 + state.random.below(bytes.len())),

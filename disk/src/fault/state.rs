@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) held: bool,
     /// Why no call succeeds any more, if so.
     off: Option<&'static str>,
+    /// The most bytes that one read has asked for.
+    pub(super) largest_read: usize,
     /// Files ever made; the id of the next one.
     inodes: u64,
     /// The file that was written last.
@@ -40,6 +42,7 @@ impl State {
             trace: Trace::new(seed),
             held: false,
             off: None,
+            largest_read: 0,
             inodes: 0,
             last_written: None,
         }
@@ -168,6 +171,7 @@ impl State {
             trace: self.trace.clone(),
             held: false,
             off: None,
+            largest_read: 0,
             inodes: self.inodes,
             last_written: None,
         }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use quipu::stepping::Stepper;
 use quipu::{ErrorKind, Events, Mode, Store, salvage_on, verify_on};
-use quipu_disk::Disk;
+use quipu_disk::{Disk, FaultDisk};
 
 use super::Whole;
 use super::harm::Harm;
-use super::watched::Watched;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::content;
 use crate::history::Seen;
@@ -43,11 +42,11 @@ pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked {
 }
 
 /// A copy of the damaged store, on a disk of its own.
-fn copy(whole: &Whole) -> Watched {
-    Watched::new(whole.disk.kill())
+fn copy(whole: &Whole) -> FaultDisk {
+    whole.disk.kill()
 }
 
-fn modest(disk: &Watched) -> Checked {
+fn modest(disk: &FaultDisk) -> Checked {
     let largest = disk.largest_read();
     ensure(largest <= READ_BYTES_MAX, Rule::Unbounded, || format!("{largest} bytes read at once"))
 }
@@ -70,7 +69,7 @@ fn read_it(whole: &Whole) -> Checked<BTreeSet<u64>> {
 }
 
 /// Reads to the end: what comes is as it was written, and the rest is told to be damaged.
-fn read(whole: &Whole, disk: &Watched, events: quipu::Result<Events>) -> Checked<Told> {
+fn read(whole: &Whole, disk: &FaultDisk, events: quipu::Result<Events>) -> Checked<Told> {
     modest(disk)?;
     let mut events = events.map_err(|error| wrong(Rule::Error, &error))?;
     let mut told = Told { delivered: BTreeSet::new(), lost: BTreeSet::new() };

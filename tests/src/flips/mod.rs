@@ -5,7 +5,6 @@
 
 mod harm;
 mod judge;
-mod watched;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
