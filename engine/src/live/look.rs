@@ -134,8 +134,9 @@ pub(crate) fn bounds_settled(disk: &dyn Disk, survey: &mut Survey) -> Result<Bou
     let synced = unsealed.file.file.sync_data();
     match synced.and_then(|()| name.map_or(Ok(()), |path| disk.sync_directory(path))) {
         Ok(()) => Ok(found),
-        // Whatever is there has been read from the medium.
-        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(found),
+        // Files that cannot be synced are never written either, so whatever is there has been read from the medium. A file
+        // system that is called read-only is another thing: it stopped at a failure, and memory may show what was lost.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(found),
         Err(error) => {
             tracing::warn!(%error, "what is not known to be durable is not shown");
             bounds_proven(survey)

@@ -1,6 +1,6 @@
 //! Reading beside writers that die and others that recover what they left.
 
-use std::io::ErrorKind::Other;
+use std::io::ErrorKind::{InvalidInput, Other, ReadOnlyFilesystem};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +98,40 @@ fn a_sync_of_the_readers_proves_nothing_after_one_of_the_writers_has_failed() {
             return assert!(after > 1, "a write and a sync");
         }
     }
+}
+
+/// How many events a reader sees whose operations fail in this way, one in each round, and how many are left after a
+/// power cut. Rounds in which it does not open are left out.
+fn seen_and_kept(kind: FaultKind) -> Vec<(usize, usize)> {
+    let mut rounds = Vec::new();
+    for after in 0..OPERATIONS {
+        let disk = left_behind();
+        fail(&disk, after, kind);
+        let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(read_only());
+        if let Ok(reader) = builder.open() {
+            let seen = About::All.read(&reader).len();
+            let kept = About::All.read(&open(&disk.power_cut(PowerCut::LoseAll))).len();
+            rounds.push((seen, kept));
+        }
+        if disk.operations() <= after {
+            break;
+        }
+    }
+    rounds
+}
+
+#[test]
+fn a_file_system_that_has_stopped_at_a_failure_proves_nothing_to_a_reader() {
+    let rounds = seen_and_kept(FaultKind::Error(ReadOnlyFilesystem));
+    assert!(rounds.iter().all(|(seen, kept)| seen <= kept), "{rounds:?}");
+    assert!(rounds.contains(&(1, 1)) && rounds.contains(&(2, 2)), "{rounds:?}");
+}
+
+#[test]
+fn where_nothing_can_be_synced_a_reader_sees_what_is_on_the_medium() {
+    let rounds = seen_and_kept(FaultKind::Error(InvalidInput));
+    assert!(rounds.iter().all(|(seen, _)| *seen == 2), "{rounds:?}");
+    assert!(rounds.contains(&(2, 1)), "the disk forgets what it refuses to sync: {rounds:?}");
 }
 
 #[test]
