@@ -125,7 +125,7 @@ impl File for FaultFile {
         self.disk.run(&call, |state, fault| {
             state.largest_read = state.largest_read.max(bytes.len());
             let wanted = match fault {
-                None => bytes.len(),
+                None | Some(FaultKind::Astray) => bytes.len(),
                 Some(FaultKind::Short) => bytes.len().min(1 + state.random.below(bytes.len())),
                 Some(fault) => return Err(failure(fault)),
             };
@@ -163,7 +163,7 @@ impl File for FaultFile {
                 self.inode.forget();
             }
             match fault {
-                None | Some(FaultKind::Short | FaultKind::ErrorAfter(_)) => {}
+                None | Some(FaultKind::Short | FaultKind::Astray | FaultKind::ErrorAfter(_)) => {}
                 Some(fault) => return Err(failure(fault)),
             }
             let mark = self.inode.mark();
@@ -198,6 +198,8 @@ fn failure(fault: FaultKind) -> io::Error {
     match fault {
         FaultKind::PowerOff => io::Error::other(POWER_IS_OFF),
         FaultKind::Error(kind) | FaultKind::ErrorAfter(kind) => kind.into(),
-        FaultKind::Interrupted | FaultKind::Short => io::ErrorKind::Interrupted.into(),
+        FaultKind::Interrupted | FaultKind::Short | FaultKind::Astray => {
+            io::ErrorKind::Interrupted.into()
+        }
     }
 }

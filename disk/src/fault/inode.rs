@@ -148,6 +148,9 @@ impl Inode {
         change(&medium.durable, &range, &harm)?;
         for write in &mut medium.unsynced {
             let part = common(write.bytes.len(), write.offset, &range);
+            if part.is_empty() {
+                continue;
+            }
             let at = (write.offset + part.start).saturating_sub(range.start);
             harm(at, &mut Arc::make_mut(&mut write.bytes)[part]);
         }

@@ -31,6 +31,10 @@ pub enum FaultKind {
     /// A read or a write does a random part of what it was asked, one byte at least; other
     /// operations are not affected.
     Short,
+    /// A write succeeds and goes astray: what it was to write stands over as many bytes somewhere else, in the same file
+    /// or another that is as long, and is durable there at once. Where it belongs nothing changes. If there is no such
+    /// place, it is nowhere. Other operations are not affected.
+    Astray,
     /// The call fails with [`io::ErrorKind::Interrupted`], without effect. A sticky one never ends
     /// for a caller that simply tries again.
     Interrupted,

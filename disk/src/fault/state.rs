@@ -98,6 +98,26 @@ impl State {
         Ok(())
     }
 
+    /// Puts what was meant for a place of a file over something else that is there. Where that is follows from the place
+    /// and the number of the call, so that nothing else of this disk's life changes.
+    fn stray(&mut self, inode: &Arc<Inode>, bytes: &[u8], offset: usize) -> io::Result<()> {
+        let mut random = Random::new(self.plan.operations() ^ (offset as u64) << 32);
+        let places = |inode: &Inode| (inode.content.size() + 1).checked_sub(bytes.len());
+        let files = self.names.seen().files().map(|(_, inode)| inode);
+        let files: Vec<_> = files.filter(|inode| places(inode).is_some_and(|it| it > 1)).collect();
+        let Some(&to) = files.get(random.below(files.len())) else { return Ok(()) };
+        let mut start = random.below(places(to).unwrap_or(0));
+        if random.coin() {
+            start -= start % 16;
+        }
+        if Arc::ptr_eq(to, inode) && start == offset {
+            start = if start == 0 { 1 } else { start - 1 };
+        }
+        to.damage(start..start + bytes.len(), |at, part| {
+            part.copy_from_slice(&bytes[at..][..part.len()]);
+        })
+    }
+
     /// Writes as much as the room and the fault allow. Says how much is reported as written.
     pub(super) fn write(
         &mut self,
@@ -106,6 +126,10 @@ impl State {
         offset: usize,
         fault: Option<FaultKind>,
     ) -> io::Result<usize> {
+        if fault == Some(FaultKind::Astray) {
+            self.stray(inode, bytes, offset)?;
+            return Ok(bytes.len());
+        }
         let size = inode.content.size();
         let mut count = self.room.fitting(size, offset, bytes.len())?;
         count = match fault {

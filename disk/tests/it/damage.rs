@@ -48,6 +48,14 @@ fn bytes_are_written_a_second_time_in_the_same_file_or_another() {
 }
 
 #[test]
+fn what_is_on_its_way_to_another_place_stays_as_it_is() {
+    let (disk, file) = disk();
+    write_all_at(&*file, b"S", 4).unwrap();
+    disk.duplicate(&at("other"), 0..2, &at("log"), 1).unwrap();
+    assert_eq!(found(&disk, &*file), [&b"K01tS"[..], b"012345"]);
+}
+
+#[test]
 fn bytes_that_go_astray_are_not_where_they_belong() {
     let (disk, file) = disk();
     disk.misdirect(&at("log"), 0..2, &at("other"), 4).unwrap();

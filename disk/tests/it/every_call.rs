@@ -160,6 +160,17 @@ fn of_a_write_that_fails_afterwards_any_prefix_is_there() {
 }
 
 #[test]
+fn only_writes_go_astray() {
+    for asked in CALLS {
+        let (world, other) = (World::new(1), World::new(1));
+        world.plan(FaultKind::Astray, true);
+        (asked.call)(&world).expect(asked.name);
+        (asked.call)(&other).expect(asked.name);
+        assert_eq!(world.state() != other.state(), asked.name == "write", "{}", asked.name);
+    }
+}
+
+#[test]
 fn only_reads_and_writes_are_cut_short() {
     for asked in CALLS {
         let (world, other) = (World::new(1), World::new(1));

@@ -35,6 +35,8 @@ pub(crate) enum Harm {
     Gone { file: PathBuf },
     /// A file is there a second time, under a name that another had, or nobody.
     Copied { file: PathBuf, name: PathBuf },
+    /// This operation of the running store went astray.
+    Stray { at: u64 },
     /// A file ends early.
     Cut { file: PathBuf, len: usize },
 }
@@ -84,6 +86,7 @@ impl Harm {
             Harm::Twice { file, frame, to, offset } => {
                 disk.duplicate(file, frame.clone(), to, *offset)
             }
+            Harm::Stray { .. } => Ok(()),
             Harm::Gone { file } => disk.erase(file),
             Harm::Copied { file, name } => {
                 disk.contents(file).and_then(|bytes| disk.put(name, &bytes))
@@ -208,6 +211,7 @@ impl fmt::Display for Harm {
             Harm::Twice { file, frame, to, offset } => {
                 write!(f, "{frame:?} of {} also written at {offset} of {}", name(file), name(to))
             }
+            Harm::Stray { at } => write!(f, "operation {at} gone astray"),
             Harm::Gone { file } => write!(f, "{} gone", name(file)),
             Harm::Copied { file, name: to } => write!(f, "{} also called {}", name(file), name(to)),
             Harm::Cut { file, len } => write!(f, "{} cut to {len} bytes", name(file)),

@@ -26,11 +26,12 @@ struct Told {
     lost: BTreeSet<u64>,
 }
 
-/// Has the store read, verified, opened for writing and salvaged, each time as it was damaged.
+/// Has the store read, verified, opened for writing and salvaged, each time as it was damaged. Gives how many events are
+/// told to be lost.
 ///
 /// # Errors
 /// The first promise that this breaks.
-pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked {
+pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked<usize> {
     let during = |what: &'static str| {
         move |broken: Violation| Violation::new(broken.rule, format!("{what}: {}", broken.detail))
     };
@@ -38,7 +39,8 @@ pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked {
     let is_flip = matches!(harm, Harm::Flip { .. });
     verify_it(whole, &lost, is_flip).map_err(during("verifying"))?;
     write_it(whole).map_err(during("writing"))?;
-    salvage_it(whole).map_err(during("salvaging"))
+    salvage_it(whole).map_err(during("salvaging"))?;
+    Ok(lost.len())
 }
 
 /// A copy of the damaged store, on a disk of its own.

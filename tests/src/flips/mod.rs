@@ -3,6 +3,7 @@
 //! The simulator's disk never changes a byte of the log by itself; this one does, once, after the store has come to
 //! rest. Then everything that reads a store reads this one.
 
+mod astray;
 mod harm;
 mod judge;
 
@@ -17,6 +18,7 @@ use crate::history::Seen;
 use crate::random::Random;
 use crate::simulator::panicked;
 use crate::subject::{End, Subject, Wish};
+pub use astray::run_astray;
 pub(crate) use harm::Harm;
 pub(crate) use judge::judge;
 
@@ -90,7 +92,7 @@ fn attempt(random: &mut Random) -> Checked {
     let at = |violation: Violation| {
         Violation::new(violation.rule, format!("{harm}: {}", violation.detail))
     };
-    judge::judge(&whole, &harm).map_err(at)
+    judge::judge(&whole, &harm).map(drop).map_err(at)
 }
 
 /// A store of a few segments.
@@ -112,6 +114,12 @@ fn live(
     rest: Rest,
     boundaries: &mut BTreeSet<u64>,
 ) -> Checked {
+    write(subject, random, boundaries)?;
+    come_to_rest(subject, rest)
+}
+
+/// Opens the store and appends to it.
+fn write(subject: &mut Subject, random: &mut Random, boundaries: &mut BTreeSet<u64>) -> Checked {
     subject.open()?;
     for _ in 0..random.between(4, 24) {
         let wishes = wishes(random);
@@ -119,7 +127,7 @@ fn live(
         subject.drain()?;
         boundaries.insert(subject.checker().next_position());
     }
-    come_to_rest(subject, rest)
+    Ok(())
 }
 
 /// Closes the store, or kills it once the log says that all is durable.

@@ -163,3 +163,40 @@ fn a_power_cut_ends_a_held_sync() {
         assert_off(&sync.join().unwrap());
     });
 }
+
+#[test]
+fn a_write_that_goes_astray_stands_over_something_else_for_good() {
+    let mut places = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let (disk, file) = disk_with_log(seed, b"0123456789");
+        disk.put(&at("other"), b"abcdefgh").unwrap();
+        disk.put(&at("small"), b"abc").unwrap();
+        // So that it is not always the same call.
+        for _ in 0..seed % 60 {
+            file.size().unwrap();
+        }
+        let before = disk.trace_hash();
+        next(&disk, FaultKind::Astray);
+        assert_eq!(file.write_at(b"KNOT", 2).unwrap(), 4);
+        assert_ne!(disk.trace_hash(), before);
+        let after = disk.power_cut(PowerCut::LoseAll);
+        let found = ["log", "other", "small"].map(|name| after.contents(&at(name)).unwrap());
+        assert_eq!(found.map(|bytes| bytes.len()), [10, 8, 3]);
+        for name in ["log", "other"] {
+            let bytes = after.contents(&at(name)).unwrap();
+            let place = bytes.windows(4).position(|part| part == b"KNOT");
+            places.extend(place.map(|place| (name, place)));
+        }
+    }
+    assert!(!places.contains(&("log", 2)), "where it belongs: {places:?}");
+    assert!(places.len() > 5 && places.iter().any(|(name, _)| *name == "other"), "{places:?}");
+}
+
+#[test]
+fn a_write_that_goes_astray_where_there_is_no_other_place_is_nowhere() {
+    let (disk, file) = disk_with_log(0, b"knot");
+    next(&disk, FaultKind::Astray);
+    assert_eq!(file.write_at(b"KNOTS", 0).unwrap(), 5);
+    file.sync_data().unwrap();
+    assert_eq!(log(&disk), b"knot");
+}
