@@ -146,11 +146,15 @@ impl Disk for RealDisk {
         if file.metadata()?.len() < PAGE_FILE_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
+        // A map whose page cannot be read ends the process. So it is read before, which brings it into memory, and kept
+        // there; where the system does not let it be kept, it may leave under great want of memory.
+        file.read_exact_at(&mut [0; PAGE_FILE_BYTES as usize], 0)?;
         let mut options = MmapOptions::new();
         let options = options.len(PAGE_FILE_BYTES as usize);
         let in_place = access != Access::Read && is_written_in_place(&file)?;
         let mapping =
             if in_place { options.map_raw(&file)? } else { options.map_raw_read_only(&file)? };
+        let _kept = mapping.lock();
         let cells = NonNull::new(mapping.as_mut_ptr()).ok_or(io::ErrorKind::AddrNotAvailable)?;
         let store = match access {
             Access::Read => Store::Never,

@@ -1,11 +1,11 @@
-//! The process that writes until it is ended, and tells of each commit that is acknowledged.
+//! The processes that write until they are ended, and tell of each commit that is acknowledged; and one that reads.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use quipu::{Durability, ExpectedVersion, NewEvent, Options, Store};
+use quipu::{Durability, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Store};
 use quipu_tests::content::{STREAMS, event};
 use quipu_tests::history::Written;
 use quipu_tests::random::Random;
@@ -28,7 +28,23 @@ pub(crate) struct Arguments {
     /// Never wait for the disk
     #[arg(long)]
     careless: bool,
+    /// Read without maps
+    #[arg(long)]
+    pread: bool,
 }
+
+#[derive(clap::Args)]
+pub(crate) struct Reading {
+    /// Where the store is
+    #[arg(long)]
+    store: PathBuf,
+    /// Read without maps
+    #[arg(long)]
+    pread: bool,
+}
+
+/// How often a reader begins anew after an error.
+const READINGS: u32 = 3;
 
 /// What a writer tells: a commit was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,19 +93,30 @@ pub(crate) fn content(id: u64) -> (usize, NewEvent<'static>, Written) {
 }
 
 /// Small segments, so that they roll all the time.
-pub(crate) fn options() -> Options {
+pub(crate) fn options(read_mode: ReadMode) -> Options {
     Options {
         segment_bytes_min: 64 << 10,
         segment_bytes_max: 64 << 10,
         ballast_bytes: 64 << 10,
+        read_mode,
         ..Options::default()
     }
 }
 
-/// Writes until somebody ends it. Only an error ends it on its own.
+fn read_mode(pread: bool) -> ReadMode {
+    if pread { ReadMode::Pread } else { ReadMode::Map }
+}
+
+/// Writes until somebody ends it, or an error does. Of errors it tells, and once all threads have met one, how one more
+/// commit is answered.
 pub(crate) fn write(arguments: &Arguments) -> ExitCode {
-    let Ok(store) = Store::builder(&arguments.store).options(options()).open() else {
-        return ExitCode::FAILURE;
+    let options = options(read_mode(arguments.pread));
+    let store = match Store::builder(&arguments.store).options(options).open() {
+        Ok(store) => store,
+        Err(error) => {
+            tell("opening", &error);
+            return ExitCode::FAILURE;
+        }
     };
     thread::scope(|scope| {
         for writer in 0..WRITERS {
@@ -97,24 +124,76 @@ pub(crate) fn write(arguments: &Arguments) -> ExitCode {
             scope.spawn(move || write_on(store, arguments, writer));
         }
     });
+    let again = commit(&store, first_id(arguments.cycle, 0, LAST_NUMBER), Durability::Sync);
+    match again {
+        Ok(_) => drop(say("again done\n")),
+        Err(error) => tell("again", &error),
+    }
     ExitCode::FAILURE
 }
+
+/// A number that no writer comes to.
+const LAST_NUMBER: u64 = (1 << NUMBER_BITS) / EVENTS_MAX - 1;
 
 /// Appends one commit after the other, until one fails.
 fn write_on(store: &Store, arguments: &Arguments, writer: u64) {
     for number in 0.. {
         let first = first_id(arguments.cycle, writer, number);
         let waits = if arguments.careless { Durability::Os } else { durability(first) };
-        let mut commit = store.commit().durability(waits);
-        for id in first..first + events(first) {
-            let (stream, event, _) = content(id);
-            commit = commit.append(STREAMS[stream], ExpectedVersion::Any, [event]);
-        }
-        let Ok(done) = commit.submit().and_then(quipu::Ticket::wait) else { return };
-        let line = format!("{} {first}.\n", done.position.0);
-        let mut output = std::io::stdout().lock();
-        if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+        let done = match commit(store, first, waits) {
+            Ok(done) => done,
+            Err(error) => return tell("error", &error),
+        };
+        if !say(&format!("{} {first}.\n", done.position.0)) {
             return;
         }
     }
+}
+
+fn commit(store: &Store, first: u64, waits: Durability) -> quipu::Result<quipu::Appended> {
+    let mut commit = store.commit().durability(waits);
+    for id in first..first + events(first) {
+        let (stream, event, _) = content(id);
+        commit = commit.append(STREAMS[stream], ExpectedVersion::Any, [event]);
+    }
+    commit.submit().and_then(quipu::Ticket::wait)
+}
+
+fn tell(when: &str, error: &quipu::Error) {
+    let words = error.to_string().replace('\n', " ");
+    say(&format!("{when} {}: {words}\n", error.code()));
+}
+
+/// Says a line at once. Whether somebody listens.
+fn say(line: &str) -> bool {
+    let mut output = std::io::stdout().lock();
+    output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_ok()
+}
+
+/// Reads the whole store, several times if it has to. Says what went wrong, and how many events there are.
+pub(crate) fn read(arguments: &Reading) -> ExitCode {
+    for _ in 0..READINGS {
+        match read_once(arguments) {
+            Ok(events) => {
+                say(&format!("whole {events}\n"));
+                return ExitCode::SUCCESS;
+            }
+            Err(error) => tell("error", &error),
+        }
+    }
+    ExitCode::FAILURE
+}
+
+fn read_once(arguments: &Reading) -> quipu::Result<u64> {
+    let options = options(read_mode(arguments.pread));
+    let builder = Store::builder(&arguments.store).options(options).mode(Mode::ReadOnly);
+    let store = builder.open()?;
+    let (mut events, mut count) = (store.all().events()?, 0);
+    while events.next()?.is_some() {
+        count += 1;
+    }
+    if let Some(lost) = store.opening().lost.first() {
+        say(&format!("lost {}\n", lost.what));
+    }
+    Ok(count)
 }

@@ -11,15 +11,16 @@ use quipu_disk::{Access, Disk, RealDisk, write_all_at};
 use crate::Failure;
 
 /// Size of a file system; what it takes on disk is what was written.
-const IMAGE_BYTES: u64 = 512 << 20;
+pub(crate) const IMAGE_BYTES: u64 = 512 << 20;
 /// How often unmounting is tried, a hundredth of a second apart.
 const UNMOUNT_TRIES: u32 = 500;
 /// The number of the capability, as in `linux/capability.h`.
 const CAP_SYS_ADMIN: u32 = 21;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// A folder: what is ended is the process.
+    #[value(skip)]
     Plain,
     Ext4,
     Xfs,
@@ -46,6 +47,16 @@ impl Kind {
     }
 }
 
+impl Kind {
+    pub(crate) fn file_system(self) -> &'static str {
+        match self {
+            Kind::Plain => "a folder",
+            Kind::Ext4 => "ext4",
+            Kind::Xfs => "xfs",
+        }
+    }
+}
+
 /// Whether the kernel lets this process administrate the system.
 fn may_mount() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -63,21 +74,26 @@ pub(crate) struct Ground {
 impl Ground {
     /// Makes the place.
     pub(crate) fn prepare(kind: Kind) -> Result<Ground, Failure> {
-        let folder = std::env::temp_dir().join(format!("quipu-cycles-{}", std::process::id()));
-        let ground = Ground { kind, folder };
-        RealDisk::new().create_directory(&ground.mounted())?;
+        let ground = Ground::empty(kind)?;
         if kind != Kind::Plain {
+            let file = RealDisk::new().open(&ground.image(), Access::Create)?;
+            write_all_at(&*file, &[0], IMAGE_BYTES - 1)?;
             ground.make_file_system()?;
         }
         Ok(ground)
     }
 
-    fn make_file_system(&self) -> Result<(), Failure> {
+    /// The place without a file system, and without the image for one.
+    pub(crate) fn empty(kind: Kind) -> Result<Ground, Failure> {
+        let folder = std::env::temp_dir().join(format!("quipu-cycles-{}", std::process::id()));
+        let ground = Ground { kind, folder };
+        RealDisk::new().create_directory(&ground.mounted())?;
+        Ok(ground)
+    }
+
+    /// Makes the file system in its image, and mounts it.
+    pub(crate) fn make_file_system(&self) -> Result<(), Failure> {
         let image = self.image();
-        let file = RealDisk::new().open(&image, Access::Create)?;
-        write_all_at(&*file, &[0], IMAGE_BYTES - 1)?;
-        drop(file);
-        let image = image.as_os_str();
         match self.kind {
             Kind::Ext4 => run(Command::new("mkfs.ext4").arg("-q").arg(image))?,
             _ => run(Command::new("mkfs.xfs").arg("-q").arg(image))?,
@@ -101,7 +117,13 @@ impl Ground {
         self.kind == Kind::Plain
     }
 
-    fn image(&self) -> PathBuf {
+    /// Where all of it lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the file system's image is.
+    pub(crate) fn image(&self) -> PathBuf {
         self.folder.join("image")
     }
 
@@ -121,7 +143,7 @@ impl Ground {
         Ok(RealDisk::new().sync_directory(&self.mounted())?)
     }
 
-    fn mount(&self) -> Result<(), Failure> {
+    pub(crate) fn mount(&self) -> Result<(), Failure> {
         run(Command::new("mount").args(["-o", "loop"]).arg(self.image()).arg(self.mounted()))
     }
 
@@ -138,14 +160,27 @@ impl Ground {
         if self.kind == Kind::Plain {
             return Ok(());
         }
+        self.unmount()?;
+        self.mount()
+    }
+
+    pub(crate) fn unmount(&self) -> Result<(), Failure> {
         // Files of a process that was just killed may still be open.
         for _ in 0..UNMOUNT_TRIES {
             if run(Command::new("umount").arg(self.mounted())).is_ok() {
-                return self.mount();
+                return Ok(());
             }
             thread::sleep(Duration::from_millis(10));
         }
         Err("the file system cannot be unmounted".into())
+    }
+
+    /// Unmounts the file system, if it is mounted.
+    pub(crate) fn give_up(&self) {
+        if self.kind != Kind::Plain {
+            // It may never have been mounted.
+            let _unmounted = run(Command::new("umount").arg("-l").arg(self.mounted()));
+        }
     }
 
     /// Leaves everything where it is, and says where.
@@ -158,15 +193,13 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        if self.kind != Kind::Plain {
-            // It may never have been mounted.
-            let _unmounted = run(Command::new("umount").arg("-l").arg(self.mounted()));
-        }
+        self.give_up();
         let _removed = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-fn run(command: &mut Command) -> Result<(), Failure> {
+/// Runs a command of the system.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let program = Path::new(command.get_program()).display().to_string();
     let failed = |why: &dyn Display| -> Failure { format!("{program}: {why}").into() };
     let output = command.output().map_err(|error| failed(&error))?;

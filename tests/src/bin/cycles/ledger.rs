@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use quipu::{Durability, Finding, Mode, Severity, Store};
+use quipu::{Durability, Finding, Mode, ReadMode, Severity, Store};
 use quipu_tests::content::seen;
 use quipu_tests::random::Random;
 
@@ -14,6 +15,21 @@ use crate::child::{self, Told};
 #[derive(Default)]
 pub(crate) struct Ledger {
     ids: Vec<u64>,
+}
+
+/// Whether what a reader sees must be there for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stays {
+    Promised,
+    /// A write failed under a sync, and whoever had called it was killed before it could tell. Nobody else is told.
+    Unknown,
+}
+
+/// Whether the store was opened for writing, which settles what its last writer has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Yes,
+    No,
 }
 
 /// What all cycles came to.
@@ -39,22 +55,22 @@ impl fmt::Display for Tally {
 }
 
 impl Ledger {
-    /// Looks at the store after a crash: as another process, or by opening it for writing.
+    /// Looks at the store after a crash: as another process, or by opening it for writing. Says which.
     ///
     /// # Errors
     /// What is missing or wrong.
     pub(crate) fn check(
         &mut self,
         store: &Path,
-        cycle: u64,
+        cycles: RangeInclusive<u64>,
         told: &[Told],
         keeps_unsynced: bool,
         random: &mut Random,
-    ) -> Result<(), String> {
+    ) -> Result<Settled, String> {
         if !store.join("manifest").exists() {
             // It ended before the store was there.
             let nothing = told.is_empty() && self.ids.is_empty();
-            return if nothing { Ok(()) } else { Err("the store is gone".to_owned()) };
+            return if nothing { Ok(Settled::No) } else { Err("the store is gone".to_owned()) };
         }
         if random.percent(20) {
             let report = quipu::verify(store, &mut |_| {}).map_err(|error| error.to_string())?;
@@ -65,10 +81,10 @@ impl Ledger {
         }
         let writes = random.percent(50);
         let mode = if writes { Mode::Existing } else { Mode::ReadOnly };
-        let builder = Store::builder(store).options(child::options()).mode(mode);
+        let builder = Store::builder(store).options(child::options(ReadMode::default())).mode(mode);
         let opened = builder.open().map_err(|error| format!("opening: {error}"))?;
         let ids = read(&opened)?;
-        self.compare(&ids, cycle)?;
+        self.compare(&ids, &cycles)?;
         let due = told
             .iter()
             .filter(|told| keeps_unsynced || child::durability(told.id) == Durability::Sync);
@@ -83,20 +99,65 @@ impl Ledger {
         if writes && random.percent(50) {
             opened.close().map_err(|error| format!("closing: {error}"))?;
         }
-        Ok(())
+        Ok(if writes { Settled::Yes } else { Settled::No })
     }
 
-    /// What was found before is there, and behind it only whole commits of this cycle, each writer's in order.
-    fn compare(&self, ids: &[u64], cycle: u64) -> Result<(), String> {
+    /// How many events were found last.
+    pub(crate) fn events(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// Has another process look at the store, which may be told that it cannot be read now. Gives how many events it saw.
+    /// They must stay, if that is promised.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn glance(
+        &mut self,
+        store: &Path,
+        cycles: &RangeInclusive<u64>,
+        stays: Stays,
+    ) -> Result<Option<u64>, String> {
+        let options = child::options(ReadMode::Pread);
+        let opened = Store::builder(store).options(options).mode(Mode::ReadOnly).open();
+        let Ok(ids) = opened.map_err(|error| error.to_string()).and_then(|store| read(&store))
+        else {
+            return Ok(None);
+        };
+        let seen = ids.len() as u64;
+        // Who cannot have it synced shows less, and later all of it again.
+        if self.ids.starts_with(&ids) {
+            return Ok(Some(seen));
+        }
+        self.compare(&ids, cycles)?;
+        if stays == Stays::Promised {
+            self.ids = ids;
+        }
+        Ok(Some(seen))
+    }
+
+    /// What was found before is there, and behind it only whole commits of these cycles, each writer's in order.
+    fn compare(&self, ids: &[u64], cycles: &RangeInclusive<u64>) -> Result<(), String> {
         if !ids.starts_with(&self.ids) {
-            return Err("events that were found before are not what they were".to_owned());
+            let same = ids.iter().zip(&self.ids).take_while(|(found, before)| found == before);
+            return Err(format!(
+                "events that were found before are not what they were: {} were found, {} are now, {} the same",
+                self.ids.len(),
+                ids.len(),
+                same.count()
+            ));
         }
         let mut next: HashMap<u64, u64> = HashMap::new();
+        for (writer, number) in self.ids.iter().map(|&id| child::origin(id)) {
+            next.insert(writer, number + 1);
+        }
         let mut rest = &ids[self.ids.len()..];
         while let Some(&first) = rest.first() {
             let (writer, number) = child::origin(first);
             let expected = next.entry(writer).or_default();
+            let cycle = writer / child::WRITERS;
             if number != *expected
+                || !cycles.contains(&cycle)
                 || first != child::first_id(cycle, writer % child::WRITERS, number)
             {
                 return Err(format!(
@@ -156,8 +217,8 @@ mod tests {
     fn whole_commits_in_the_order_of_each_writer_are_right() {
         let before = Ledger { ids: commit(1, 0, 0) };
         let right = [commit(1, 0, 0), commit(2, 0, 0), commit(2, 1, 0), commit(2, 0, 1)].concat();
-        before.compare(&right, 2).unwrap();
-        before.compare(&before.ids, 2).unwrap();
+        before.compare(&right, &(2..=2)).unwrap();
+        before.compare(&before.ids, &(2..=2)).unwrap();
     }
 
     #[test]
@@ -176,7 +237,7 @@ mod tests {
             [commit(2, 0, 0), before.ids.clone()].concat(),
             torn,
         ] {
-            assert!(before.compare(&wrong, 2).is_err(), "{wrong:?}");
+            assert!(before.compare(&wrong, &(2..=2)).is_err(), "{wrong:?}");
         }
     }
 }

@@ -4,15 +4,23 @@
 //! ```sh
 //! cargo run --release -p quipu-tests --bin cycles -- kill --cycles 1000     # SIGKILL
 //! cargo run --release -p quipu-tests --bin cycles -- ext4 --cycles 1000     # power cuts; as root, with xfsprogs
+//! cargo run --release -p quipu-tests --bin cycles -- device --cycles 1000   # a disk that fails; as root, with FUSE
+//! cargo run --release -p quipu-tests --bin cycles -- strace                 # calls of the command that fail
 //! ```
 #![forbid(unsafe_code)]
 
 mod child;
+mod device;
+mod fuse;
 mod ground;
 mod ledger;
+mod medium;
+mod server;
+mod strace;
+mod writer;
 
-use std::io::{BufRead, BufReader, IsTerminal};
-use std::process::{Command, ExitCode, Stdio};
+use std::io::IsTerminal;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +30,7 @@ use quipu_tests::random::Random;
 
 use ground::{Ground, Kind};
 use ledger::{Ledger, Tally};
+use writer::Writer;
 
 /// The status by which a harness says that it could not run here.
 const SKIPPED: u8 = 77;
@@ -47,9 +56,19 @@ enum How {
     Ext4(Run),
     /// Cuts the power of an xfs file system; needs root and xfsprogs
     Xfs(Run),
+    /// Has a disk fail at reads, writes or flushes; needs root, xfsprogs and FUSE
+    Device(device::Arguments),
+    /// Has calls of the `quipu` command to the system fail, one at a time; needs strace
+    Strace(strace::Arguments),
     /// Writes until it is ended: what the others start
     #[command(hide = true)]
     Write(child::Arguments),
+    /// Reads a store: what `device` starts
+    #[command(hide = true)]
+    Read(child::Reading),
+    /// Serves a disk that fails: what `device` starts
+    #[command(hide = true)]
+    Serve(server::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -70,11 +89,18 @@ fn main() -> ExitCode {
         How::Kill(run) => (Kind::Plain, run),
         How::Ext4(run) => (Kind::Ext4, run),
         How::Xfs(run) => (Kind::Xfs, run),
+        How::Device(arguments) => {
+            return report(device::wants(&arguments), || device::run(&arguments));
+        }
+        How::Strace(arguments) => {
+            return report(strace::wants(&arguments), || strace::run(&arguments));
+        }
         How::Write(arguments) => return child::write(&arguments),
+        How::Read(arguments) => return child::read(&arguments),
+        How::Serve(arguments) => return server::serve(&arguments),
     };
     if let Some(why) = kind.wants() {
-        println!("SKIPPED: {why}");
-        return ExitCode::from(SKIPPED);
+        return skipped(&why);
     }
     let ground = match Ground::prepare(kind) {
         Ok(ground) => ground,
@@ -93,6 +119,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs a harness, unless it lacks something here.
+fn report(lacks: Option<String>, run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    if let Some(why) = lacks {
+        return skipped(&why);
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("FAILED: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn skipped(why: &str) -> ExitCode {
+    println!("SKIPPED: {why}");
+    ExitCode::from(SKIPPED)
+}
+
 fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
     let (mut random, clock) = (Random::new(run.seed), RealDisk::new());
     let began = clock.elapsed();
@@ -104,8 +149,13 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
         }
         let told = one(ground, cycle, run.careless, &mut random)?;
         tally.add(&told);
-        let checked =
-            ledger.check(&ground.store(), cycle, &told, ground.keeps_unsynced(), &mut random);
+        let checked = ledger.check(
+            &ground.store(),
+            cycle..=cycle,
+            &told,
+            ground.keeps_unsynced(),
+            &mut random,
+        );
         checked.map_err(|why| format!("cycle {cycle} of seed {}: {why}", run.seed))?;
         if cycle.is_multiple_of(500) && std::io::stderr().is_terminal() {
             eprintln!("{cycle} cycles, {tally}");
@@ -128,24 +178,15 @@ fn one(
     careless: bool,
     random: &mut Random,
 ) -> Result<Vec<child::Told>, Failure> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["write", "--store"]).arg(ground.store()).args(["--cycle", &cycle.to_string()]);
-    if careless {
-        command.arg("--careless");
-    }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let output = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+    let number = cycle.to_string();
+    let mut arguments = vec!["write", "--cycle", &number];
+    arguments.extend(careless.then_some("--careless"));
+    let writer = Writer::start(&ground.store(), &arguments)?;
     let life = Duration::from_micros(random.below(LIFE_MS * 1000) as u64);
-    let told = thread::scope(|scope| -> Result<_, Failure> {
-        let lines = scope.spawn(move || output.lines().map_while(Result::ok).collect::<Vec<_>>());
-        thread::sleep(life);
-        let cut = ground.cut();
-        child.kill()?;
-        child.wait()?;
-        cut?;
-        lines.join().map_err(|_| "the thread that reads the pipe panicked".into())
-    })?;
+    thread::sleep(life);
+    let cut = ground.cut();
+    let said = writer.end()?;
+    cut?;
     ground.restore()?;
-    // The last line may have been cut off.
-    Ok(told.iter().filter_map(|line| child::Told::parse(line)).collect())
+    Ok(said.told())
 }

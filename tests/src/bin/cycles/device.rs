@@ -1,0 +1,335 @@
+//! A disk that fails under a store: reads, writes or flushes, once or for good.
+
+use std::fmt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use quipu_disk::{Disk, RealDisk};
+use quipu_tests::random::Random;
+
+use crate::child::Told;
+use crate::ground::{Ground, IMAGE_BYTES, Kind};
+use crate::ledger::{Ledger, Settled, Stays};
+use crate::medium::{Call, Delivered, Fault, Honesty, Lasting};
+use crate::server::Server;
+use crate::writer::{Said, Writer};
+use crate::{CYCLES_A_STORE, Failure, LIFE_MS};
+
+/// The most time after which who writes has noticed that no write or flush succeeds any more.
+const NOTICE: Duration = Duration::from_secs(20);
+/// Most time that a writer goes on after something failed once.
+const AFTERLIFE_MS: usize = 30;
+/// The signal of a map whose page cannot be read.
+const SIGBUS: i32 = 7;
+/// The signal by which this program ends a process.
+const SIGKILL: i32 = 9;
+/// What a commit may be answered on a disk that fails.
+const ANSWERS: [&str; 3] = ["unknown-outcome", "poisoned", "io"];
+/// What a reader may be told.
+const READINGS: [&str; 2] = ["io", "damaged"];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    run: crate::Run,
+    /// The file system on the disk
+    #[arg(long, value_enum, default_value = "ext4")]
+    on: Kind,
+    /// Have the disk ignore flushes; the cycles must show it then
+    #[arg(long)]
+    lying: bool,
+}
+
+/// What is not here that such a disk needs, if anything is.
+pub(crate) fn wants(arguments: &Arguments) -> Option<String> {
+    let no_fuse = || "there is no /dev/fuse".to_owned();
+    let fuse = Path::new(crate::fuse::DEVICE).exists();
+    arguments.on.wants().or_else(|| (!fuse).then(no_fuse))
+}
+
+/// A file system on a disk that fails when it is told to.
+struct Bench {
+    /// First, because it goes first: the place cannot be removed while its image is served.
+    disk: Server,
+    ground: Ground,
+    random: Random,
+    /// The first cycle since the last that ended with the store open for writing.
+    unsettled: u64,
+    /// What was done in this cycle, to be told if it fails.
+    story: Vec<String>,
+    sum: Sum,
+}
+
+/// What all cycles came to.
+#[derive(Default)]
+struct Sum {
+    delivered: Delivered,
+    commits: u64,
+    events: u64,
+    /// Writers that were told of an error, and writers that a map ended.
+    told: u64,
+    by_map: u64,
+    /// Readers of what was not written again yet.
+    glances: u64,
+    /// How often that was more than was there at last, because nobody could know of a failure.
+    unseen: u64,
+    readers: Readers,
+}
+
+/// What became of readers on a failing disk.
+#[derive(Default)]
+struct Readers {
+    whole: u64,
+    told: u64,
+    by_map: u64,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sum { delivered, commits, events, told, by_map, glances, unseen, readers } = self;
+        write!(
+            f,
+            "{delivered}; {commits} commits of {events} events acknowledged, {told} writers told of an error, \
+             {by_map} ended by a map; {glances} readers of what a writer had just left, {unseen} of them shown what a silent failure took; on a cold start {} read all, {} were told of an error, {} ended by a map",
+            readers.whole, readers.told, readers.by_map
+        )
+    }
+}
+
+/// Runs the cycles.
+///
+/// # Errors
+/// The first promise that was broken, or what could not be done here.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let clock = RealDisk::new();
+    let began = clock.elapsed();
+    let honesty = if arguments.lying { Honesty::FlushIgnored } else { Honesty::Honest };
+    let ground = Ground::empty(arguments.on)?;
+    let disk = Server::start(&ground.image(), IMAGE_BYTES, honesty)?;
+    let random = Random::new(arguments.run.seed);
+    let mut bench =
+        Bench { disk, ground, random, unsettled: 1, story: Vec::new(), sum: Sum::default() };
+    let ran = bench.run(&arguments.run);
+    // Whoever unmounts waits for the disk.
+    bench.disk.heal()?;
+    bench.ground.give_up();
+    ran?;
+    let seconds = (clock.elapsed() - began).as_secs_f64();
+    let (cycles, name) = (arguments.run.cycles, arguments.on.file_system());
+    println!(
+        "{cycles} cycles on a failing disk with {name} in {seconds:.0} s ({:.0} a minute): {}; nothing lost",
+        cycles as f64 * 60.0 / seconds,
+        bench.sum
+    );
+    Ok(())
+}
+
+impl Bench {
+    fn run(&mut self, run: &crate::Run) -> Result<(), Failure> {
+        self.ground.make_file_system()?;
+        let mut ledger = Ledger::default();
+        for cycle in 1..=run.cycles {
+            if cycle % CYCLES_A_STORE == 1 {
+                self.ground.clear()?;
+                ledger = Ledger::default();
+                self.unsettled = cycle;
+            }
+            self.story.clear();
+            self.cycle(cycle, run.careless, &mut ledger).map_err(|why| {
+                format!("cycle {cycle} of seed {}: {}; {why}", run.seed, self.story.join("; "))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// One disk that fails under a writer, now and then with another writer after it; then one under a reader.
+    fn cycle(&mut self, cycle: u64, careless: bool, ledger: &mut Ledger) -> Result<(), Failure> {
+        // What an earlier writer left and was not told of shows once somebody opens the store for writing.
+        let ids = 2 * self.unsettled..=2 * cycle + 1;
+        let (mut told, stays) = self.failing(2 * cycle, careless)?;
+        let mut seen = None;
+        if self.random.percent(30) {
+            seen = ledger.glance(&self.ground.store(), &ids, stays)?;
+            self.story.push(format!("a reader saw {seen:?} ({stays:?})"));
+            self.sum.glances += u64::from(seen.is_some());
+        }
+        // Its pages are still in memory, also those that never got to the disk.
+        if self.random.percent(50) {
+            let mut next = self.writer(*ids.end(), careless, true)?;
+            next.wait(self.life())?;
+            let said = next.end()?;
+            said.is_orderly(false)?;
+            let more = said.told();
+            self.story.push(format!("the next writer told {}: {:?}", more.len(), said.other()));
+            told.extend(more);
+        }
+        self.restart()?;
+        let store = self.ground.store();
+        let settled = ledger.check(&store, ids, &told, false, &mut self.random)?;
+        self.unsettled = if settled == Settled::Yes { cycle + 1 } else { self.unsettled };
+        self.sum.unseen += u64::from(seen.is_some_and(|seen| seen > ledger.events()));
+        self.sum.commits += told.len() as u64;
+        self.sum.events += told.iter().map(|told| crate::child::events(told.id)).sum::<u64>();
+        if self.random.percent(50) && ledger.events() > 0 {
+            self.ground.unmount()?;
+            self.ground.mount()?;
+            self.read(ledger.events())?;
+            self.ground.unmount()?;
+            self.ground.mount()?;
+        }
+        Ok(())
+    }
+
+    fn life(&mut self) -> Duration {
+        Duration::from_micros(self.random.below(LIFE_MS * 1000) as u64)
+    }
+
+    fn writer(&mut self, cycle: u64, careless: bool, maps: bool) -> Result<Writer, Failure> {
+        let cycle = cycle.to_string();
+        let mut arguments = vec!["write", "--cycle", &cycle];
+        arguments.extend(careless.then_some("--careless"));
+        arguments.extend((!maps).then_some("--pread"));
+        Writer::start(&self.ground.store(), &arguments)
+    }
+
+    /// Something that fails, and when.
+    fn fault(&mut self, call: Call, most: usize) -> Fault {
+        let lasting = if self.random.percent(50) { Lasting::Once } else { Lasting::ForGood };
+        Fault { call, lasting, after: self.random.below(most) }
+    }
+
+    /// Has a writer meet a failure. Gives what was acknowledged to it, and whether what a reader sees then must stay.
+    fn failing(&mut self, cycle: u64, careless: bool) -> Result<(Vec<Told>, Stays), Failure> {
+        let fault = match self.random.below(5) {
+            0 => self.fault(Call::Read, 40),
+            1 | 2 => self.fault(Call::Write, 12),
+            _ => self.fault(Call::Flush, 6),
+        };
+        let maps = self.random.percent(50);
+        let mut writer = self.writer(cycle, careless, maps)?;
+        if fault.call != Call::Read {
+            thread::sleep(self.life());
+        }
+        self.disk.fail(fault)?;
+        let notices = fault.lasting == Lasting::ForGood && fault.call != Call::Read && !careless;
+        let most = if notices { NOTICE } else { self.after() };
+        let ended = writer.wait(most)?;
+        if notices && !ended {
+            return Err(format!("{fault}: a writer goes on after {NOTICE:?}").into());
+        }
+        let said = writer.end()?;
+        let delivered = self.disk.heal()?;
+        self.story.push(format!(
+            "{fault}: {delivered}; told {}: {:?}",
+            said.told().len(),
+            said.other()
+        ));
+        self.sum.delivered += delivered;
+        let by_map = maps && fault.call == Call::Read && said.signal() == Some(SIGBUS);
+        said.is_orderly(by_map).map_err(|why| format!("maps {maps}: {why}"))?;
+        self.sum.by_map += u64::from(by_map);
+        self.sum.told += u64::from(said.after("error").next().is_some());
+        let silent = said.signal().is_some() && said.after("error").next().is_none();
+        let unknown = delivered.writes > 0 && silent;
+        Ok((said.told(), if unknown { Stays::Unknown } else { Stays::Promised }))
+    }
+
+    fn after(&mut self) -> Duration {
+        Duration::from_millis(self.random.below(AFTERLIFE_MS) as u64)
+    }
+
+    /// Has the file system as it is found after the disk works again, or after the power came back.
+    fn restart(&mut self) -> Result<(), Failure> {
+        let cut = self.random.percent(50);
+        self.story.push(format!("power cut: {cut}"));
+        if cut {
+            self.disk.switch_off()?;
+        }
+        self.ground.unmount()?;
+        if cut {
+            self.disk.switch_on(self.random.number())?;
+        }
+        self.ground.mount()
+    }
+
+    /// Reads a store on a disk that fails at reads; nothing of it is in memory yet.
+    fn read(&mut self, events: u64) -> Result<(), Failure> {
+        let maps = self.random.percent(50);
+        let arguments: &[&str] = if maps { &["read"] } else { &["read", "--pread"] };
+        let fault = self.fault(Call::Read, 60);
+        self.disk.fail(fault)?;
+        let mut reader = Writer::start(&self.ground.store(), arguments)?;
+        if !reader.wait(NOTICE)? {
+            return Err(format!("{fault}: a reader does not end").into());
+        }
+        let said = reader.end()?;
+        self.sum.delivered += self.disk.heal()?;
+        if maps && said.signal() == Some(SIGBUS) {
+            self.sum.readers.by_map += 1;
+            return Ok(());
+        }
+        let how = said.is_read(events).map_err(|why| format!("{fault}, maps {maps}: {why}"))?;
+        match how {
+            Answer::Whole => self.sum.readers.whole += 1,
+            Answer::Told => self.sum.readers.told += 1,
+        }
+        Ok(())
+    }
+}
+
+/// What a reader said.
+enum Answer {
+    Whole,
+    Told,
+}
+
+impl Said {
+    /// The writer ended as one that met an error does, or was ended; `by_map` if it may have been by a map. Each error
+    /// is one that says what to do, and nothing is acknowledged once all are told.
+    fn is_orderly(&self, by_map: bool) -> Result<(), String> {
+        let ended = match (self.status.code(), self.signal()) {
+            (Some(1), _) | (_, Some(SIGKILL)) => true,
+            (_, Some(SIGBUS)) => by_map,
+            _ => false,
+        };
+        if !ended {
+            return Err(format!("a writer ended with {}", self.status));
+        }
+        for line in self.after("error") {
+            answers(line, &ANSWERS)?;
+        }
+        for line in self.after("again") {
+            answers(line, &["poisoned"])?;
+        }
+        self.after("opening").try_for_each(panics)
+    }
+
+    /// The reader was told of an error, or read all of so many events.
+    fn is_read(&self, events: u64) -> Result<Answer, String> {
+        let told = self.after("error").map(|line| answers(line, &READINGS));
+        told.collect::<Result<Vec<()>, _>>()?;
+        let whole = self.after("whole").next();
+        match (self.status.code(), whole.map(str::parse::<u64>)) {
+            (Some(0), Some(Ok(read))) if read == events => {
+                let told = self.after("error").next().is_some();
+                Ok(if told { Answer::Told } else { Answer::Whole })
+            }
+            (Some(0), _) if self.after("lost").next().is_some() => Ok(Answer::Told),
+            (Some(0), _) => Err(format!("{whole:?} of {events} events read, and no error")),
+            (Some(1), _) => Ok(Answer::Told),
+            _ => Err(format!("a reader ended with {}", self.status)),
+        }
+    }
+}
+
+/// An error is one of those that may come, and none of a panic.
+fn answers(line: &str, codes: &[&str]) -> Result<(), String> {
+    panics(line)?;
+    let code = line.split(':').next().unwrap_or_default();
+    if codes.contains(&code) { Ok(()) } else { Err(format!("the answer was {line}")) }
+}
+
+fn panics(line: &str) -> Result<(), String> {
+    if line.contains("panicked") { Err(line.to_owned()) } else { Ok(()) }
+}
