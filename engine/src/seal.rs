@@ -1,5 +1,8 @@
 //! Sealing: a full segment is read once more, summed up, and never changes again.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use quipu_disk::{File, write_all_at};

@@ -185,7 +185,7 @@ impl Loaded {
         at: ByteOffset,
         numbers: impl RangeBounds<u64>,
     ) -> std::result::Result<Option<(Edit, ByteOffset)>, FormatError> {
-        let Some(rest) = bytes.get(at.0 as usize..) else { return Ok(None) };
+        let rest = bytes.get(at.0 as usize..).unwrap_or_default();
         match Edit::decode(rest, Place::new(self.header.salt, at)) {
             Ok((number, edit, len)) if numbers.contains(&number) => {
                 Ok(Some((edit, ByteOffset(at.0 + len))))

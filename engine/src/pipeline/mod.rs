@@ -233,10 +233,7 @@ impl Pipeline {
             born,
         });
         self.recent.push(&posted, self.settling.progressed().visible_position);
-        let (slot, group) = self.reserve(header, wants_sync);
-        if let Some(open) = &mut self.open {
-            open.posts.push(Arc::clone(&posted));
-        }
+        let (slot, group) = self.reserve(header, wants_sync, Some(&posted));
         self.settling.unmarked = true;
         self.after_placing();
         Sequenced { slot, group, place, posted }
@@ -284,12 +281,18 @@ impl Pipeline {
 
     /// Adds a frame whose bytes are known at once.
     fn join(&mut self, header: FrameHeader, write: impl FnOnce(&mut [u8])) {
-        let (slot, _) = self.reserve(header, false);
+        let (slot, _) = self.reserve(header, false, None);
         slot.fill(write);
     }
 
-    /// Reserves a frame's bytes in the open group and moves the tail behind it. `make_room` was called.
-    fn reserve(&mut self, header: FrameHeader, wants_sync: bool) -> (Slot, Arc<Group>) {
+    /// Reserves the bytes of a frame, and of a commit that it may be, in the open group and moves the tail behind it.
+    /// `make_room` was called.
+    fn reserve(
+        &mut self,
+        header: FrameHeader,
+        wants_sync: bool,
+        posted: Option<&Arc<Posted>>,
+    ) -> (Slot, Arc<Group>) {
         let next_position = self.next_position;
         let Some(open) = &mut self.open else { unreachable!("room was made: a group is open") };
         let offset = open.buffer.joined() as u32;
@@ -297,6 +300,7 @@ impl Pipeline {
             unreachable!("room was made: the frame fits into the buffer")
         };
         open.frames.push((offset, header));
+        open.posts.extend(posted.cloned());
         open.wants_sync |= wants_sync;
         open.next_position = next_position;
         self.tail.end.0 += u64::from(header.len);
@@ -318,7 +322,7 @@ impl Pipeline {
         }
         self.write_link();
         let header = FrameHeader { flags, ..self.header(FrameKind::Mark, MARK_FRAME_BYTES, 0) };
-        let (slot, _) = self.reserve(header, true);
+        let (slot, _) = self.reserve(header, true, None);
         slot.fill(|_| {});
         self.settling.unmarked = false;
     }

@@ -3,6 +3,9 @@
 //! What a commit is guarded by is looked at outside the lock, up to some position. Under the lock only the
 //! commits sequenced since are looked at: here they are.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

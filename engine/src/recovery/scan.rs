@@ -1,5 +1,8 @@
 //! One segment's file, frame by frame, to the first that is not valid.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -119,3 +119,17 @@ fn a_directory_of_something_else_is_not_made_a_store() {
     assert_eq!(open(&disk).unwrap_err().kind(), ErrorKind::NoStore);
     assert_eq!(disk.list(Path::new("s")).unwrap(), ["letter.txt"]);
 }
+
+#[test]
+fn a_store_that_must_exist_is_not_made() {
+    let disk = FaultDisk::new(8);
+    let open = || {
+        let builder = Store::builder("s").disk(Arc::new(disk.clone()));
+        builder.mode(quipu::Mode::Existing).open().unwrap_err().kind()
+    };
+    assert_eq!(open(), ErrorKind::NoStore);
+    assert!(disk.list(Path::new("s")).is_err(), "nor is its directory");
+    disk.create_directory(Path::new("s")).unwrap();
+    assert_eq!(open(), ErrorKind::NoStore);
+    assert!(segments(&disk) == 0 && disk.contents(Path::new("s/manifest")).is_err());
+}

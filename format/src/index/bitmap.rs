@@ -40,17 +40,16 @@ impl Bitmap {
 
     /// Where the words of a chunk stand.
     #[must_use]
-    pub const fn chunk_range(self, chunk: u32) -> Range<u64> {
+    pub fn chunk_range(self, chunk: u32) -> Range<u64> {
         let words = self.ranks_range().end.next_multiple_of(8);
-        let end = self.events.div_ceil(64) as u64 * 8;
-        let (from, to) = (chunk as u64 * 64, chunk as u64 * 64 + 64);
-        let (from, to) = (if from < end { from } else { end }, if to < end { to } else { end });
-        words + from..words + to
+        let end = u64::from(self.events.div_ceil(64)) * 8;
+        let from = u64::from(chunk) * 64;
+        words + from.min(end)..words + (from + 64).min(end)
     }
 
     /// How many bytes the table and the words take.
     #[must_use]
-    pub const fn bytes(self) -> u64 {
+    pub fn bytes(self) -> u64 {
         self.chunk_range(self.chunks()).end
     }
 

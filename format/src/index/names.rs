@@ -117,9 +117,9 @@ impl Names {
 
     /// The names of a block, one after the other.
     #[must_use]
-    pub const fn block(self, block: u32, bytes: &[u8]) -> Block<'_> {
+    pub fn block(self, block: u32, bytes: &[u8]) -> Block<'_> {
         let rest = self.names.saturating_sub(block.saturating_mul(BLOCK));
-        Block { bytes, left: if rest < BLOCK { rest } else { BLOCK }, name: Vec::new() }
+        Block { bytes, left: rest.min(BLOCK), name: Vec::new() }
     }
 }
 

@@ -52,9 +52,8 @@ impl Offsets {
 
     /// How many events a block holds; none where there is no such block.
     #[must_use]
-    pub const fn len_of(self, block: u32) -> u32 {
-        let rest = self.events.saturating_sub(block.saturating_mul(BLOCK));
-        if rest < BLOCK { rest } else { BLOCK }
+    pub fn len_of(self, block: u32) -> u32 {
+        self.events.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
     }
 
     /// Where the whole table stands.

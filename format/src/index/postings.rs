@@ -90,9 +90,8 @@ impl Deltas {
 
     /// How many ordinals a block holds; none where there is no such block.
     #[must_use]
-    pub const fn len_of(self, block: u32) -> u32 {
-        let rest = self.count.saturating_sub(block.saturating_mul(BLOCK));
-        if rest < BLOCK { rest } else { BLOCK }
+    pub fn len_of(self, block: u32) -> u32 {
+        self.count.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
     }
 
     /// Where the table stands; empty for an only block.

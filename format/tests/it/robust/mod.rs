@@ -1,5 +1,6 @@
 //! What holds for any bytes: nothing panics, no damage passes, nothing is read beyond its end.
 
+mod alone;
 mod arbitrary;
 mod damage;
 mod domains;
