@@ -23,9 +23,8 @@ pub const fn bytes(bits: u8) -> Option<u64> {
 
 /// The slot of a key: its top bits.
 #[must_use]
-pub const fn slot(bits: u8, key: u128) -> u64 {
-    let bits = if bits > BITS_MAX { BITS_MAX } else { bits };
-    match key.checked_shr(u128::BITS - bits as u32) {
+pub fn slot(bits: u8, key: u128) -> u64 {
+    match key.checked_shr(u128::BITS - u32::from(bits.min(BITS_MAX))) {
         Some(top) => top as u64,
         None => 0,
     }
@@ -33,7 +32,7 @@ pub const fn slot(bits: u8, key: u128) -> u64 {
 
 /// Where the slot of a key and the next one stand within the section.
 #[must_use]
-pub const fn part(bits: u8, key: u128) -> Range<u64> {
+pub fn part(bits: u8, key: u128) -> Range<u64> {
     let at = slot(bits, key) * 4;
     at..at + 8
 }

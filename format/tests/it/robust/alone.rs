@@ -2,14 +2,14 @@
 
 use quipu_format::checksum::Place;
 use quipu_format::frame::decode_seal;
-use quipu_format::index::directory;
 use quipu_format::index::names::Names;
 use quipu_format::index::postings::{self, Layout};
-use quipu_format::index::{Entry, HeadEntry, IndexHeader, Sections, Span};
+use quipu_format::index::{Contents, Covered, Entry, HeadEntry, IndexHeader, Sections, Span};
+use quipu_format::index::{directory, filter};
 use quipu_format::record::{Check, Draft, Record, resettle, settle};
 use quipu_format::{FormatError, Hash, Lsn, Position, Seal, SegmentId, Timestamp, Version};
 
-use crate::samples::index::{held, segment_file};
+use crate::samples::index::{covered, held, segment_file};
 use crate::samples::{self, place};
 
 /// What becomes of a valid header whose sections are changed, of a file that is as long as they say.
@@ -113,6 +113,10 @@ fn a_block_of_names_lies_between_its_table_and_the_end_of_the_section() {
     assert_eq!(range(0, [50, 49]), refused, "ends before it begins");
     assert_eq!(range(0, [20, 101]), refused, "past the section");
     assert_eq!(range(3, [60, 100]), refused, "there are three");
+    assert!(Names::decode(&head(33, 3), 20).is_ok(), "the table alone");
+    let names = Names::decode(&head(33, 3), 2000).expect("33 names in three blocks");
+    let first = |end: u32| names.first_range(0, &[20, end].map(u32::to_le_bytes).concat());
+    assert_eq!((first(500), first(1500)), (Ok(20..500), Ok(20..534)));
 }
 
 #[test]
@@ -121,6 +125,35 @@ fn a_directory_has_as_many_slots_as_its_bits_can_tell_apart_and_one_more() {
     assert_eq!([32, 33].map(directory::bytes), [Some(((1 << 32) + 1) * 4), None]);
     let slots = [0, 1, 32, 33].map(|bits| directory::slot(bits, u128::MAX));
     assert_eq!(slots, [0, 1, u64::from(u32::MAX), u64::from(u32::MAX)]);
+    let of_ten = |first: u32, end: u32| {
+        directory::decode(&[first.to_le_bytes(), end.to_le_bytes()].concat(), 10)
+    };
+    assert_eq!((of_ten(3, 3), of_ten(0, 10)), (Ok(3..3), Ok(0..10)));
+    let refused = Err(FormatError::Invalid("slot of the directory"));
+    assert_eq!((of_ten(4, 3), of_ten(3, 11)), (refused.clone(), refused));
+}
+
+#[test]
+fn a_filter_has_room_for_all_that_a_key_may_ask_of_it() {
+    let (length, count) = (8u32, 16u32);
+    let numbers = [length, length - 1, count].map(u32::to_le_bytes).concat();
+    let descriptor: Vec<u8> = [7; 8].into_iter().chain(numbers).collect();
+    let check = |bytes| filter::check(descriptor.first_chunk().expect("20 bytes"), bytes);
+    assert_eq!(check(31), Err(FormatError::Invalid("descriptor of the filter")));
+    assert_eq!((check(32), check(0)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn as_many_events_as_are_covered_may_be_found_by_their_ids() {
+    let file = segment_file();
+    let mut header = IndexHeader::decode(&file, file.len() as u64).expect("a valid header");
+    let mut with = |ids, events| {
+        header.features.incompatible = 0;
+        header.contents = Contents::Segment(Covered { ids, events, ..covered() });
+        IndexHeader::decode(&header.encode(), header.file_bytes()).map(drop)
+    };
+    assert_eq!((with(9, 9), with(9, 10)), (Ok(()), Ok(())));
+    assert_eq!(with(10, 9), Err(FormatError::Invalid("ids of more events than are covered")));
 }
 
 #[test]
