@@ -154,8 +154,10 @@ fn far_apart() -> (Arc<dyn File>, [ByteOffset; 3]) {
     let mut bytes = Vec::new();
     for (nth, at) in (0u64..).zip(places) {
         bytes.resize((at - FIRST_FRAME.0) as usize, 0);
-        let mark =
-            FrameHeader { time: Timestamp(10 + nth as i64), ..header(FrameKind::Mark, 5 * nth, 0) };
+        let mark = FrameHeader {
+            time: Timestamp(10 + nth.cast_signed()),
+            ..header(FrameKind::Mark, 5 * nth, 0)
+        };
         bytes.extend(frame(at, mark, &[]));
     }
     bytes.resize(bytes.len() + 4096, 0);
@@ -198,14 +200,17 @@ fn a_search_finds_the_first_frame_that_is_not_before_position_and_time() {
 }
 
 #[test]
-fn a_frame_that_ends_with_the_file_is_found() {
-    let bytes = [
-        vec![0; SEARCH_BYTES as usize],
-        frame(AT + SEARCH_BYTES, header(FrameKind::Mark, 7, 0), &[]),
-    ];
-    let file = file(&bytes.concat());
-    let found = frames(&*file).find(FIRST_FRAME, Position(0), Timestamp(0)).unwrap();
-    assert_eq!(found.map(|(offset, _)| offset.0), Some(AT + SEARCH_BYTES));
+fn a_frame_is_found_where_one_part_that_is_searched_meets_the_next() {
+    for step in 0..4 {
+        let before = SEARCH_BYTES - 16 * step;
+        let mark = frame(AT + before, header(FrameKind::Mark, 7, 0), &[]);
+        for behind in [0, 2 * SEARCH_BYTES] {
+            let zeros = |bytes: u64| vec![0; bytes as usize];
+            let file = file(&[zeros(before), mark.clone(), zeros(behind)].concat());
+            let found = frames(&*file).find(FIRST_FRAME, Position(0), Timestamp(0)).unwrap();
+            assert_eq!(found.map(|(offset, _)| offset.0), Some(AT + before), "{before}, {behind}");
+        }
+    }
 }
 
 #[test]

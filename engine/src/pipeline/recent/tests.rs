@@ -24,7 +24,7 @@ fn posted(first: u64, events: u64) -> Arc<Posted> {
         outline: Arc::new(outline),
         offset: ByteOffset(4096),
         first_position: Position(first),
-        time: Timestamp(first as i64),
+        time: Timestamp(first.cast_signed()),
         first_versions: vec![Version(first)],
         born: Vec::new(),
     })

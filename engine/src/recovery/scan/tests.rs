@@ -88,6 +88,21 @@ fn what_a_newer_version_wrote_is_never_taken_for_the_end() {
 }
 
 #[test]
+fn of_a_link_that_is_refused_nothing_is_kept() {
+    let mut early = link(AT, 5, None);
+    let before = FrameHeader {
+        len: early.len() as u32,
+        time: Timestamp(0),
+        ..header(FrameKind::Link, 5, 0)
+    };
+    early[..32].copy_from_slice(&before.encode(Place::new(SALT, FIRST_FRAME)));
+    let scan = scan(&[early]).unwrap();
+    assert_eq!((scan.link, scan.base, scan.next_position), (None, Position(0), Position(0)));
+    assert_eq!((scan.end, scan.last_time), (FIRST_FRAME, Timestamp(0)));
+    assert_eq!(scan.stop.unwrap().at, FIRST_FRAME);
+}
+
+#[test]
 fn a_scan_tells_what_it_has_found() {
     let first = AT + LINK_BYTES;
     let mark_at = first + events(first, 5, 8).len() as u64;
