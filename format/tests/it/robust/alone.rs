@@ -135,12 +135,16 @@ fn a_directory_has_as_many_slots_as_its_bits_can_tell_apart_and_one_more() {
 
 #[test]
 fn a_filter_has_room_for_all_that_a_key_may_ask_of_it() {
-    let (length, count) = (8u32, 16u32);
-    let numbers = [length, length - 1, count].map(u32::to_le_bytes).concat();
-    let descriptor: Vec<u8> = [7; 8].into_iter().chain(numbers).collect();
-    let check = |bytes| filter::check(descriptor.first_chunk().expect("20 bytes"), bytes);
-    assert_eq!(check(31), Err(FormatError::Invalid("descriptor of the filter")));
-    assert_eq!((check(32), check(0)), (Ok(()), Ok(())));
+    let check = |length: u32, count: u32, bytes| {
+        let numbers = [length, length - 1, count].map(u32::to_le_bytes).concat();
+        let descriptor: Vec<u8> = [7; 8].into_iter().chain(numbers).collect();
+        filter::check(descriptor.first_chunk().expect("20 bytes"), bytes)
+    };
+    let refused = Err(FormatError::Invalid("descriptor of the filter"));
+    assert_eq!((check(8, 16, 32), check(8, 16, 0)), (Ok(()), Ok(())));
+    assert_eq!(check(8, 16, 31), refused);
+    // Places are numbers of 32 bits, however large the section is.
+    assert_eq!(check(1 << 31, 1 << 31, u64::MAX), refused);
 }
 
 #[test]
