@@ -9,6 +9,8 @@ use quipu_disk::{Access, Disk, MemoryDisk, read_exact_at, write_all_at};
 use crate::small::options;
 
 const PATH: &str = "s";
+/// What a segment's header fills of its page, and some more.
+const HEADER_BYTES: u64 = 200;
 
 /// A small store that has seen everything: rolled and sealed segments, several streams, commits of
 /// several events, a clean close and another opening.
@@ -137,8 +139,9 @@ fn copy(disk: &MemoryDisk, paths: &[PathBuf]) -> MemoryDisk {
     other
 }
 
-/// Which bits of a byte are flipped: all of the log's, and of what is written in the manifest. An index is only
-/// derived, and the rest of a manifest is empty: some will do, unless `QUIPU_EVERY_BIT` is set.
+/// Which bits of a byte are flipped: all of the log's, and of what is written in the manifest. Of what a segment's header
+/// leaves empty one of each byte will do, since a single checksum covers it all; an index is only derived, and the rest
+/// of a manifest is empty: of these some. All of them if `QUIPU_EVERY_BIT` is set.
 fn bits(path: &Path, offset: u64) -> std::ops::Range<u32> {
     if std::env::var_os("QUIPU_EVERY_BIT").is_some() {
         return 0..8;
@@ -147,7 +150,9 @@ fn bits(path: &Path, offset: u64) -> std::ops::Range<u32> {
     let is_log = path.extension().is_some_and(|extension| extension == "seg");
     let is_written = !is_index(path) && offset < 6144;
     let bit = (offset / every % 8) as u32;
-    if is_log || is_written {
+    if is_log && (HEADER_BYTES..4096).contains(&offset) {
+        bit..bit + 1
+    } else if is_log || is_written {
         0..8
     } else if offset.is_multiple_of(every) {
         bit..bit + 1
@@ -197,7 +202,7 @@ fn open_damaged(disk: &MemoryDisk) -> Openings {
     let paths = paths(disk);
     for path in &paths {
         let size = disk.open(path, Access::Read).unwrap().size().unwrap();
-        for offset in (0..size).step_by(if is_index(path) { 101 } else { 11 }) {
+        for offset in (0..size).step_by(if is_index(path) { 101 } else { 17 }) {
             let mine = copy(disk, &paths);
             change(&mine, path, offset, 1 << (offset % 8));
             let at = format!("{} offset {offset}", path.display());

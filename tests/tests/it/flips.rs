@@ -6,7 +6,7 @@ use super::wanted;
 
 /// Stores that are damaged in one run of the tests, unless `QUIPU_STORES` gives another number. `QUIPU_SEED` is the
 /// first.
-const STORES: u64 = 1000;
+const STORES: u64 = 600;
 
 #[test]
 fn whatever_is_damaged_is_told_and_nothing_else_is_lost() {

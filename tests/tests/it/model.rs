@@ -5,7 +5,7 @@ use quipu_tests::model::{Flaw, run};
 use super::wanted;
 
 /// Lives in one run of the tests, unless `QUIPU_LIVES` gives another number. `QUIPU_SEED` makes other ones.
-const LIVES: u32 = 600;
+const LIVES: u32 = 400;
 
 #[test]
 fn a_store_does_what_a_list_of_events_does() {

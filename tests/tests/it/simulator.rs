@@ -4,7 +4,7 @@ use quipu_disk::Lie;
 use quipu_tests::simulator::{Outcome, Plant, Setting, run};
 
 /// Seeds of one run of the tests; the binary `simulate` takes any number.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 1000;
 /// Threads that share them.
 const THREADS: u64 = 2;
 

@@ -152,7 +152,7 @@ fn damage_of(
 #[test]
 fn damage_met_by_opening_costs_only_what_it_hit() {
     for (seed, mode) in [(1, ReadMode::Map), (2, ReadMode::Pread)] {
-        damage(seed, 307, |disk, flip| {
+        damage(seed, 409, |disk, flip| {
             flip();
             open_to_read(disk, mode)
         });
@@ -166,7 +166,7 @@ fn damage_met_while_an_index_is_made_costs_only_what_it_hit() {
     for (path, _) in files(&written.0, &["idx", "run"]) {
         written.0.remove(&path).unwrap();
     }
-    damage_of(&written, 307, |disk, flip| {
+    damage_of(&written, 409, |disk, flip| {
         flip();
         open_to_read(disk, ReadMode::Map)
     });
@@ -175,7 +175,7 @@ fn damage_met_while_an_index_is_made_costs_only_what_it_hit() {
 #[test]
 fn damage_behind_an_index_costs_only_what_it_hit() {
     for (seed, mode) in [(3, ReadMode::Map), (4, ReadMode::Pread)] {
-        damage(seed, 307, |disk, flip| {
+        damage(seed, 409, |disk, flip| {
             let store = open_to_read(disk, mode);
             // Read once, so that the index is known.
             let mut events = store.tag("k:1").events().unwrap();
@@ -193,8 +193,8 @@ fn damage_of_the_index(seed: u64, reopen: impl Fn(&MemoryDisk, &dyn Fn()) -> Sto
     let files = files(&disk, &["idx", "run"]);
     assert!(files.len() > 3, "{files:?}");
     for (path, size) in files {
-        for offset in (0..size).step_by(797) {
-            let offset = (offset + random.below(797)).min(size - 1);
+        for offset in (0..size).step_by(1201) {
+            let offset = (offset + random.below(1201)).min(size - 1);
             let mask = 1 << random.below(8);
             let at = format!("{} offset {offset} mask {mask}", path.display());
             let store = reopen(&disk, &|| flip(&disk, &path, offset, mask));

@@ -20,7 +20,7 @@ use workloads::{RENEWAL, WORKLOADS};
 const ENDS: [End; 3] = [End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::KeepAll), End::Kill];
 /// Of the operations of a recovery one in so many is taken, and the others where the power went off
 /// at another operation before.
-const RECOVERY_STRIDE: u64 = 5;
+const RECOVERY_STRIDE: u64 = 8;
 /// Random cuts at each operation.
 const RANDOM_CUTS: usize = 8;
 /// Operations of a workload that an ordinary run stops at in one test. With `QUIPU_EVERY_POINT=1` it is each of them.
