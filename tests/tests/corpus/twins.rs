@@ -11,18 +11,22 @@ fn target(name: &'static str, run: fn(&[u8]) -> Judged) -> Target {
     Target { name, run, bound: Bound::Decoder }
 }
 
+/// What other threads, those of the test runner, let go of meanwhile at most: it lowers what is counted.
+const LET_GO_BYTES_MAX: usize = 64 << 10;
+
 #[test]
 fn memory_beyond_the_bound_is_a_finding() {
     let holds = |bytes: usize| drop(std::hint::black_box(vec![1_u8; bytes]));
     let (_, peak) = peak_of(|| holds(3 << 20));
-    assert!(peak.is_some_and(|peak| (3 << 20..4 << 20).contains(&peak)), "{peak:?}");
+    let wanted = (3 << 20) - LET_GO_BYTES_MAX..4 << 20;
+    assert!(peak.is_some_and(|peak| wanted.contains(&peak)), "{peak:?}");
     // As a decoder does that believes a length.
     let believing = target("twin", |input| {
         let len = input.first_chunk().map_or(0, |len| u32::from_le_bytes(*len));
         drop(std::hint::black_box(vec![1_u8; len as usize]));
         Ok(())
     });
-    assert_eq!(believing.judge(&(1_u32 << 20).to_le_bytes()), Ok(()));
+    assert_eq!(believing.judge(&(1_u32 << 19).to_le_bytes()), Ok(()));
     let wrong = believing.judge(&(2_u32 << 20).to_le_bytes()).unwrap_err();
     assert!(wrong.contains("bytes were held at once"), "{wrong}");
 }
@@ -38,7 +42,7 @@ fn memory_that_is_held_and_grows_is_counted() {
     });
     assert!(peak.is_some_and(|peak| peak >= kept.len()), "{peak:?}");
     let zeroed = peak_of(|| std::hint::black_box(vec![0_u8; 5 << 20]).len());
-    assert!(zeroed.1.is_some_and(|peak| peak >= 5 << 20), "{zeroed:?}");
+    assert!(zeroed.1.is_some_and(|peak| peak >= (5 << 20) - LET_GO_BYTES_MAX), "{zeroed:?}");
 }
 
 #[test]
