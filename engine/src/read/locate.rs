@@ -240,7 +240,6 @@ impl Here {
             return Ok(offset);
         }
         self.parts = parts(view, self.index)?;
-        self.parts = parts(view, self.index)?;
         if let Some(error) = self.unknown(view, ordinal) {
             return Err(error);
         }

@@ -142,12 +142,10 @@ impl Picks {
         match error.kind() {
             _ if error.is_of_index() => self.search.stop(),
             ErrorKind::Damaged => {
-                return match self.cross_hole(position) {
-                    Some(hole) => hole,
-                    None => {
-                        self.cross_gap(error).unwrap_or_else(|error| self.gather(position, error))
-                    }
-                };
+                if let Some(hole) = self.cross_hole(position) {
+                    return hole;
+                }
+                return self.cross_gap(error).unwrap_or_else(|error| self.gather(position, error));
             }
             ErrorKind::Unsupported => {
                 if let Some(newer) = self.view.newer_at(position) {
