@@ -162,6 +162,9 @@ fn number_of(codec: Codec) -> u64 {
     known.map_or(u64::MAX, |at| at as u64)
 }
 
+/// Words that are summed side by side.
+const LANES: usize = 4;
+
 /// A sum over fields, each with its length, so that no byte can move from one to the next.
 #[derive(Default)]
 struct Digest(u64);
@@ -173,7 +176,13 @@ impl Digest {
 
     fn bytes(self, bytes: &[u8]) -> Digest {
         let (words, rest) = bytes.as_chunks::<8>();
+        let (blocks, words) = words.as_chunks::<LANES>();
         let digest = self.word(bytes.len() as u64);
+        // Each lane is a sum of its own, so that none waits for the multiplication of another.
+        let lanes = blocks.iter().fold([0; LANES], |lanes, block| {
+            std::array::from_fn(|at| Digest(lanes[at]).word(u64::from_le_bytes(block[at])).0)
+        });
+        let digest = lanes.into_iter().fold(digest, Digest::word);
         let digest = words.iter().fold(digest, |sum, word| sum.word(u64::from_le_bytes(*word)));
         rest.iter().fold(digest, |sum, &byte| sum.word(u64::from(byte)))
     }

@@ -15,7 +15,7 @@ const INTERRUPTIONS_MAX: usize = 5;
 /// Percentage of crashes after which a copy of what is left is salvaged: that takes as long as many steps.
 const SALVAGED: usize = 4;
 /// Percentage of crashes after which what is left is verified.
-const VERIFIED: usize = 20;
+const VERIFIED: usize = 12;
 /// Openings until one must succeed: what was planned before may interrupt some more.
 const OPENINGS_MAX: usize = 10;
 

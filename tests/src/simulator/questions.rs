@@ -6,7 +6,7 @@ use crate::content::STREAMS;
 use crate::history::{Order, Question, Selection, Stream};
 
 /// Questions that are asked whenever the store was opened: its index has been read or made anew.
-const QUESTIONS_AFTER_OPENING: usize = 3;
+const QUESTIONS_AFTER_OPENING: usize = 2;
 
 impl World {
     /// Asks for some events and checks the answer.

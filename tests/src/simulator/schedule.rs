@@ -40,7 +40,7 @@ impl World {
             944..958 => self.ask(),
             958..972 => self.follow(),
             972..986 => self.subject.idle(),
-            986..993 => self.look_around(),
+            986..990 => self.look_around(),
             _ => {
                 let time = Duration::from_micros(self.random.number() >> 44);
                 self.subject.disk().advance(time);
