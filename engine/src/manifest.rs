@@ -29,7 +29,7 @@ pub(crate) use load::{Loaded, load, refuse_foreign};
 const MANIFEST_BYTES_MIN: u64 = 64 << 10;
 /// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
 const SECTOR_BYTES: u64 = 512;
-/// How often edits are written as a whole before they are written in parts.
+/// How often edits are written as a whole in vain before they are written in parts.
 const WHOLE_TRIES: usize = 4;
 /// Bytes of most edits, at most.
 const EDIT_BYTES_USUAL: usize = 256;
@@ -157,10 +157,8 @@ impl Manifest {
         let file =
             disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
         let last = loaded.end.0 - loaded.last.len() as u64;
-        write_at_once(&*file, &loaded.last, last)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| sync_parent(&**disk, &path))
-            .map_err(|error| unsynced(&path, error))?;
+        write_durably(&**disk, &path, &*file, &loaded.last, last)?;
+        sync_parent(&**disk, &path).map_err(|error| unsynced(&path, error))?;
         Ok(Manifest {
             disk: Arc::clone(disk),
             path,
@@ -198,10 +196,7 @@ impl Manifest {
     pub(crate) fn add(&mut self, edits: &[Edit]) -> Result<()> {
         self.make_room(edits)?;
         for (edits, bytes) in self.encode(edits) {
-            let directory = self.path.parent().unwrap_or(&self.path);
-            sparing(&*self.disk, directory, || write_at_once(&*self.file, &bytes, self.end.0))
-                .map_err(|error| Error::io("writing", &self.path, error))?;
-            self.file.sync_data().map_err(|error| unsynced(&self.path, error))?;
+            write_durably(&*self.disk, &self.path, &*self.file, &bytes, self.end.0)?;
             self.end.0 += bytes.len() as u64;
             self.next_number += edits.len() as u64;
             edits.iter().for_each(|edit| self.listing.apply(edit));
@@ -287,17 +282,43 @@ impl Manifest {
     }
 }
 
-/// Writes edits by one call, if the system ever takes them so. Of what two calls wrote, a sector may keep the second
-/// part without the first, and an edit without a byte in its middle may look like one with a changed bit.
-fn write_at_once(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    for _ in 0..WHOLE_TRIES {
-        match file.write_at(bytes, offset) {
-            Ok(count) if count == bytes.len() => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Ok(_) | Err(_) => {}
+/// Writes edits and syncs them, by one call each if the system ever takes all of them at once. If it does not, a part is
+/// durable before the next is written: of two that are not, a sector may keep the second without the first, and an
+/// edit that follows a torn one, or lacks a byte in its middle, looks like damage.
+fn write_durably(
+    disk: &dyn Disk,
+    path: &Path,
+    file: &dyn File,
+    bytes: &[u8],
+    offset: u64,
+) -> Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    let mut written = 0;
+    loop {
+        let (left, at) = (&bytes[written..], offset + written as u64);
+        written += sparing(disk, directory, || write_at_once(file, left, at))
+            .map_err(|error| Error::io("writing", path, error))?;
+        file.sync_data().map_err(|error| unsynced(path, error))?;
+        if written == bytes.len() {
+            return Ok(());
         }
     }
-    write_all_at(file, bytes, offset)
+}
+
+/// Tries to write bytes by one call, and says how many of them the last try wrote. Tries before have written some of the
+/// same.
+fn write_at_once(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    let mut tries = 0;
+    loop {
+        match file.write_at(bytes, offset) {
+            Ok(0) if !bytes.is_empty() => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) if count == bytes.len() => return Ok(count),
+            Ok(count) if tries == WHOLE_TRIES => return Ok(count),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(_) => tries += 1,
+            Err(_) => {}
+        }
+    }
 }
 
 /// A failed sync: it is never tried again, not even if it failed for want of room.

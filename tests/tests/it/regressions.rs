@@ -257,6 +257,28 @@ fn an_edit_that_was_written_in_parts_is_not_taken_for_damage() -> Checked {
     Ok(())
 }
 
+/// A disk may take edits in parts however often they are written as a whole. Of what has not been synced it may keep the
+/// end without the beginning, and an edit that sums up behind one that does not is what damage looks like.
+#[test]
+fn of_edits_that_are_only_ever_written_in_parts_none_is_found_without_those_before_it() -> Checked {
+    const OPERATIONS: u64 = 150;
+    for at in 0..OPERATIONS {
+        let mut subject = store(3);
+        subject.open()?;
+        rolls(&mut subject, 2)?;
+        let disk = subject.disk().clone();
+        subject.faults.plan_short(&disk, 0, Sticky::Yes);
+        subject.faults.plan_power_off(&disk, at);
+        // The segment that is ready is too small: by two edits at once it is retired, and another takes its place.
+        append(&mut subject, 30_000)?;
+        rolls(&mut subject, 2)?;
+        for _ in 0..8 {
+            assert_eq!(subject.fork(End::Cut(PowerCut::Random))?.open()?, Opened::Yes, "at {at}");
+        }
+    }
+    Ok(())
+}
+
 /// Damage to a group that nothing calls durable looks like a torn tail: of the last group of an idle store something
 /// says it, however little room its segment has left.
 #[test]
