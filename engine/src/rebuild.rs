@@ -78,11 +78,8 @@ pub fn rebuild_index_on(
     let directory = Directory::new(path);
     let options = Options { mode: Mode::Existing, ..options.clone() };
     let _lock = lock_directory(&**disk, &directory, &options)?;
-    let survey = Survey::take(&**disk, &directory, options.read_mode)?;
-    if let Some(damage) = survey.damage.first() {
-        return Err(damage.clone());
-    }
-    let manifest = survey.permit_writing()?;
+    let mut survey = Survey::take(&**disk, &directory, options.read_mode)?;
+    let manifest = survey.take_to_write()?;
     let shelf = Shelf::new(disk, &directory, Some(&manifest.header), &options);
     Rebuilding::begin(shelf, &survey).run(&survey, progress)
 }

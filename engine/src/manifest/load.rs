@@ -135,11 +135,11 @@ impl Loaded {
         let rest = bytes.get(self.end.0 as usize..).unwrap_or_default();
         let Some(first) = first_nonzero(rest) else { return Ok(()) };
         self.rest = Some(ByteOffset(self.end.0 + first as u64 / UNIT_BYTES * UNIT_BYTES));
-        let mut at = ByteOffset(self.end.0 + UNIT_BYTES);
+        let mut at = self.end;
         while at.0 < bytes.len() as u64 {
             // What follows damage is still taken: reading may go on with what is left.
             if let Some((edit, after)) = self.edit_at(bytes, at, self.next_number + 1..)? {
-                let what = "an edit that does not sum up before one that does";
+                let what = "an edit is missing, or does not sum up, before one that does";
                 self.damage.get_or_insert(Wrong { at: self.end, what });
                 self.listing.apply(&edit);
                 at = after;
@@ -171,10 +171,9 @@ impl Loaded {
             edit[at] ^= mask;
             let mended = Edit::decode(&edit, place);
             edit[at] ^= mask;
-            let Ok((number, _, len)) = mended else { return false };
+            let Ok((_, _, len)) = mended else { return false };
             let behind = at..sector_end(at).min(len as usize);
-            let may_be_torn = edit.get(behind).is_none_or(|bytes| first_nonzero(bytes).is_none());
-            number == self.next_number && !may_be_torn
+            edit.get(behind).is_some_and(|bytes| first_nonzero(bytes).is_some())
         })
     }
 

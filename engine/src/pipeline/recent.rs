@@ -108,8 +108,8 @@ impl Recent {
                 return Ok(Some(Standing::Matches(position)));
             }
             let id = posted.outline.id_keys().get(event);
-            let is_judged = !plant::is_in(Bug::RetryStoredAgain);
-            if is_judged && id.is_some_and(|id| guard.ids.binary_search(id).is_ok()) {
+            let is_known = id.is_some_and(|id| guard.ids.binary_search(id).is_ok());
+            if is_known && !plant::is_in(Bug::RetryStoredAgain) {
                 return Ok(Some(Standing::Carries(position)));
             }
         }

@@ -95,7 +95,7 @@ impl Carried {
             Ok(())
         })?;
         // Nothing of it was durable, or it holds no event: its file would only take up room.
-        let worthless = scan.link.is_some() && scan.base == scan.next_position;
+        let worthless = scan.base == scan.next_position;
         let segment = last.segment;
         if durable <= FIRST_FRAME || worthless {
             self.supersedes = Some(segment.id);

@@ -19,7 +19,9 @@ pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<(
     match strict(survey, candidates)? {
         Ok(way) => {
             for (candidate, end) in way {
-                add(survey, candidate, end);
+                survey.next_position = candidate.scan.next_position;
+                survey.last_time = candidate.scan.last_time;
+                survey.parts.push(part(candidate, end));
             }
             set_aside(survey, candidates)?;
             if survey.damage.is_empty() {
@@ -99,16 +101,14 @@ fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn
     Error::damaged(damage)
 }
 
-fn add(survey: &mut Survey, candidate: &Candidate, end: ByteOffset) {
-    survey.next_position = candidate.scan.next_position;
-    survey.last_time = candidate.scan.last_time;
-    survey.parts.push(Part {
+fn part(candidate: &Candidate, end: ByteOffset) -> Part {
+    Part {
         segment: candidate.file().reference(),
         end,
         base: candidate.scan.base,
         next: candidate.scan.next_position,
         state: State::Unsealed(candidate.unsealed.clone()),
-    });
+    }
 }
 
 /// What is not part of the log is unused, unless it holds something that was durable.
@@ -144,7 +144,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             return lenient(survey, candidates);
         }
     }
-    let Some(last) = survey.parts.last() else { return Ok(()) };
+    let Some(last) = survey.parts.last_mut() else { return Ok(()) };
     let Some(tip) = candidates.iter().find(|candidate| candidate.file().id == last.segment.id)
     else {
         // The last segment is sealed: nothing was written after it.
@@ -158,9 +158,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         if again.end >= beyond.durable {
             survey.next_position = again.next_position;
             survey.last_time = again.last_time;
-            if let Some(last) = survey.parts.last_mut() {
-                (last.end, last.next) = (again.end, again.next_position);
-            }
+            (last.end, last.next) = (again.end, again.next_position);
             survey.tip = Tip::Unclean { durable: beyond.durable, dropped_bytes: 0 };
             return Ok(());
         }
@@ -231,16 +229,15 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let next = last_position(candidate, end)?;
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
-        add(survey, candidate, end);
         (survey.next_position, survey.last_time) = (next_position, last_time);
-        let Some(part) = survey.parts.last_mut() else { continue };
-        part.next = next;
+        let mut part = Part { next, ..part(candidate, end) };
         if let Some(link) = candidate.scan.link {
             named = Some(link.predecessor.map_or(Lsn::default(), |(end, _)| end));
         } else {
             // The first position that is left; readers look for those before in the segments before.
             part.base = beyond.first.unwrap_or(next_position);
         }
+        survey.parts.push(part);
     }
     survey.parts.sort_by_key(|part| part.segment.id);
     if let Some((_, position)) = survey.closed() {

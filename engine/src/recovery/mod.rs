@@ -125,18 +125,12 @@ pub(crate) fn create(
 /// [`ErrorKind::Unsupported`] where a newer version's feature forbids
 /// writing; [`ErrorKind::Full`] where recovery finds no room, with nothing changed.
 pub(crate) fn open(disk: &Arc<dyn Disk>, mut survey: Survey, options: &Options) -> Result<Ready> {
-    if let Some(damage) = survey.damage.first() {
-        return Err(damage.clone());
-    }
-    survey.permit_writing()?;
+    let loaded = survey.take_to_write()?;
     if survey.highest > LAST_SEGMENT {
         let path = survey.directory.segment(survey.highest);
         let detail = format!("there is no segment number left after {}", path.display());
         return Err(Error::new(ErrorKind::Unsupported, detail));
     }
-    let Some(loaded) = survey.manifest.take() else {
-        return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
-    };
     // First of all: if not all keys are known, nothing has been changed.
     let shelf = Shelf::new(disk, &survey.directory, Some(&loaded.header), options);
     let segments = index_files::gather(shelf, &survey.parts, &survey.index, Missing::Made)?;

@@ -234,18 +234,30 @@ impl Survey {
         self.manifest.as_ref().map(|m| m.listing.segments.clone()).unwrap_or_default()
     }
 
-    /// The manifest, if this version may write the store, by the feature bits of the manifest and of the segments
-    /// that are not sealed.
+    /// Takes the manifest of a store that may be written.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if it may not; [`ErrorKind::NoStore`] without a manifest.
-    pub(crate) fn permit_writing(&self) -> Result<&Loaded> {
-        let Some(manifest) = &self.manifest else {
-            return Err(Error::new(ErrorKind::NoStore, "there is no manifest"));
-        };
+    /// The first damage, of which a store without a manifest has some; those of [`Survey::permit_writing`].
+    pub(crate) fn take_to_write(&mut self) -> Result<Loaded> {
+        let damage = self.damage.first().cloned();
+        match (self.manifest.take(), damage) {
+            (Some(manifest), None) => self.permit_writing(&manifest).map(|()| manifest),
+            (_, damage) => {
+                Err(damage
+                    .unwrap_or_else(|| Error::new(ErrorKind::NoStore, "there is no manifest")))
+            }
+        }
+    }
+
+    /// Whether this version may write the store, by the feature bits of its manifest and of the segments that are not
+    /// sealed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if it may not.
+    pub(crate) fn permit_writing(&self, manifest: &Loaded) -> Result<()> {
         let by_manifest = (manifest.permit == Use::ReadOnly).then(|| self.directory.manifest());
         let Some(file) = by_manifest.as_ref().or(self.read_only.as_ref()) else {
-            return Ok(manifest);
+            return Ok(());
         };
         let detail = format!(
             "{}: a newer version wrote what this one cannot keep up; the store can be read",

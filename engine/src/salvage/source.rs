@@ -61,8 +61,8 @@ impl Source {
     /// The copy is written by this version: it would be without what a newer one needs kept up. Headers that are
     /// damaged ask for nothing.
     fn refuse_newer(&self, disk: &dyn Disk) -> Result<()> {
-        if self.survey.manifest.is_some() {
-            self.survey.permit_writing()?;
+        if let Some(manifest) = &self.survey.manifest {
+            self.survey.permit_writing(manifest)?;
         }
         for part in &self.survey.parts {
             let file = SegmentFile::open(disk, &self.survey.directory, part.segment)?;

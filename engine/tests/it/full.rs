@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
+use quipu::{Durability, ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
 use quipu_disk::{FaultDisk, PowerCut};
 
 use crate::reading::count;
@@ -69,4 +69,27 @@ fn a_store_that_needs_room_to_recover_is_read_until_there_is_some() {
     assert_eq!(count(&store), held + 1);
     store.close().unwrap();
     assert_eq!(count(&open(&after)), held + 1);
+}
+
+/// Where the rest of the log fills more than a segment usually has, no smaller one will do.
+#[test]
+fn a_recovery_that_carries_a_large_commit_waits_for_room() {
+    let disk = FaultDisk::new(4);
+    let relaxed = Options { durability: Durability::Os, ..options() };
+    let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(relaxed);
+    let store = builder.open().unwrap();
+    append(&store).unwrap();
+    let large = NewEvent::new("T", vec![7; 30_000]);
+    store.append("a", ExpectedVersion::Any, [large]).unwrap();
+    let after = disk.power_cut(PowerCut::KeepAll);
+    drop(store);
+    after.plan_full(Some(20_000));
+    let store = open(&after);
+    assert!(store.opening().postponed.is_some());
+    assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(count(&store), 2);
+    after.plan_full(None);
+    assert_eq!(append(&store).unwrap().position.0, 2);
+    store.close().unwrap();
+    assert_eq!(count(&open(&after)), 3);
 }

@@ -33,5 +33,6 @@ mod salvage;
 mod selecting;
 mod small;
 mod store;
+mod twice;
 mod waiting;
 mod whole_pages;

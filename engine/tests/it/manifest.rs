@@ -9,6 +9,9 @@ use quipu::{
     salvageable_on, verify_on,
 };
 use quipu_disk::{Disk, FaultDisk, PowerCut};
+use quipu_format::checksum::Place;
+use quipu_format::manifest::{Edit, ManifestHeader};
+use quipu_format::{ByteOffset, SegmentId};
 
 use crate::small::options;
 
@@ -289,4 +292,37 @@ fn the_positions_of_a_missing_end_are_told_by_all() {
     assert!(is_exact(&lost.positions) && lost.what.contains("29"), "{lost:?}");
     let salvaged = salvageable_on(&disk, Path::new(PATH), &mut |_| {}).unwrap();
     assert!(is_exact(&salvaged.lost[0].positions) && salvaged.lost.len() == 1, "{salvaged:?}");
+}
+
+/// Edits are numbered: one that sums up where another should stand says that some are missing.
+#[test]
+fn an_edit_that_others_are_missing_before_is_told() {
+    let disk = closed(30);
+    let mut bytes = disk.contents(&manifest()).unwrap();
+    let salt = ManifestHeader::decode(&bytes).unwrap().salt;
+    let (end, _) = edits(&bytes);
+    let mut edit = Vec::new();
+    let place = Place::new(salt, ByteOffset(end as u64));
+    Edit::Retired { segment: SegmentId(70) }.encode(99, place, &mut edit);
+    bytes[end..end + edit.len()].copy_from_slice(&edit);
+    disk.put(&manifest(), &bytes).unwrap();
+    assert_eq!(is_told(&disk, &manifest(), 30), Ok(()));
+}
+
+/// A size is believed only as far as there is any sense in it: this one would be read into memory.
+#[test]
+fn a_manifest_larger_than_any_can_be_is_not_read() {
+    const BYTES: u64 = (1 << 30) + 1;
+    let place = std::env::temp_dir().join(format!("quipu-large-manifest-{}", std::process::id()));
+    let builder = |mode| Store::builder(&place).options(options()).mode(mode);
+    let store = builder(Mode::Create).open().unwrap();
+    fill(&store, 3);
+    store.close().unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(place.join("manifest")).unwrap();
+    file.set_len(BYTES).unwrap();
+    let error = builder(Mode::Existing).open().map(drop).unwrap_err();
+    let store = builder(Mode::ReadOnly).open().unwrap();
+    let found = (error.kind(), served(&store), store.opening().lost.len());
+    std::fs::remove_dir_all(&place).unwrap();
+    assert_eq!(found, (ErrorKind::Damaged, 3, 1), "{error}");
 }

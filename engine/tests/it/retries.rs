@@ -60,6 +60,17 @@ fn a_partial_overlap_is_an_error_of_its_own() {
     assert_eq!(store.next_position(), Position(2));
 }
 
+/// The first events of a commit must have come right before its others.
+#[test]
+fn an_event_that_stands_too_early_for_its_commit_is_an_overlap() {
+    let store = store(0);
+    append(&store, "a", NoStream, &[1]).unwrap();
+    let later = store.commit().append("b", NoStream, [event(2)]);
+    let error = later.append("a", NoStream, [event(1)]).submit().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Overlap, "{error}");
+    assert_eq!(store.next_position(), Position(1));
+}
+
 #[test]
 fn a_retry_over_several_streams_is_recognised_by_one_of_them() {
     let store = store(0);

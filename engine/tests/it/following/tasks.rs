@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use quipu::{Delivery, Error, ErrorKind, Event, ExpectedVersion, Query};
+use quipu::{Delivery, Error, ErrorKind, Event, ExpectedVersion, Query, Store};
 use quipu_disk::{FaultDisk, Gate, MemoryDisk};
 
 use super::follower::{append, event, open, pause};
@@ -159,6 +159,41 @@ fn a_task_that_follows_nothing_is_woken_only_at_the_end() {
     store.close().unwrap();
     assert_eq!(bell.rings.load(Ordering::SeqCst), 1);
     assert!(matches!(follower.poll_next(context), Poll::Ready(Ok(None))));
+}
+
+/// Lets go of a store as it is woken.
+struct LastOwner {
+    store: Mutex<Option<Store>>,
+    gate: Gate,
+}
+
+impl Wake for LastOwner {
+    fn wake(self: Arc<Self>) {
+        drop(self.store.lock().unwrap().take());
+        self.gate.raise(1);
+    }
+}
+
+#[test]
+fn a_store_may_be_dropped_by_a_task_that_its_own_committer_has_woken() {
+    let disk = FaultDisk::new(5);
+    let store = open(&disk);
+    let mut follower = store.all().from_end().subscribe().unwrap();
+    let owner = Arc::new(LastOwner { store: Mutex::new(None), gate: Gate::new() });
+    let waker = Waker::from(Arc::clone(&owner));
+    let context = &mut Context::from_waker(&waker);
+    assert!(matches!(follower.poll_next(context), Poll::Ready(Ok(Some(Delivery::CaughtUp)))));
+    assert!(follower.poll_next(context).is_pending());
+    disk.hold_syncs(true);
+    let ticket = store.append_async("a", ExpectedVersion::Any, [event("Last")]).unwrap();
+    *owner.store.lock().unwrap() = Some(store);
+    disk.hold_syncs(false);
+    assert!(owner.gate.wait(1, Some(Duration::from_secs(60))), "it is closed");
+    ticket.wait().unwrap();
+    assert!(matches!(follower.poll_next(context), Poll::Ready(Ok(Some(Delivery::Event(_))))));
+    let store = open(&disk);
+    assert_eq!(store.opening().recovered, None);
+    assert_eq!(store.next_position().0, 1);
 }
 
 #[test]
