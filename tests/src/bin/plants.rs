@@ -1,7 +1,7 @@
 //! Puts one bug after the other into the store, and shows that the harness meant for it finds it.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg quipu_plant" cargo run --release --target-dir target/plant -p quipu-tests --bin plants
+//! RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/planted cargo run --release -p quipu-tests --bin plants
 //! ```
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 #[cfg(not(quipu_plant))]
 fn main() -> ExitCode {
     eprintln!(
-        "this build can have no bugs put in; run\n  RUSTFLAGS=\"--cfg quipu_plant\" cargo run --release \
-         --target-dir target/plant -p quipu-tests --bin plants"
+        "this build can have no bugs put in; run\n  RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/planted cargo run --release \
+         -p quipu-tests --bin plants"
     );
     ExitCode::from(2)
 }
