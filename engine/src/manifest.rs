@@ -120,6 +120,8 @@ pub(crate) struct Manifest {
     end: ByteOffset,
     next_number: u64,
     listing: Listing,
+    /// Adding edits has failed, and nobody knows what of them stands behind the last one.
+    unsure: bool,
 }
 
 impl Manifest {
@@ -168,6 +170,7 @@ impl Manifest {
             end: loaded.end,
             next_number: loaded.next_number,
             listing: loaded.listing,
+            unsure: false,
         })
     }
 
@@ -179,11 +182,11 @@ impl Manifest {
         &self.listing
     }
 
-    /// Makes sure that these edits fit, by writing the manifest anew if they do not. Whatever goes
-    /// wrong for want of room has changed nothing.
+    /// Makes sure that these edits can be added, by writing the manifest anew if they do not fit, or if others may
+    /// stand in their place. Whatever goes wrong for want of room has changed nothing.
     pub(crate) fn make_room(&mut self, edits: &[Edit]) -> Result<()> {
         let bytes: usize = self.encode(edits).iter().map(|(_, bytes)| bytes.len()).sum();
-        if self.end.0 + bytes as u64 > self.size {
+        if self.unsure || self.end.0 + bytes as u64 > self.size {
             let listing = self.listing.clone();
             *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
         }
@@ -192,15 +195,18 @@ impl Manifest {
 
     /// Adds edits; they are durable when this returns.
     ///
-    /// What is on disk if it does not return: a prefix of the edits, the rest not summing up.
+    /// What is on disk if it does not return, or fails: a prefix of the edits, or all of them, the rest not summing up.
     pub(crate) fn add(&mut self, edits: &[Edit]) -> Result<()> {
         self.make_room(edits)?;
+        // What a failed write has left must not be written over: torn, the new edits might stand before old ones.
+        self.unsure = true;
         for (edits, bytes) in self.encode(edits) {
             write_durably(&*self.disk, &self.path, &*self.file, &bytes, self.end.0)?;
             self.end.0 += bytes.len() as u64;
             self.next_number += edits.len() as u64;
             edits.iter().for_each(|edit| self.listing.apply(edit));
         }
+        self.unsure = false;
         Ok(())
     }
 
@@ -278,6 +284,7 @@ impl Manifest {
             end: ByteOffset(bytes.len() as u64),
             next_number: edits.len() as u64 + 1,
             listing,
+            unsure: false,
         })
     }
 }

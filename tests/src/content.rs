@@ -178,13 +178,17 @@ impl Digest {
         let (words, rest) = bytes.as_chunks::<8>();
         let (blocks, words) = words.as_chunks::<LANES>();
         let digest = self.word(bytes.len() as u64);
-        // Each lane is a sum of its own, so that none waits for the multiplication of another.
+        let digest = if blocks.is_empty() { digest } else { digest.blocks(blocks) };
+        let digest = words.iter().fold(digest, |sum, word| sum.word(u64::from_le_bytes(*word)));
+        rest.iter().fold(digest, |sum, &byte| sum.word(u64::from(byte)))
+    }
+
+    /// Each lane is a sum of its own, so that none waits for the multiplication of another.
+    fn blocks(self, blocks: &[[[u8; 8]; LANES]]) -> Digest {
         let lanes = blocks.iter().fold([0; LANES], |lanes, block| {
             std::array::from_fn(|at| Digest(lanes[at]).word(u64::from_le_bytes(block[at])).0)
         });
-        let digest = lanes.into_iter().fold(digest, Digest::word);
-        let digest = words.iter().fold(digest, |sum, word| sum.word(u64::from_le_bytes(*word)));
-        rest.iter().fold(digest, |sum, &byte| sum.word(u64::from(byte)))
+        lanes.into_iter().fold(self, Digest::word)
     }
 
     fn text(self, text: &str) -> Digest {
@@ -203,6 +207,26 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_digest_tells_bytes_and_their_places_apart() {
+        let bytes: [u8; 100] = std::array::from_fn(|at| at as u8);
+        let digest = |bytes: &[u8]| Digest::default().bytes(bytes).0;
+        let changed = (0..100).map(|at| {
+            let mut bytes = bytes;
+            bytes[at] ^= 1;
+            digest(&bytes)
+        });
+        let moved = [1, 8, 32, 40].map(|by| {
+            let mut bytes = bytes;
+            bytes.rotate_left(by);
+            digest(&bytes)
+        });
+        let mut digests: Vec<u64> = changed.chain(moved).chain([digest(&bytes)]).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 105);
+    }
 
     #[test]
     fn the_digest_tells_fields_apart() {

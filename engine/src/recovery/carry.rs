@@ -9,9 +9,9 @@ use quipu_format::record::{self, Record};
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp};
 
-use super::{Part, Recovered, Survey, Tip, Unsealed};
-use crate::Result;
+use super::{Part, Recovered, Scan, Survey, Tip, Unsealed};
 use crate::frames::{Body, Frame};
+use crate::{Damage, Error, Result};
 
 /// A commit on its way into another segment.
 struct Commit {
@@ -94,6 +94,9 @@ impl Carried {
             }
             Ok(())
         })?;
+        if scan.end != last.end {
+            return Err(changed(unsealed, &scan, last));
+        }
         // Nothing of it was durable, or it holds no event: its file would only take up room.
         let worthless = scan.base == scan.next_position;
         let segment = last.segment;
@@ -107,6 +110,17 @@ impl Carried {
         }
         Ok(())
     }
+}
+
+/// The end of the log has been read before, and was valid then: what it is built on must not be what was misread.
+fn changed(unsealed: &Unsealed, scan: &Scan, last: &Part) -> Error {
+    Error::damaged(Damage {
+        file: unsealed.file.path.clone(),
+        offset: scan.end,
+        bytes: last.end.0.saturating_sub(scan.end.0),
+        positions: scan.next_position..last.next.max(scan.next_position),
+        what: "the end of the log was valid, and is not as it is read again".into(),
+    })
 }
 
 impl Commit {

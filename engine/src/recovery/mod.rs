@@ -193,7 +193,8 @@ impl Resuming<'_> {
             before.map(|part| (Lsn::new(part.segment.id, part.end), part.segment.salt));
         let last_time = self.survey.last_time;
         let link = writer::link(predecessor, last_time, self.plan.epoch);
-        self.publish(Vec::new())?;
+        let edits = self.edits(Vec::new());
+        self.publish(&edits)?;
         Ok(self.ready(Tail { segment, end, link: Some(link) }, None))
     }
 
@@ -210,7 +211,7 @@ impl Resuming<'_> {
         let bytes = carry::frames(&carried, &header, &link, &self.survey);
         let end = ByteOffset(FIRST_FRAME.0 + bytes.len() as u64);
         match create_segment(&**self.disk, &self.survey.directory, &header, &bytes) {
-            Err(full) if full.kind() == ErrorKind::Full && header.capacity.0 > needed => {
+            Err(full) if full.kind() == ErrorKind::Full && usual > needed => {
                 // A smaller one will do for now.
                 header = self.plan.header(&self.manifest, id, needed.max(SEGMENT_BYTES_MIN));
                 create_segment(&**self.disk, &self.survey.directory, &header, &bytes)?;
@@ -224,15 +225,14 @@ impl Resuming<'_> {
             last.end = carried.from;
         }
         let path = self.survey.directory.segment(id);
-        if let Err(error) = self.publish(vec![listing(&header)]) {
-            if error.kind() == ErrorKind::Full
-                && !self.manifest.listing().segments.contains_key(&id)
-            {
-                // Not listed, so nothing was built on it: its room is given back.
-                let _ = self.disk.remove(&path);
-            }
+        let edits = self.edits(vec![listing(&header)]);
+        if let Err(error) = self.manifest.make_room(&edits) {
+            // Not listed, so nothing was built on it: its room is given back.
+            let _ = self.disk.remove(&path);
             return Err(error);
         }
+        // If this fails, nobody knows whether the segment is listed: its file stays.
+        self.publish(&edits)?;
         let segment = reference(&header);
         let file = SegmentFile::open(&**self.disk, &self.survey.directory, segment)?;
         let state = State::Unsealed(Unsealed::new(file));
@@ -251,11 +251,8 @@ impl Resuming<'_> {
         remove_segments(&**self.disk, &self.survey.directory, &unused)
     }
 
-    /// Brings the manifest up to date, and removes files that are not needed any more.
-    ///
-    /// On disk, between any two lines: without the edits, the next opening finds the same as this one
-    /// did, by names and links; with them, unused files are still there and are removed then.
-    fn publish(&mut self, mut edits: Vec<Edit>) -> Result<()> {
+    /// What brings the manifest up to date, beginning with these edits.
+    fn edits(&self, mut edits: Vec<Edit>) -> Vec<Edit> {
         let listed = self.manifest.listing().segments.clone();
         let new = edits.len();
         for part in self.survey.parts.iter().filter(|part| !listed.contains_key(&part.segment.id)) {
@@ -266,10 +263,18 @@ impl Resuming<'_> {
         edits.rotate_left(new);
         edits.extend(self.survey.unused.iter().map(|&segment| Edit::Retired { segment }));
         edits.push(Edit::Opened { epoch: self.plan.epoch });
+        edits
+    }
+
+    /// Brings the manifest up to date, and removes files that are not needed any more.
+    ///
+    /// On disk, between any two lines: without the edits, the next opening finds the same as this one
+    /// did, by names and links; with them, unused files are still there and are removed then.
+    fn publish(&mut self, edits: &[Edit]) -> Result<()> {
         if plant::is_in(Bug::RemovedBeforeRetired) {
             remove_segments(&**self.disk, &self.survey.directory, &self.survey.unused)?;
         }
-        self.manifest.add(&edits)?;
+        self.manifest.add(edits)?;
         remove_segments(&**self.disk, &self.survey.directory, &self.survey.unused)
     }
 

@@ -237,16 +237,16 @@ impl Survey {
     /// Takes the manifest of a store that may be written.
     ///
     /// # Errors
-    /// The first damage, of which a store without a manifest has some; those of [`Survey::permit_writing`].
+    /// The first damage, of which a store without a manifest has some, else [`ErrorKind::NoStore`]; those of
+    /// [`Survey::permit_writing`].
     pub(crate) fn take_to_write(&mut self) -> Result<Loaded> {
-        let damage = self.damage.first().cloned();
-        match (self.manifest.take(), damage) {
-            (Some(manifest), None) => self.permit_writing(&manifest).map(|()| manifest),
-            (_, damage) => {
-                Err(damage
-                    .unwrap_or_else(|| Error::new(ErrorKind::NoStore, "there is no manifest")))
-            }
+        if let Some(damage) = self.damage.first() {
+            return Err(damage.clone());
         }
+        let none = || Error::new(ErrorKind::NoStore, "there is no manifest");
+        let manifest = self.manifest.take().ok_or_else(none)?;
+        self.permit_writing(&manifest)?;
+        Ok(manifest)
     }
 
     /// Whether this version may write the store, by the feature bits of its manifest and of the segments that are not

@@ -14,8 +14,8 @@ pub(crate) trait Attendant: Debug + Send + Sync + 'static {
     fn opens(&self, _access: Access) {}
     /// A file was opened.
     fn has_opened(&self, _path: &Path) {}
-    /// So many bytes of a file were read by a call.
-    fn has_read(&self, _path: &Path, _bytes: usize) {}
+    /// These bytes of a file were read by a call, which will give what becomes of them here.
+    fn has_read(&self, _path: &Path, _bytes: &mut [u8], _offset: u64) {}
     /// Bytes were written to a file by a call.
     fn has_written(&self, _path: &Path, _bytes: &[u8], _offset: u64) {}
     /// A file is about to be synced.
@@ -100,7 +100,7 @@ impl<A: Attendant> File for AttendedFile<A> {
     }
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let count = self.file.read_at(bytes, offset)?;
-        self.by.attendant.has_read(&self.path, count);
+        self.by.attendant.has_read(&self.path, &mut bytes[..count], offset);
         Ok(count)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

@@ -55,7 +55,7 @@ impl Profile {
             payload_bytes: usize::try_from(segment_bytes_min).unwrap_or(8192)
                 / random.between(54, 216),
             other_durability: random.pick(&[0, 10, 40, 100]).unwrap_or(0),
-            crashes: random.pick(&[6, 12, 24, 48]).unwrap_or(18),
+            crashes: random.pick(&[6, 12, 24, 48]).unwrap_or(12),
             errors: random.pick(&[0, 0, 14, 56]).unwrap_or(0),
             silent: random.percent(10),
         }

@@ -201,6 +201,13 @@ fn a_segment_that_a_recovery_goes_round_is_no_sign_of_lost_edits() -> Checked {
 }
 
 /// A manifest that is written anew forgets which segments are retired; their files may still be there.
+/// Whether the manifest ends with something that is no edit.
+fn is_manifest_torn(disk: &FaultDisk) -> bool {
+    let is_manifest = |finding: &quipu::Finding| finding.file.ends_with("manifest");
+    let report = quipu::verify_on(disk, Path::new(PATH), &mut |_| {});
+    report.is_ok_and(|report| report.findings.iter().any(is_manifest))
+}
+
 #[test]
 fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Checked {
     let mut subject = store(2);
@@ -215,9 +222,7 @@ fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Check
         first.open()?;
         for _ in 0..24 {
             let cut = first.fork(End::Cut(PowerCut::Random))?;
-            let report = quipu::verify_on(cut.disk(), Path::new(PATH), &mut |_| {});
-            let is_torn = |finding: &quipu::Finding| finding.file.ends_with("manifest");
-            if !report.is_ok_and(|report| report.findings.iter().any(is_torn)) {
+            if !is_manifest_torn(cut.disk()) {
                 continue;
             }
             torn += 1;
@@ -261,8 +266,8 @@ fn an_edit_that_was_written_in_parts_is_not_taken_for_damage() -> Checked {
 /// end without the beginning, and an edit that sums up behind one that does not is what damage looks like.
 #[test]
 fn of_edits_that_are_only_ever_written_in_parts_none_is_found_without_those_before_it() -> Checked {
-    const OPERATIONS: u64 = 150;
-    for at in 0..OPERATIONS {
+    let mut torn = 0;
+    for at in 0.. {
         let mut subject = store(3);
         subject.open()?;
         rolls(&mut subject, 2)?;
@@ -272,8 +277,64 @@ fn of_edits_that_are_only_ever_written_in_parts_none_is_found_without_those_befo
         // The segment that is ready is too small: by two edits at once it is retired, and another takes its place.
         append(&mut subject, 30_000)?;
         rolls(&mut subject, 2)?;
+        if !subject.is_off() {
+            break;
+        }
         for _ in 0..8 {
-            assert_eq!(subject.fork(End::Cut(PowerCut::Random))?.open()?, Opened::Yes, "at {at}");
+            let mut cut = subject.fork(End::Cut(PowerCut::Random))?;
+            torn += u32::from(is_manifest_torn(cut.disk()));
+            assert_eq!(cut.open()?, Opened::Yes, "at {at}");
+        }
+    }
+    assert!(torn > 20, "{torn}");
+    Ok(())
+}
+
+/// A disk may say that it is full and have taken some of what it was to write, or all of it: nothing may be built on
+/// its being gone.
+#[test]
+fn what_a_full_disk_has_written_of_the_manifest_is_no_damage() -> Checked {
+    let full = io::ErrorKind::StorageFull;
+    for seed in 0..12 {
+        let options = store(3).options().clone();
+        let mut subject = Subject::new(FaultDisk::new(seed), options);
+        subject.open()?;
+        rolls(&mut subject, 8)?;
+        for at in 0..60 {
+            let mut opening = subject.fork(End::Kill)?;
+            let disk = opening.disk().clone();
+            opening.faults.plan_error_after(&disk, full, at, Sticky::No);
+            opening.open()?;
+            for end in [End::Kill, End::Cut(PowerCut::Random)] {
+                assert_eq!(
+                    opening.fork(end)?.open()?,
+                    Opened::Yes,
+                    "seed {seed}, opening, at {at}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same while the store is open and goes on once there is room.
+#[test]
+fn a_store_that_goes_on_after_a_full_disk_opens_after_a_crash() -> Checked {
+    for at in 0..40 {
+        for power in 0..40 {
+            let mut subject = store(3);
+            subject.open()?;
+            rolls(&mut subject, 2)?;
+            let disk = subject.disk().clone();
+            subject.faults.plan_error_after(&disk, io::ErrorKind::StorageFull, at, Sticky::No);
+            subject.faults.plan_power_off(&disk, at + 1 + power);
+            append(&mut subject, 30_000)?;
+            append(&mut subject, 30_000)?;
+            rolls(&mut subject, 2)?;
+            for _ in 0..4 {
+                let opened = subject.fork(End::Cut(PowerCut::Random))?.open()?;
+                assert_eq!(opened, Opened::Yes, "{power} after {at}");
+            }
         }
     }
     Ok(())

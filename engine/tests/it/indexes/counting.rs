@@ -23,7 +23,7 @@ impl Attendant for Count {
         self.0.lock().unwrap().entry(path.to_owned()).or_default();
     }
 
-    fn has_read(&self, path: &Path, bytes: usize) {
-        *self.0.lock().unwrap().entry(path.to_owned()).or_default() += bytes as u64;
+    fn has_read(&self, path: &Path, bytes: &mut [u8], _offset: u64) {
+        *self.0.lock().unwrap().entry(path.to_owned()).or_default() += bytes.len() as u64;
     }
 }
