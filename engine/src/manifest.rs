@@ -5,6 +5,8 @@
 //! valid one is damage.
 
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

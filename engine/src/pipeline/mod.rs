@@ -21,6 +21,8 @@ mod room;
 mod staging;
 mod start;
 mod tentative;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
