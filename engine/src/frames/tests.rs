@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, MemoryDisk, write_all_at};
+use quipu_disk::{Access, Disk, FaultDisk, MemoryDisk, write_all_at};
 use quipu_format::record::{Codec, Fields, encode, settle};
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{SegmentId, Version};
@@ -211,6 +211,36 @@ fn a_frame_is_found_where_one_part_that_is_searched_meets_the_next() {
             assert_eq!(found.map(|(offset, _)| offset.0), Some(AT + before), "{before}, {behind}");
         }
     }
+}
+
+/// Behind bytes that look like nothing the zeros are stepped over from where the search is.
+#[test]
+fn a_frame_is_found_behind_what_is_no_header() {
+    for junk in [1, 16, 300] {
+        let mut bytes = vec![0; 10 << 10];
+        bytes[..junk].fill(7);
+        let at = AT + bytes.len() as u64;
+        bytes.extend(frame(at, header(FrameKind::Mark, 7, 0), &[]));
+        bytes.resize(bytes.len() + (4 << 10), 0);
+        let file = file(&bytes);
+        let found = frames(&*file).find(FIRST_FRAME, Position(0), Timestamp(0)).unwrap();
+        assert_eq!(found.map(|(offset, _)| offset.0), Some(at), "{junk}");
+    }
+}
+
+#[test]
+fn however_large_a_file_is_a_part_of_it_is_read_at_once() {
+    let disk = FaultDisk::new(1);
+    let file = disk.open(Path::new("segment"), Access::Create).unwrap();
+    write_all_at(&*file, &frame(AT, header(FrameKind::Mark, 0, 0), &[]), AT).unwrap();
+    let end = AT + 3 * WINDOW_BYTES;
+    write_all_at(&*file, &[0; 4096], end - 4096).unwrap();
+    let mut frames = frames(&*file);
+    assert!(frames.frame_at(FIRST_FRAME).unwrap().is_ok());
+    assert!(frames.find(ByteOffset(AT + 16), Position(0), Timestamp(0)).unwrap().is_none());
+    assert!(frames.last_nonzero(0..end).unwrap().is_some());
+    assert!(frames.first_nonzero(AT + 32..end).unwrap().is_none());
+    assert_eq!(disk.largest_read() as u64, WINDOW_BYTES);
 }
 
 #[test]

@@ -132,3 +132,23 @@ fn a_commit_over_many_streams_knows_each_of_them() {
     let error = wrong.submit().and_then(quipu::Ticket::wait).unwrap_err();
     assert_eq!(error.conflict().map(|conflict| &*conflict.stream), Some(&*names[11]));
 }
+
+/// One stream, named twice with two expectations: both must hold.
+#[test]
+fn a_stream_that_a_commit_names_twice_is_where_both_expect_it() {
+    let store = store();
+    store.append("s", ANY, [event(), event()]).unwrap();
+    let of = |first, second| {
+        let commit = store.commit().append("s", first, [event()]).check("s", second);
+        commit.submit().and_then(quipu::Ticket::wait).map(|done| done.version.0)
+    };
+    let (right, wrong) = (ExpectedVersion::Exact, ExpectedVersion::Exact(9));
+    assert_eq!(of(right(1), ANY).unwrap(), 2);
+    assert_eq!(of(ANY, right(2)).unwrap(), 3);
+    assert_eq!(of(right(3), right(3)).unwrap(), 4);
+    assert_eq!(of(ANY, ANY).unwrap(), 5);
+    assert_eq!(of(right(5), ExpectedVersion::StreamExists).unwrap(), 6);
+    for (first, second) in [(wrong, ANY), (ANY, wrong), (wrong, right(6)), (right(6), wrong)] {
+        assert!(of(first, second).unwrap_err().conflict().is_some(), "{first:?}, {second:?}");
+    }
+}

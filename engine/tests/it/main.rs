@@ -27,6 +27,7 @@ mod panicking;
 mod race;
 mod random;
 mod reading;
+mod recovering;
 mod retries;
 mod retries_later;
 mod salvage;
