@@ -91,3 +91,22 @@ pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quipu_disk::MemoryDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_complete_file_is_as_large_as_it_was_to_be() {
+        let (disk, path) = (MemoryDisk::new(), Path::new("s/file"));
+        disk.create_directory(Path::new("s")).unwrap();
+        let step = ZEROS.0.len() as u64;
+        for size in [0, 5, 6, step - 1, step, step + 4096, 2 * step + 1] {
+            let file = create_complete(&disk, path, b"start", size).unwrap();
+            assert_eq!(file.size().unwrap(), size.max(5));
+            disk.remove(path).unwrap();
+        }
+    }
+}

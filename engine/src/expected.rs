@@ -40,3 +40,21 @@ impl fmt::Display for ExpectedVersion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_told_in_words() {
+        let told = [
+            (ExpectedVersion::Any, "any version"),
+            (ExpectedVersion::NoStream, "no stream"),
+            (ExpectedVersion::StreamExists, "an existing stream"),
+            (ExpectedVersion::Exact(7), "version 7"),
+        ];
+        for (expected, words) in told {
+            assert_eq!(expected.to_string(), words);
+        }
+    }
+}

@@ -190,13 +190,10 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 fn take_lock(disk: &dyn Disk, directory: &Directory) -> Result<Lock> {
     let path = directory.lock();
-    for attempt in 1..=LOCK_TRIES {
+    for _ in 0..LOCK_TRIES {
         match disk.lock(&path) {
             Ok(Some(lock)) => return Ok(lock),
-            Ok(None) if attempt < LOCK_TRIES => {
-                let _passed = Gate::new().wait(1, Some(LOCK_PAUSE));
-            }
-            Ok(None) => break,
+            Ok(None) => drop(Gate::new().wait(1, Some(LOCK_PAUSE))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let detail = format!("there is nothing at {}", directory.path().display());
                 return Err(Error::new(ErrorKind::NoStore, detail));

@@ -53,6 +53,20 @@ fn edits_are_written_sector_by_sector_and_no_more_often() {
     }
 }
 
+#[test]
+fn a_manifest_is_written_anew_when_an_edit_does_not_fit_and_not_before() {
+    for (more, generation) in [(0, 1), (16, 2)] {
+        let (_, _, mut manifest) = created();
+        assert!(manifest.encode(&[]).is_empty(), "nothing is written and synced for nothing");
+        let bytes = manifest.encode(&[segment(1)])[0].1.len() as u64;
+        manifest.end = ByteOffset(manifest.size - bytes + more);
+        manifest.add(&[segment(1)]).unwrap();
+        assert_eq!(manifest.header().generation, generation);
+        assert_eq!(manifest.file.size().unwrap(), manifest.size);
+        assert!(manifest.listing().segments.contains_key(&SegmentId(1)));
+    }
+}
+
 /// What was written before must not pass for what is written now, and who reads beside must see that it is another.
 #[test]
 fn a_manifest_that_is_written_anew_is_the_next_generation_with_a_salt_of_its_own() {

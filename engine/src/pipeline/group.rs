@@ -171,6 +171,30 @@ mod tests {
         assert!(group.posts.lock().is_empty());
     }
 
+    /// How often it was woken.
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_task_that_has_asked_is_woken_however_often_it_asked() {
+        let group = Group::new();
+        let tasks = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+        for task in tasks.iter().chain(&tasks) {
+            let waker = std::task::Waker::from(Arc::clone(task));
+            let asked = group.poll(Durability::Sync, &mut Context::from_waker(&waker));
+            assert!(asked.is_pending());
+        }
+        group.advance(&Progress::Durable);
+        group.wake();
+        assert_eq!(tasks.map(|task| task.0.load(std::sync::atomic::Ordering::Relaxed)), [1, 1]);
+    }
+
     #[test]
     fn a_failure_reaches_everyone_who_waits() {
         let group = Group::new();

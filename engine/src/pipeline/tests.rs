@@ -45,6 +45,18 @@ fn at(durability: Durability, capacity: u64, end: ByteOffset, link: Option<Link>
 
 /// Gives a commit of one event its place and fills it; says in which group.
 fn append(pipeline: &mut Pipeline, stream: &str, durability: Durability) -> Arc<Group> {
+    let Ok(group) = try_append(pipeline, stream, durability, &mut Patience::None) else {
+        panic!("there is room")
+    };
+    group
+}
+
+fn try_append(
+    pipeline: &mut Pipeline,
+    stream: &str,
+    durability: Durability,
+    patience: &mut Patience,
+) -> Result<Arc<Group>, Refusal> {
     let (keys, ids, disk) = (Keys::new([3; 16]), EventIds::new([5; 16]), MemoryDisk::new());
     let context = Context { keys: &keys, ids: &ids, disk: &disk, index_ids: false };
     let mut draft = Draft::new(durability);
@@ -52,10 +64,21 @@ fn append(pipeline: &mut Pipeline, stream: &str, durability: Durability) -> Arc<
     draft.append(&context, stream, ExpectedVersion::Any, [event]).unwrap();
     let mut draft = draft.finish().unwrap();
     draft.resolved = Some(0);
-    let sequenced = pipeline.sequence(&draft, None, Timestamp(1), &mut Patience::None);
-    let Ok(Sequenced { slot, group, .. }) = sequenced else { panic!("there is room") };
+    let Sequenced { slot, group, .. } = pipeline.sequence(&draft, None, Timestamp(1), patience)?;
     slot.fill(|_| {});
-    group
+    Ok(group)
+}
+
+/// A pipeline whose active segment has exactly the room for two commits.
+fn with_room_for_two() -> Pipeline {
+    let mut any = new(Durability::Os, 64 << 10);
+    drop(append(&mut any, "a", Durability::Os));
+    let commit = any.end().0.offset().0 - FIRST_FRAME.0 - LINK;
+    new(Durability::Os, FIRST_FRAME.0 + LINK + 2 * commit + RESERVE_BYTES)
+}
+
+fn prepared(number: u32) -> SegmentRef {
+    SegmentRef { id: SegmentId(number), salt: Salt(8), capacity: ByteOffset(64 << 10) }
 }
 
 /// Does all there is to do; says how many bytes each write had, and 0 for a sync.
@@ -210,4 +233,85 @@ fn streams_are_counted_as_they_come_into_being() {
         settle(&mut pipeline);
         assert_eq!(pipeline.streams_created(), streams);
     }
+}
+
+/// One that is left without a frame in the next could not be told from one that has lost its end.
+#[test]
+fn a_segment_is_left_once_it_is_full_and_there_is_a_buffer_for_the_next() {
+    let mut pipeline = with_room_for_two();
+    for _ in 0..2 {
+        drop(append(&mut pipeline, "a", Durability::Os));
+        pipeline.close_group();
+        assert_eq!(pipeline.end().0.segment(), SegmentId(1), "it has room for two");
+    }
+    assert_eq!(pipeline.take_prepare().map(|prepare| prepare.segment), Some(SegmentId(2)));
+    pipeline.prepared(Ok(prepared(2)));
+    assert!(pipeline.open_group(16));
+    pipeline.close_group();
+    let end = pipeline.end();
+    let mut append = || {
+        let appended = try_append(&mut pipeline, "a", Durability::Os, &mut Patience::None);
+        (appended.is_ok(), pipeline.end())
+    };
+    assert_eq!(append(), (false, end), "all buffers are in use");
+    assert!(!settle(&mut pipeline).is_empty());
+    drop(self::append(&mut pipeline, "a", Durability::Os));
+    assert_eq!(pipeline.end().0.segment(), SegmentId(2));
+    assert_eq!(pipeline.end().1, Position(3));
+}
+
+/// What failed before somebody began to wait says nothing of the room there is now.
+#[test]
+fn who_waits_for_room_waits_through_one_attempt() {
+    let mut pipeline = with_room_for_two();
+    for _ in 0..2 {
+        drop(append(&mut pipeline, "a", Durability::Os));
+    }
+    let ask = |pipeline: &mut Pipeline, patience: &mut Patience| match try_append(
+        pipeline,
+        "a",
+        Durability::Os,
+        patience,
+    ) {
+        Ok(_) => "room",
+        Err(Refusal::Full(_)) => "full",
+        Err(_) => "wait",
+    };
+    let (mut first, mut second) = (Patience::Fresh, Patience::Fresh);
+    assert_eq!(ask(&mut pipeline, &mut first), "wait");
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "wait", "nothing has failed yet");
+    assert!(pipeline.take_prepare().is_some());
+    pipeline.prepared(Err(Error::new(ErrorKind::Full, "no room")));
+    assert_eq!(ask(&mut pipeline, &mut second), "wait");
+    assert_eq!(ask(&mut pipeline, &mut second), "wait", "that was before it came");
+    assert_eq!(ask(&mut pipeline, &mut first), "full");
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "full");
+    assert!(pipeline.take_prepare().is_some(), "who needs it has it tried again");
+    pipeline.prepared(Ok(prepared(3)));
+    assert_eq!(ask(&mut pipeline, &mut first), "room");
+}
+
+#[test]
+fn who_needs_an_event_durable_has_its_own_group_synced() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    let mut append = || {
+        let group = append(&mut pipeline, "a", Durability::Os);
+        pipeline.close_group();
+        Arc::as_ptr(&group)
+    };
+    let groups = [append(), append()];
+    let until = pipeline.until(Position(1), Durability::Sync).unwrap();
+    assert_eq!(until.map(|(group, _)| Arc::as_ptr(&group)), Some(groups[1]));
+    assert_eq!(settle(&mut pipeline).iter().filter(|&&bytes| bytes == 0).count(), 1);
+    assert!(!pipeline.is_unsynced());
+}
+
+#[test]
+fn a_store_that_is_closing_takes_no_more_and_writes_what_it_has() {
+    let mut pipeline = new(Durability::Sync, 64 << 10);
+    drop(append(&mut pipeline, "a", Durability::Sync));
+    pipeline.close();
+    let refused = try_append(&mut pipeline, "a", Durability::Sync, &mut Patience::None);
+    assert!(matches!(refused, Err(Refusal::Over(_))));
+    assert_eq!(settle(&mut pipeline).len(), 2);
 }

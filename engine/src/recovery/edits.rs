@@ -70,7 +70,7 @@ impl Survey {
             return Ok(true);
         }
         let Some(link) = candidate.scan.link else { return Ok(true) };
-        let (mut commits, mut others) = (0, Vec::new());
+        let (mut commits, mut others) = (0_u64, Vec::new());
         let capacity = candidate.file().capacity;
         candidate.file().scan(capacity, &mut |frame, body| {
             match body {

@@ -67,7 +67,7 @@ fn what_only_a_newer_version_understands_is_not_summed_up() {
 
 #[test]
 fn the_bytes_of_a_file_are_hashed_part_by_part_to_the_end_and_no_further() {
-    let bytes: Vec<u8> = (0..2 * STEP_BYTES + 5000).map(|at| (at * at >> 11) as u8).collect();
+    let bytes: Vec<u8> = (0..2 * STEP_BYTES + 5000).map(|at| ((at * at) >> 11) as u8).collect();
     let file = segment(SegmentId(1), std::slice::from_ref(&bytes));
     let bytes = [vec![0; AT as usize], bytes].concat();
     for end in [0, 1, AT, STEP_BYTES - 1, STEP_BYTES, STEP_BYTES + 1, 2 * STEP_BYTES + 77] {

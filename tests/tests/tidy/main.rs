@@ -87,8 +87,10 @@ fn map_is_short() {
 fn dependencies_have_a_reason() {
     let mut dependencies = dependencies::declared(&repository::read("Cargo.toml"));
     dependencies.extend(dependencies::used(&repository::metadata(&["--no-deps"])));
-    // A workspace of its own, built by nobody else.
-    dependencies.extend(dependencies::declared(&repository::read("fuzz/Cargo.toml")));
+    // Workspaces of their own, built by nobody else.
+    for manifest in ["fuzz/Cargo.toml", "mutants/Cargo.toml"] {
+        dependencies.extend(dependencies::declared(&repository::read(manifest)));
+    }
     let record = repository::read("docs/adr/0001-dependencies.md");
     assert_none(dependencies::unexplained(&dependencies, &record));
 }

@@ -6,6 +6,8 @@ use quipu_format::{Epoch, UNIT_BYTES};
 
 use super::*;
 use crate::frames::tests::{SALT, commit, frame, header, segment};
+use crate::recovery::Unsealed;
+use crate::recovery::candidate::Candidate;
 
 const SEGMENT: SegmentId = SegmentId(2);
 const AT: u64 = FIRST_FRAME.0;
@@ -113,4 +115,31 @@ fn a_scan_tells_what_it_has_found() {
     assert_eq!((scan.end, scan.durable), (ByteOffset(mark_at + 32), durable_to));
     assert_eq!((scan.last_time, scan.link.unwrap().epoch), (Timestamp(9), Epoch([7; 16])));
     assert!(scan.stop.is_none());
+}
+
+/// Whether a segment of these frames may be put aside, if no link leads to it.
+fn holds_more(frames: &[Vec<u8>]) -> bool {
+    let (unsealed, scan) = Unsealed::scan(segment(SEGMENT, frames), None, None).unwrap();
+    Candidate { unsealed, scan }.holds_more().unwrap()
+}
+
+#[test]
+fn a_segment_holds_more_if_events_were_durable_or_something_that_cannot_be_read() {
+    let first = AT + LINK_BYTES;
+    let second = first + events(first, 5, 8).len() as u64;
+    let mark = |at: u64, position, durable_to| {
+        let durable_to = ByteOffset(durable_to);
+        let header =
+            FrameHeader { durable_to, time: Timestamp(9), ..header(FrameKind::Mark, position, 0) };
+        frame(at, header, &[])
+    };
+    let of = |rest: &[Vec<u8>]| holds_more(&[&[link(AT, 5, None)], rest].concat());
+    assert!(!of(&[]), "nothing was written");
+    assert!(!of(&[events(first, 5, 8)]), "nothing says that the events were durable");
+    assert!(!of(&[mark(first, 5, first)]), "no event was durable");
+    assert!(!of(&[events(first, 5, 8), mark(second, 7, AT)]));
+    assert!(of(&[events(first, 5, 8), mark(second, 7, second)]), "the events were durable");
+    let bad = vec![7; (second - first) as usize];
+    assert!(of(&[bad.clone(), mark(second, 5, second)]), "what cannot be read was durable");
+    assert!(!of(&[bad, mark(second, 5, first)]), "what cannot be read was not");
 }
