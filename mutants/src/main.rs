@@ -4,6 +4,7 @@
 //! build, each behind a switch, asks of each test which of them it comes to, and then switches on one after the other
 //! and runs the tests that come to it. What cannot be put there is named, and left to cargo-mutants.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::disallowed_methods,
     reason = "changes a copy of the tree and runs its tests; no store is touched"

