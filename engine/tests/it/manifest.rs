@@ -311,7 +311,6 @@ fn an_edit_that_others_are_missing_before_is_told() {
 
 /// A size is believed only as far as there is any sense in it: this one would be read into memory.
 #[test]
-#[allow(clippy::disallowed_methods, reason = "makes a hole of a gigabyte in a real file")]
 fn a_manifest_larger_than_any_can_be_is_not_read() {
     const BYTES: u64 = (1 << 30) + 1;
     let place = std::env::temp_dir().join(format!("quipu-large-manifest-{}", std::process::id()));
