@@ -16,6 +16,7 @@ mod damage;
 mod features;
 mod files;
 mod following;
+mod frames;
 mod full;
 mod holes;
 mod indexes;

@@ -57,15 +57,9 @@ fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
 
 /// Where each frame of a segment begins, and where the last ends.
 fn frames(bytes: &[u8]) -> Vec<usize> {
-    let mut places = vec![FIRST_FRAME];
-    loop {
-        let at = places[places.len() - 1];
-        let len = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
-        if len == 0 {
-            return places;
-        }
-        places.push(at + len);
-    }
+    let frames = crate::frames::frames(bytes);
+    let ends = frames.iter().map(|(at, header)| *at as usize + header.len as usize);
+    std::iter::once(FIRST_FRAME).chain(ends).collect()
 }
 
 fn damage(opened: quipu::Result<Store>) -> Damage {

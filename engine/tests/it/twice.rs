@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
 use quipu_disk::{Disk, FaultDisk};
-use quipu_format::checksum::Place;
-use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
-use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
-use quipu_format::{ByteOffset, align_up};
+use quipu_format::frame::{FRAME_HEADER_BYTES, FrameKind};
 
 use crate::attended::{Attendant, Attended};
+use crate::frames::frames;
 use crate::reading::{count, served_and_lost};
 use crate::small::options;
 
@@ -40,19 +38,6 @@ fn killed() -> FaultDisk {
     after
 }
 
-/// The frames of a segment, and where they stand.
-fn frames(bytes: &[u8]) -> Vec<(usize, FrameHeader)> {
-    let salt = SegmentHeader::decode(bytes).unwrap().salt;
-    let (mut frames, mut at) = (Vec::new(), FIRST_FRAME.0);
-    while let Ok(header) =
-        FrameHeader::decode(&bytes[at as usize..], Place::new(salt, ByteOffset(at)))
-    {
-        frames.push((at as usize, header));
-        at = align_up(at + u64::from(header.len), 16);
-    }
-    frames
-}
-
 /// A later frame calls the first of the two durable, so its event is lost. Nothing calls the second durable, which is
 /// the last: there the log ends.
 #[test]
@@ -61,7 +46,7 @@ fn a_damaged_frame_before_a_torn_tail_is_told_and_the_tail_is_not() {
     let mut bytes = disk.contents(&segment()).unwrap();
     let frames = frames(&bytes);
     let events = frames.iter().filter(|(_, header)| header.kind == FrameKind::Events);
-    let events: Vec<usize> = events.map(|(at, _)| *at).collect();
+    let events: Vec<usize> = events.map(|(at, _)| *at as usize).collect();
     assert_eq!(events.len() as u64, EVENTS);
     for at in [events[2], events[5]] {
         bytes[at + FRAME_HEADER_BYTES + 100] ^= 1;
@@ -105,7 +90,7 @@ fn what_is_misread_once_in_a_recovery_is_not_lost() {
     for (at, header) in &frames[..frames.len() - 1] {
         for reads in 1..=READS {
             let disk = Attended::<Misread>::new(&killed.kill());
-            disk.attendant.at.store(*at as u64 + u64::from(header.len) - 1, Ordering::Relaxed);
+            disk.attendant.at.store(*at + u64::from(header.len) - 1, Ordering::Relaxed);
             disk.attendant.reads.store(reads, Ordering::Relaxed);
             refused += u64::from(open(&disk, Mode::Existing).is_err());
             let store = open(&disk.disk.kill(), Mode::Existing).unwrap();

@@ -21,14 +21,14 @@ fn a_store_does_what_a_list_of_events_does() {
 const SHORT: usize = 12;
 /// The store runs with its threads, and what a crash leaves is not the same each time: a life that is being made shorter
 /// may live on by chance. Of so many, one must be short.
-const LONG_ONES: u64 = 5;
+const SHORTENED: u64 = 5;
 
 /// A list that is wrong is told from the store, and by how few operations.
 #[test]
 fn a_list_that_is_wrong_is_found_and_the_life_that_shows_it_is_short() {
     for flaw in [Flaw::BackwardIsExclusive, Flaw::AnyTagWillDo, Flaw::LastIsLost] {
         let mut found =
-            (1..=LONG_ONES).map(|seed| run(seed, 200, Some(flaw)).expect_err("it is wrong"));
+            (1..=SHORTENED).map(|seed| run(seed, 200, Some(flaw)).expect_err("it is wrong"));
         let is_short = found.any(|found| (1..=SHORT).contains(&found.life.1.len()));
         assert!(is_short, "{flaw:?}");
     }

@@ -200,7 +200,6 @@ fn a_segment_that_a_recovery_goes_round_is_no_sign_of_lost_edits() -> Checked {
     Ok(())
 }
 
-/// A manifest that is written anew forgets which segments are retired; their files may still be there.
 /// Whether the manifest ends with something that is no edit.
 fn is_manifest_torn(disk: &FaultDisk) -> bool {
     let is_manifest = |finding: &quipu::Finding| finding.file.ends_with("manifest");
@@ -208,6 +207,7 @@ fn is_manifest_torn(disk: &FaultDisk) -> bool {
     report.is_ok_and(|report| report.findings.iter().any(is_manifest))
 }
 
+/// A manifest that is written anew forgets which segments are retired; their files may still be there.
 #[test]
 fn a_retired_segment_of_a_forgetful_manifest_is_no_sign_of_lost_edits() -> Checked {
     let mut subject = store(2);

@@ -10,7 +10,8 @@ use quipu_format::frame::{FLAG_SPARSE, FrameHeader, FrameKind};
 use quipu_format::segment::SegmentHeader;
 
 use super::checker::{Known, make};
-use super::store::{PATH, change, contents, damage, files, fill, frames, open, segment, segments};
+use super::store::{PATH, change, contents, damage, files, fill, open, segment, segments};
+use crate::frames::frames;
 
 const MANIFEST: &str = "s/manifest";
 

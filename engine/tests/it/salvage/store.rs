@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::{
-    ByteOffset, Codec, Durability, ExpectedVersion, Mode, NewEvent, OwnedEvent, Position, Result,
-    Store, Timestamp, Uuid,
+    Codec, Durability, ExpectedVersion, Mode, NewEvent, OwnedEvent, Position, Result, Store,
+    Timestamp, Uuid,
 };
 use quipu_disk::{Access, Disk, read_exact_at, write_all_at};
-use quipu_format::checksum::Place;
-use quipu_format::frame::{FrameHeader, FrameKind};
-use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::frame::FrameKind;
 
+use crate::frames::frames;
 pub(crate) use crate::small::options;
 
 pub(crate) const PATH: &str = "s";
@@ -74,20 +73,6 @@ impl Commit {
     pub(crate) fn positions(&self) -> std::ops::Range<u64> {
         self.first.0..self.first.0 + self.events
     }
-}
-
-/// The frames of a segment's file up to the first that is not valid, by their headers alone.
-pub(crate) fn frames(bytes: &[u8]) -> Vec<(u64, FrameHeader)> {
-    let salt = SegmentHeader::decode(&bytes[..4096]).unwrap().salt;
-    let mut frames = Vec::new();
-    let mut at = FIRST_FRAME.0;
-    while let Some(rest) = bytes.get(usize::try_from(at).unwrap()..)
-        && let Ok(header) = FrameHeader::decode(rest, Place::new(salt, ByteOffset(at)))
-    {
-        frames.push((at, header));
-        at += u64::from(header.len);
-    }
-    frames
 }
 
 /// The commits of a sound store.
