@@ -10,5 +10,6 @@ mod index_postings;
 mod index_roundtrip;
 mod limits;
 mod mended;
+mod parts;
 mod roundtrip;
 mod structures;
