@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Store, VerifyReport, verify_on};
+use quipu::{
+    ErrorKind, ExpectedVersion, Mode, NewEvent, Store, VerifyReport, rebuild_index_on, verify_on,
+};
 use quipu_disk::{Access, Disk, MemoryDisk, read_exact_at, write_all_at};
 
 use crate::small::options;
@@ -301,6 +303,9 @@ fn store_with_an_idle_stream() -> MemoryDisk {
         store.append(stream, ExpectedVersion::Any, [event]).unwrap();
     }
     store.close().unwrap();
+    // Runs are made in the background: now there are all.
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    rebuild_index_on(&shared, Path::new(PATH), &options(), &mut |_| {}).unwrap();
     disk
 }
 

@@ -43,15 +43,24 @@ impl World {
         }
     }
 
-    /// Harms one file. What fails because the file is not there any more harms nothing.
+    /// Harms one file. What fails because the file is not there any more harms nothing. It is always another file that
+    /// gets the name: a process that reads the store meanwhile has looked at the pages of the old one, and does not sum
+    /// them again.
     fn harm(&mut self, disk: &FaultDisk, file: &Path) {
-        let Ok(bytes) = disk.contents(file) else { return };
+        let Ok(mut bytes) = disk.contents(file) else { return };
         let place = self.random.below(bytes.len().max(1));
         let _ = match self.random.below(10) {
             0..3 => disk.remove(file),
-            3..5 => disk.flip(file, place as u64, 1 << self.random.below(8)),
+            3..5 => {
+                let mask = 1 << self.random.below(8);
+                bytes[place..].iter_mut().take(1).for_each(|byte| *byte ^= mask);
+                disk.put(file, &bytes)
+            }
             5 => disk.put(file, &bytes[..place.min(bytes.len())]),
-            6 => disk.zero(file, place as u64..bytes.len() as u64),
+            6 => {
+                bytes[place..].fill(0);
+                disk.put(file, &bytes)
+            }
             7 => disk.put(file, b""),
             _ => match self.attic.files.get(self.random.below(self.attic.files.len().max(1))) {
                 // Under its own name it is out of date, under another's it is a stranger.

@@ -1,13 +1,13 @@
 //! Each byte of a file changed: what is read afterwards is right or an error.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use quipu_index::{IndexError, Layer, Part, Run, Sealed, Source, write_run};
 
 use super::check::difference;
 use super::events::{IDENTITY, Model, lent, memory, write};
 use super::segments::sample;
-use super::source::{Copied, Lent};
+use super::source::{Copied, Lent, Rotting};
 
 /// How a file is held.
 type Hold = fn(Vec<u8>) -> Box<dyn Source>;
@@ -76,4 +76,21 @@ fn a_page_of_another_file_or_place_is_an_error() {
     let (one, two) = swapped[4096..].split_at_mut(4096);
     one.swap_with_slice(&mut two[..4096]);
     assert!(read(HOLD[0](swapped), &model).is_err());
+}
+
+#[test]
+fn a_byte_that_goes_bad_under_an_open_index_is_found_when_it_is_verified() {
+    let events = sample();
+    let bytes = write(&events, &[memory(0, &events)]);
+    let len = bytes.len();
+    let rotting = Rotting(Arc::new(Mutex::new(bytes)));
+    let sealed = Arc::new(Sealed::open(Box::new(rotting.clone()), &IDENTITY).unwrap());
+    let model = Model::of(0, &events).with_lineage();
+    assert_eq!(difference(&Part::File(Arc::clone(&sealed)), &model).unwrap(), None);
+    for at in 0..len {
+        rotting.0.lock().unwrap()[at] ^= 1 << (at % 8);
+        assert!(sealed.verify().is_err(), "byte {at} changed and was not found");
+        rotting.0.lock().unwrap()[at] ^= 1 << (at % 8);
+    }
+    sealed.verify().unwrap();
 }

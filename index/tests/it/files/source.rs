@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use quipu_index::Source;
 
@@ -24,6 +24,10 @@ impl Copied {
         Copied { bytes, read: Arc::default() }
     }
 }
+
+/// Copies bytes that go bad while they are used.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotting(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 fn slice(bytes: &[u8], range: Range<u64>) -> io::Result<&[u8]> {
     let range = range.start as usize..range.end as usize;
@@ -48,5 +52,15 @@ impl Source for Copied {
     fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>> {
         self.read.fetch_add(range.end - range.start, Ordering::Relaxed);
         slice(&self.bytes, range).map(|bytes| Cow::Owned(bytes.to_vec()))
+    }
+}
+
+impl Source for Rotting {
+    fn size(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>> {
+        slice(&self.0.lock().unwrap(), range).map(|bytes| Cow::Owned(bytes.to_vec()))
     }
 }
