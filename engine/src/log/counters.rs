@@ -81,3 +81,27 @@ impl Counters {
 pub(super) fn count(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_is_slow_from_the_bound_on_and_the_longest_is_kept() {
+        let counters = Counters::new(Duration::from_millis(2));
+        let slow = [1_999, 2_000, 2_500, 100].map(Duration::from_micros);
+        assert_eq!(slow.map(|took| counters.count_sync(took)), [false, true, true, false]);
+        let stats = counters.stats(3);
+        assert_eq!((stats.syncs, stats.slow_syncs, stats.streams_created), (4, 2, 3));
+        assert_eq!(stats.longest_sync, Duration::from_micros(2_500));
+    }
+
+    #[test]
+    fn what_is_counted_adds_up() {
+        let counters = Counters::new(Duration::ZERO);
+        for more in [1, 2, 3] {
+            count(&counters.events, more);
+        }
+        assert_eq!((counters.stats(0).events, counters.stats(0).commits), (6, 0));
+    }
+}

@@ -108,6 +108,10 @@ impl Crowd {
 
     /// Holds syncs back for a moment: readers go on, and nobody sees more than before.
     fn hold(&self) {
+        // In an empty store nobody could go on.
+        while self.reads.load(Ordering::Relaxed) == 0 {
+            pause(1);
+        }
         let quiet = self.writing.write().unwrap();
         // Everything that was appended is acknowledged.
         let settled = self.store.next_position();
