@@ -1,5 +1,8 @@
 //! A segment that may be part of the log, and how much of it.
 
+#[cfg(test)]
+mod tests;
+
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, UNIT_BYTES};
 

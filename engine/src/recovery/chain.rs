@@ -5,6 +5,9 @@
 //! one. A segment aside of that way was prepared and never used, or given up by a recovery: it holds
 //! nothing that was ever durable, else something is damaged.
 
+#[cfg(test)]
+mod tests;
+
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 

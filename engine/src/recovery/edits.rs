@@ -4,6 +4,9 @@
 //! written and never was listed proves that an edit is gone; there is one exception, the segment that a recovery makes. And
 //! nothing is written behind the place of a close before the next opening is noted.
 
+#[cfg(test)]
+mod tests;
+
 use quipu_disk::Disk;
 use quipu_format::frame::FLAG_CLOSED;
 use quipu_format::{ByteOffset, Epoch, Position, SegmentId};

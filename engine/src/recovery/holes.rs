@@ -1,5 +1,8 @@
 //! What is lost with whole segments.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use quipu_format::{ByteOffset, Position, SegmentId};
@@ -122,47 +125,5 @@ impl Survey {
             positions: Position(0)..Position(0),
             what: "the segment is missing".into(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use quipu_disk::MemoryDisk;
-
-    use super::*;
-    use crate::directory::Directory;
-    use crate::{ReadMode, Store};
-
-    /// The positions that go with each of the segments 1 to 3, which are gone, if those in `known` are told of some of
-    /// them and the log has 30 positions.
-    fn shared(known: &[(u32, Range<u64>)]) -> Vec<(String, Range<u64>)> {
-        let directory = Directory::new("s");
-        let disk = MemoryDisk::new();
-        drop(Store::builder("s").disk(Arc::new(disk.clone())).open().unwrap());
-        let mut survey = Survey::take(&disk, &directory, ReadMode::Map).unwrap();
-        survey.parts.clear();
-        survey.next_position = Position(30);
-        survey.gone = (1..=3).map(SegmentId).collect();
-        for (id, positions) in known {
-            let positions = Position(positions.start)..Position(positions.end);
-            let gone = Damage { positions, ..survey.gone(SegmentId(*id)) };
-            survey.damage.push(Error::damaged(gone));
-        }
-        let name = |hole: &Damage| hole.file.file_stem().unwrap().to_str().unwrap().to_owned();
-        let range = |hole: &Damage| hole.positions.start.0..hole.positions.end.0;
-        survey.holes().iter().map(|hole| (name(hole), range(hole))).collect()
-    }
-
-    #[test]
-    fn positions_go_to_the_segments_that_are_known_to_have_had_them_and_the_rest_to_their_neighbours()
-     {
-        let of = |id: u32, positions: Range<u64>| (format!("{id:010}"), positions);
-        assert_eq!(shared(&[]), [of(3, 0..30)], "nobody knows anything");
-        assert_eq!(shared(&[(1, 0..10)]), [of(1, 0..10), of(3, 10..30)]);
-        assert_eq!(shared(&[(2, 10..20)]), [of(1, 0..10), of(2, 10..20), of(3, 20..30)]);
-        assert_eq!(shared(&[(3, 10..30)]), [of(2, 0..10), of(3, 10..30)]);
-        assert_eq!(shared(&[(1, 0..40)]), [of(1, 0..30)], "more than there is");
     }
 }

@@ -10,9 +10,13 @@ mod carry;
 mod chain;
 mod edits;
 mod files;
+#[cfg(test)]
+mod forged;
 mod holes;
 mod scan;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod unsealed;
 
 use std::sync::Arc;

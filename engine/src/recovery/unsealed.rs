@@ -6,6 +6,9 @@
 //! Otherwise the index is put aside and all of the segment is scanned. So an index that lies costs time, and
 //! decides nothing about where the log ends.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use quipu_format::frame::LINK_FRAME_BYTES;

@@ -1,0 +1,103 @@
+//! Links that lead nowhere, and logs that end in more than one way.
+
+use quipu_format::SegmentId;
+
+use super::*;
+use crate::recovery::forged::{Written, closed, note_damage, survey};
+
+/// What `strict` says is damaged, and from where on; nothing where it finds its way.
+fn refused(candidates: &[Candidate]) -> Option<(String, u64)> {
+    let error = strict(&survey(&[]), candidates).unwrap().err()?;
+    let damage = error.damage().unwrap();
+    Some((damage.what.clone(), damage.offset.0))
+}
+
+#[test]
+fn a_segment_is_whole_up_to_the_end_that_the_next_one_names() {
+    let first = Written::begun(1, 0, None).commit(0).commit(0);
+    let link_end = Written::begun(1, 0, None).end();
+    let after = |end| Written::begun(2, 4, end).candidate();
+    assert_eq!(refused(&[first.candidate(), after(first.named())]), None);
+    // The end that is named is that of a frame, and all before it can be read; or not.
+    let one = Written::begun(1, 0, None).commit(0);
+    assert_eq!(refused(&[first.candidate(), after(one.named())]), None);
+    let what = "the segment is not valid up to the end that the next one names".to_owned();
+    let within = Some((1, one.end() - 16));
+    assert_eq!(refused(&[first.candidate(), after(within)]), Some((what.clone(), link_end)));
+    let damaged = Written::begun(1, 0, None).commit(0).damaged().commit(0);
+    let told = refused(&[damaged.candidate(), after(damaged.named())]);
+    assert_eq!(told, Some((what.clone(), link_end)));
+    let beyond = Some((1, first.end() + 16));
+    assert_eq!(refused(&[first.candidate(), after(beyond)]), Some((what, first.end())));
+}
+
+#[test]
+fn what_is_left_of_a_log_goes_on_behind_what_is_damaged() {
+    let first = Written::begun(1, 0, None).commit(0).commit(0).damaged().commit(0);
+    let second = Written::begun(2, 6, first.named()).commit(0);
+    let mut survey = survey(&[]);
+    lenient(&mut survey, &[first.candidate(), second.candidate()]).unwrap();
+    let parts = survey.parts.iter().map(|part| (part.segment.id.0, part.base.0, part.next.0));
+    assert_eq!(parts.collect::<Vec<_>>(), [(1, 0, 6), (2, 6, 8)]);
+    assert_eq!((survey.parts[0].end.0, survey.next_position.0), (first.end(), 8));
+}
+
+/// No frame of it calls anything durable: it was written at once, and then the next one was entered.
+#[test]
+fn what_is_left_of_a_log_holds_each_segment_that_a_link_names() {
+    let first = Written::begun(1, 0, None).commit(FIRST_FRAME.0);
+    let second = Written::begun(2, 2, first.named()).commit(0);
+    let mut survey = survey(&[]);
+    lenient(&mut survey, &[first.candidate(), second.candidate()]).unwrap();
+    let parts: Vec<u32> = survey.parts.iter().map(|part| part.segment.id.0).collect();
+    assert_eq!(parts, [1, 2]);
+    // One that a recovery has gone round is none of them.
+    let third = Written::begun(3, 2, first.named()).commit(0);
+    let given_up = Written::begun(2, 2, first.named()).commit(FIRST_FRAME.0);
+    let all = [first.candidate(), given_up.candidate(), third.candidate()];
+    lenient(&mut survey, &all).unwrap();
+    let parts: Vec<u32> = survey.parts.iter().map(|part| part.segment.id.0).collect();
+    assert_eq!(parts, [1, 3]);
+}
+
+#[test]
+fn a_segment_that_no_link_names_ends_where_the_log_was_closed_or_written_on() {
+    let one = Written::begun(1, 0, None).commit(0);
+    let two = one.clone().commit(0);
+    let end = |written: &Written, edits: &[quipu_format::manifest::Edit]| {
+        let candidate = written.candidate();
+        let beyond = candidate.search_on().unwrap();
+        unnamed_end(&survey(edits), &candidate, &beyond).unwrap().0
+    };
+    assert_eq!(end(&two, &[]), two.end());
+    assert_eq!(end(&two, &[closed(two.named(), 4)]), two.end());
+    assert_eq!(end(&two, &[closed(one.named(), 2)]), two.end(), "the manifest is older");
+    let damaged = Written::begun(1, 0, None).commit(0).damaged();
+    assert_eq!(end(&damaged, &[closed(damaged.named(), 2)]), damaged.end(), "it is known");
+    assert_eq!(end(&damaged, &[]), Written::begun(1, 0, None).end(), "nothing calls it durable");
+    let elsewhere = closed(Some((2, damaged.end())), 2);
+    assert_eq!(end(&damaged, &[elsewhere]), Written::begun(1, 0, None).end());
+}
+
+#[test]
+fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written() {
+    let empty = Written::nothing(1).candidate();
+    let written = Written::begun(1, 0, None).damaged().candidate();
+    let told = |candidate: &Candidate, damaged: Option<u32>| {
+        let mut survey = survey(&[]);
+        if let Some(id) = damaged {
+            note_damage(&mut survey, id, 0..0);
+        }
+        // The kit's files stand in the same directory as the survey's.
+        assert_eq!(candidate.file().path, survey.directory.segment(SegmentId(1)));
+        is_destroyed(&survey, candidate).unwrap()
+    };
+    assert!(told(&written, Some(1)));
+    assert!(!told(&written, None), "a write that was never finished");
+    assert!(!told(&written, Some(2)), "another one is damaged");
+    assert!(!told(&empty, Some(1)), "it was never written");
+    let mut cut = Written::nothing(1).candidate();
+    cut.unsealed.file.capacity.0 += 4096;
+    assert!(told(&cut, Some(1)), "it is shorter than it was made");
+    assert!(!told(&cut, None));
+}
