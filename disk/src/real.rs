@@ -51,6 +51,19 @@ impl RealDisk {
     }
 }
 
+/// Size of a file, which is one that holds bytes: Linux opens a directory for reading and, without `O_NONBLOCK`, hangs
+/// on a pipe.
+fn regular(file: &std::fs::File) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(metadata.len())
+}
+
 impl Disk for RealDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
         let file = OpenOptions::new()
@@ -59,14 +72,7 @@ impl Disk for RealDisk {
             .create_new(access.creates())
             .custom_flags(flags(OFlags::NONBLOCK))
             .open(path)?;
-        // Linux opens a directory for reading and, without O_NONBLOCK, hangs on a pipe.
-        let kind = file.metadata()?.file_type();
-        if kind.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !kind.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+        regular(&file)?;
         // Not every file system can; what is written is the same.
         let direct = access == Access::Fill && fcntl_setfl(&file, OFlags::DIRECT).is_ok();
         Ok(Arc::new(RealFile { file, direct }))
@@ -128,8 +134,14 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         // The standard library opens with O_CLOEXEC, so no program started later holds the lock.
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(flags(OFlags::NONBLOCK))
+            .open(path)?;
+        regular(&file)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock::new(file))),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -142,8 +154,12 @@ impl Disk for RealDisk {
         if cfg!(any(quipu_shuttle, quipu_loom)) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let file = OpenOptions::new().read(true).write(access != Access::Read).open(path)?;
-        if file.metadata()?.len() < PAGE_FILE_BYTES {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access != Access::Read)
+            .custom_flags(flags(OFlags::NONBLOCK))
+            .open(path)?;
+        if regular(&file)? < PAGE_FILE_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
         // A map whose page cannot be read ends the process. So it is read before, which brings it into memory, and kept
@@ -169,11 +185,13 @@ impl Disk for RealDisk {
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        let file = match OpenOptions::new().read(true).open(path) {
+        let opened = OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path);
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
+        regular(&file)?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(false),
             Err(Errno::WOULDBLOCK) => Ok(true),

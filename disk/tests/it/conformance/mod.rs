@@ -312,6 +312,14 @@ fn the_real_disk_neither_lists_nor_opens_what_is_no_file() {
     assert_eq!(disk.list(&place.path).unwrap(), ["file"]);
     assert!(disk.open(&place.path.join("socket"), Access::Read).is_err());
     assert_eq!(open_error(&disk, Path::new("/dev/null"), Access::Read), InvalidInput);
+    // Whoever opens a pipe waits for the other end, unless it says that it does not.
+    let pipe = place.path.join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert_eq!(open_error(&disk, &pipe, Access::Read), InvalidInput);
+    assert_eq!(disk.page(&pipe, Access::Read).unwrap_err().kind(), InvalidInput);
+    assert_eq!(disk.lock(&pipe).unwrap_err().kind(), InvalidInput);
+    assert_eq!(disk.is_locked(&pipe).unwrap_err().kind(), InvalidInput);
 }
 
 fn create(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Arc<dyn File> {
