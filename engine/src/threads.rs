@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::draft::Draft;
-use crate::log::{Admitted, Log};
+use crate::log::{Admitted, Left, Log};
 use crate::panics::caught;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline};
 use crate::plant::{self, Bug};
 use crate::ticket::{Appended, Ticket};
 use crate::{Error, ErrorKind, Options, Result};
-use quipu_disk::threads::{AtomicBool, Builder, JoinHandle, Ordering, current};
+use quipu_disk::threads::{AtomicBool, AtomicUsize, Builder, JoinHandle, Ordering, current};
 
 /// A log with threads that drive it.
 pub(crate) struct Running {
@@ -21,18 +21,33 @@ pub(crate) struct Running {
 
 struct Shared {
     stopping: AtomicBool,
-    /// The committer sleeps without a limit: whoever leaves something to be marked or synced later
-    /// wakes it.
-    dozing: AtomicBool,
+    /// How the committer sleeps, as one of the numbers below.
+    sleep: AtomicUsize,
     sync_interval: Duration,
     mark_after: Duration,
+}
+
+/// It does not, or only until a sync is due.
+const AWAKE: usize = 0;
+/// Until a mark is due: whoever leaves something unsynced wakes it.
+const NAPPING: usize = 1;
+/// Without a limit: whoever leaves something to be marked or synced later wakes it.
+const DOZING: usize = 2;
+
+impl Shared {
+    /// Whether the committer must be woken for what was left to it. Says so once.
+    fn wakes_for(&self, left: Left) -> bool {
+        let sleep = self.sleep.load(Ordering::Relaxed);
+        let wakes = sleep == DOZING || (sleep == NAPPING && left.unsynced);
+        wakes && self.sleep.swap(AWAKE, Ordering::Relaxed) != AWAKE
+    }
 }
 
 impl Running {
     pub(crate) fn start(log: Arc<Log>, options: &Options) -> Result<Running> {
         let shared = Arc::new(Shared {
             stopping: AtomicBool::new(false),
-            dozing: AtomicBool::new(false),
+            sleep: AtomicUsize::new(AWAKE),
             sync_interval: options.sync_interval,
             mark_after: options.mark_after,
         });
@@ -108,13 +123,13 @@ impl Running {
             answered => return self.ticket(Ok(answered), draft)?.wait(),
         };
         let ticket = placed.copy(draft);
-        let mut more = false;
+        let mut left = Left::default();
         while !ticket.is_settled() {
             let Some(job) = self.log.pipeline().take() else { break };
-            more = self.log.carry_out(job);
+            left = self.log.carry_out(job);
         }
-        let more = more && !plant::is_in(Bug::LeftoversNotHandedOver);
-        if more || self.shared.dozing.swap(false, Ordering::Relaxed) {
+        let more = left.work && !plant::is_in(Bug::LeftoversNotHandedOver);
+        if more || self.shared.wakes_for(left) {
             self.log.call_committer();
         }
         ticket.wait()
@@ -160,7 +175,12 @@ fn commit(log: &Log, shared: &Shared) {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
-        shared.dozing.store(left.is_none(), Ordering::Relaxed);
+        let sleep = match (left, clock.unsynced_since) {
+            (None, _) => DOZING,
+            (Some(_), None) => NAPPING,
+            (Some(_), Some(_)) => AWAKE,
+        };
+        shared.sleep.store(sleep, Ordering::Relaxed);
         if log.wait_for_work(&mut pipeline, left) {
             clock.ring(log, &mut pipeline);
         }

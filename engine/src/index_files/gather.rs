@@ -165,23 +165,28 @@ fn fill(view: &View, names: &IndexNames) -> Result<()> {
 /// Writing needs the heads of all streams: they are not known where events are lost.
 fn refuse_lost(view: &View) -> Result<()> {
     view.store.upkeep.heads_are_known()?;
+    lost_in(view, &view.table.heads)?.map_or(Ok(()), Err)
+}
+
+/// The last event that these heads call lost, with its keys, if any.
+pub(super) fn lost_in(view: &View, heads: &Heads) -> Result<Option<Error>> {
     let key = lost(&view.store.shelf.keys);
-    let Some(head) = super::covered(view, &view.table.heads, key)? else { return Ok(()) };
+    let Some(head) = super::covered(view, heads, key)? else { return Ok(None) };
     let segments = &view.table.segments;
     let index = segments.partition_point(|segment| segment.id < head.segment);
-    let Some(segment) = segments.get(index) else { return Ok(()) };
+    let Some(segment) = segments.get(index) else { return Ok(None) };
     let offset = find::ask(view, index, |parts| {
         let ordinal = head.position.0.saturating_sub(segment.base.0);
         let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
         parts.iter().find_map(|part| part.offset(ordinal).transpose()).transpose()
     })?;
-    Err(Error::damaged(Damage {
+    Ok(Some(Error::damaged(Damage {
         file: segment.path.clone(),
         offset: offset.unwrap_or_default(),
         bytes: 0,
         positions: head.position..head.position.plus(1),
         what: "events are lost, and with them the last versions of streams".into(),
-    }))
+    })))
 }
 
 /// Removes index files that nobody uses: of segments that are gone, and runs that a longer one covers.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use quipu_format::{Position, SegmentId, Timestamp};
 use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, Way, write_segment};
 
-use super::gather::stack;
+use super::gather::{lost_in, stack};
 use super::{Ancestors, IndexNames, Trouble, held_index, index_on, write};
 use crate::directory::{Directory, Role};
 use crate::keys;
@@ -268,5 +268,11 @@ pub(super) fn mend_layer(
         }
     };
     heads.replace(layer, &new);
+    if matches!(layer, Layer::Run(_))
+        && let Some(lost) = lost_in(view, heads)?
+    {
+        // It knew what its segments have lost, and they do not.
+        view.store.upkeep.note_lost(lost);
+    }
     Ok(())
 }

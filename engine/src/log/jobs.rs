@@ -15,6 +15,15 @@ use crate::pipeline::{Job, SegmentRef, Stamped, WriteJob};
 use crate::plant::{self, Bug};
 use crate::segments::Segment;
 
+/// What a job has left to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    /// There is another job.
+    pub(crate) work: bool,
+    /// Something is written and not synced.
+    pub(crate) unsynced: bool,
+}
+
 impl Log {
     /// Does the committer's next job, if there is one and nobody else is at it. True if it did.
     pub(crate) fn step(&self) -> bool {
@@ -28,27 +37,27 @@ impl Log {
         }
     }
 
-    /// Does a job that was taken from the pipeline, and tells all who wait for it. True if there is
-    /// more to do.
-    pub(crate) fn carry_out(&self, mut job: Job) -> bool {
+    /// Does a job that was taken from the pipeline, and tells all who wait for it.
+    pub(crate) fn carry_out(&self, mut job: Job) -> Left {
         let done = caught(|| self.work_at(&mut job));
         let result = done.unwrap_or_else(|words| {
             Err(io::Error::other(format!("a thread panicked at it: {words}")))
         });
-        let (wakes, published, more) = {
+        let (wakes, published, left) = {
             let mut pipeline = self.pipeline();
             let wakes = pipeline.finish(job, result);
             let published = self.publish(&pipeline);
             if pipeline.chore_ready() {
                 self.chores.notify_one();
             }
-            (wakes, published, pipeline.has_work())
+            let left = Left { work: pipeline.has_work(), unsynced: pipeline.is_unsynced() };
+            (wakes, published, left)
         };
         if !plant::is_in(Bug::RoomNotTold) {
             self.room.notify_all();
         }
         self.tell(&wakes, &published);
-        more
+        left
     }
 
     fn work_at(&self, job: &mut Job) -> io::Result<()> {

@@ -39,6 +39,7 @@ use crate::{Error, ErrorKind, Options, Result};
 
 pub(crate) use admit::Admitted;
 use counters::{Counters, count};
+pub(crate) use jobs::Left;
 pub(crate) use locked::Locked;
 
 /// The write side of a store.
@@ -140,8 +141,6 @@ impl Log {
     /// Looks up the heads of a draft's streams that are not tentative, outside the lock.
     fn resolve(&self, draft: &mut Draft<'_>, generation: u64) -> std::result::Result<(), Unplaced> {
         let view = self.segments.view();
-        let known = self.segments.upkeep.heads_are_known();
-        known.map_err(|error| Unplaced::Refused(error, None))?;
         for stream in &mut draft.streams {
             let head =
                 find::head(&view, stream.key).map_err(|error| Unplaced::Refused(error, None))?;
@@ -150,6 +149,9 @@ impl Log {
                 Some(StreamHead { version, position: head.position })
             });
         }
+        // Looking may have found out that they are not.
+        let known = self.segments.upkeep.heads_are_known();
+        known.map_err(|error| Unplaced::Refused(error, None))?;
         draft.resolved = Some(generation);
         Ok(())
     }

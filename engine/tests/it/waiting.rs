@@ -50,6 +50,28 @@ fn a_store_that_does_not_wait_for_the_disk_syncs_all_the_same() {
     assert!(store.stats().syncs > 10, "although it was never idle: {:?}", store.stats());
 }
 
+/// Each append writes what it brings itself, and nobody else has anything to do then. A mark is due in an hour only.
+#[test]
+fn what_a_lone_writer_leaves_is_synced_before_long() {
+    let options = Options {
+        durability: Durability::Os,
+        sync_interval: Duration::from_millis(2),
+        mark_after: Duration::from_secs(3600),
+        ..Options::default()
+    };
+    let builder = Store::builder("s").disk(Arc::new(MemoryDisk::new())).options(options);
+    let store = builder.open().unwrap();
+    for syncs in 0..3 {
+        store.append("a", ExpectedVersion::Any, event()).unwrap();
+        let pause = || Gate::new().wait(1, Some(Duration::from_millis(1)));
+        let synced = (0..20_000).any(|_| {
+            let _passed = pause();
+            store.stats().syncs > syncs
+        });
+        assert!(synced, "append {syncs}: {:?}", store.stats());
+    }
+}
+
 #[test]
 fn a_waker_that_panics_harms_nobody_else() {
     let disk = FaultDisk::new(2);

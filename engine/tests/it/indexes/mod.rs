@@ -2,6 +2,7 @@
 
 mod counting;
 mod forging;
+mod heads;
 mod lost;
 mod mending;
 mod opening;
