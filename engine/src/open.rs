@@ -12,7 +12,7 @@ use quipu_index::{Active, Part as IndexPart};
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
-use crate::live::{Follower, assemble, bounds_settled, look};
+use crate::live::{Follower, assemble, bounds_unrecovered, look};
 use crate::log::Log;
 use crate::manifest::refuse_foreign;
 use crate::opened::report;
@@ -158,7 +158,7 @@ impl Builder {
         let mut survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
             .map_err(|_| full.clone())?;
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
-        let bounds = bounds_settled(&*self.disk, &mut survey)?;
+        let bounds = bounds_unrecovered(&*self.disk, &self.directory(), &mut survey)?;
         let holes = Holes::new(survey.holes());
         let segments = assemble(&self.disk, &survey, &self.options, (bounds, holes))?;
         let opening = Opening {
@@ -311,5 +311,25 @@ impl Writer {
         let log = Log::new(disk, directory.clone(), ready, Arc::clone(segments), options)?;
         let running = Running::start(Arc::new(log), options)?;
         Ok(Writer { running, ids: EventIds::new(seed) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Durability;
+
+    #[test]
+    fn a_store_in_memory_has_options_of_its_own_and_whatever_was_asked_for() {
+        let options = |builder: Builder| builder.in_memory().options;
+        let own = Options::in_memory();
+        assert_ne!(own, Options::default());
+        assert_eq!(options(Store::builder("s")), own);
+        let asked = Store::builder("s").mode(Mode::ReadOnly).durability(Durability::Os);
+        let mode = Mode::ReadOnly;
+        let durability = Durability::Os;
+        assert_eq!(options(asked), Options { mode, durability, ..own });
+        let others = Options { buffers: 7, ..Options::default() };
+        assert_eq!(options(Store::builder("s").options(others.clone())), others);
     }
 }

@@ -10,6 +10,7 @@ use crate::commit::Commit;
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::follow::Ending;
+use crate::live::refuse_loss;
 use crate::open::{Builder, Writer, make_ready, segments_of};
 use crate::panics::{caught, undisturbed};
 use crate::recovery::Opening;
@@ -45,6 +46,8 @@ pub struct Store {
     writer: OnceLock<Writer>,
     /// Held while a late recovery is under way.
     recovering: Mutex<()>,
+    /// What was seen before a late recovery, and was gone then.
+    lost: OnceLock<Error>,
     /// Keeps other writers out; missing in a store that is read-only. Let go last.
     lock: Option<Lock>,
 }
@@ -103,6 +106,7 @@ impl Store {
             opening,
             writer: OnceLock::new(),
             recovering: Mutex::new(()),
+            lost: OnceLock::new(),
             lock,
         }
     }
@@ -254,9 +258,17 @@ impl Store {
         if let Some(writer) = self.writer.get() {
             return Ok(writer);
         }
+        if let Some(lost) = self.lost.get() {
+            return Err(lost.clone());
+        }
         let directory = Directory::new(&self.path);
         let ready = make_ready(&self.disk, &directory, &self.options)?;
         let recovered = segments_of(&self.disk, &ready, &self.options)?;
+        if let Err(error) = refuse_loss(&self.segments, &recovered) {
+            // Nobody goes on from here: who has seen what is gone must open the store anew.
+            self.segments.end(Ending::Poisoned(error.clone()));
+            return Err(self.lost.get_or_init(|| error).clone());
+        }
         self.segments.adopt(&recovered);
         let writer = Writer::start(&self.disk, &directory, ready, &self.segments, &self.options)?;
         Ok(self.writer.get_or_init(|| writer))

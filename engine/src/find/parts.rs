@@ -25,7 +25,7 @@ pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
         }
     };
     let parts: Arc<[Part]> = Arc::from([part]);
-    let parts = segment.replace_parts(None, parts);
+    let parts = segment.supply_parts(parts, segment.end(view.visible));
     view.store.touch(segment);
     Ok(parts)
 }

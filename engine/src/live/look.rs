@@ -1,6 +1,6 @@
 //! Finding out where a store stands, for reading it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, Page};
@@ -12,7 +12,7 @@ use crate::index_files::{Missing, gather};
 use crate::open::complete;
 use crate::opened::report_unclean;
 use crate::plant::{self, Bug};
-use crate::recovery::{Opening, State, Survey, Tip};
+use crate::recovery::{Opening, Part, State, Survey, Tip};
 use crate::segments::{Bounds, Holes, Segments, Shelf};
 use crate::{Error, Options, Result};
 
@@ -62,12 +62,8 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
             (Author::Silent, bounds_found(&survey))
         }
-        None if locked => (Author::Silent, bounds_proven(&mut survey)?),
-        // A sync would succeed now, and prove nothing.
-        Some(live) if live.standing == Standing::Failed => {
-            (Author::Nobody, bounds_told(&survey, &live))
-        }
-        _ => (Author::Nobody, bounds_settled(&**disk, &mut survey)?),
+        None if locked => (Author::Silent, bounds_beside(&**disk, &mut survey)?),
+        told => (Author::Nobody, bounds_settled(&**disk, &mut survey, told.as_ref())?),
     };
     if author == Author::Nobody {
         report_unclean(&survey);
@@ -114,9 +110,25 @@ pub(crate) fn assemble(
     Ok(segments)
 }
 
+/// As far as a store may be read that has not been recovered, by who keeps writers out: as [`bounds_settled`].
+pub(crate) fn bounds_unrecovered(
+    disk: &dyn Disk,
+    directory: &Directory,
+    survey: &mut Survey,
+) -> Result<Bounds> {
+    let page = open_page(disk, directory);
+    let told = page.as_ref().and_then(load).filter(|live| is_of(live, survey));
+    bounds_settled(disk, survey, told.as_ref())
+}
+
 /// As far as the log has been found, which is made durable first where nobody has said that it is: what is read
-/// once must be there for ever. Where that fails, as far as it is known to be durable.
-pub(crate) fn bounds_settled(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
+/// once must be there for ever. Where that fails, as far as it is known to be durable; and if the last word of a writer
+/// that is gone was that a sync had failed, as far as it had told before.
+fn bounds_settled(disk: &dyn Disk, survey: &mut Survey, told: Option<&Live>) -> Result<Bounds> {
+    // A sync would succeed now, and prove nothing.
+    if let Some(live) = told.filter(|live| live.standing == Standing::Failed) {
+        return Ok(bounds_told(survey, live));
+    }
     let found = bounds_found(survey);
     let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last()) else {
         return Ok(found);
@@ -125,23 +137,55 @@ pub(crate) fn bounds_settled(disk: &dyn Disk, survey: &mut Survey) -> Result<Bou
     let (Some(unsealed), true) = (last.unsealed(), survey.damage.is_empty()) else {
         return Ok(found);
     };
-    // A recovery that did not come to its end has made it: its name may still be lost.
-    let unlisted = !survey.listed().contains_key(&last.segment.id);
-    let name = if unlisted { Some(survey.directory.path()) } else { None };
-    if *durable >= last.end && name.is_none() {
+    if *durable >= last.end && is_listed(survey, last) {
         return Ok(found);
     }
-    let synced = unsealed.file.file.sync_data();
-    match synced.and_then(|()| name.map_or(Ok(()), |path| disk.sync_directory(path))) {
-        Ok(()) => Ok(found),
-        // Files that cannot be synced are never written either, so whatever is there has been read from the medium. A file
-        // system that is called read-only is another thing: it stopped at a failure, and memory may show what was lost.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(found),
+    match settled(unsealed.file.file.sync_data()) {
+        Ok(()) if settle_name(disk, survey) => Ok(found),
+        Ok(()) => Ok(bounds_before_last(survey)),
         Err(error) => {
             tracing::warn!(%error, "what is not known to be durable is not shown");
-            bounds_proven(survey)
+            bounds_beside(disk, survey)
         }
     }
+}
+
+/// Files that cannot be synced are never written either, so whatever is there has been read from the medium. A file
+/// system that is called read-only is another thing: it stopped at a failure, and memory may show what was lost.
+fn settled(synced: io::Result<()>) -> io::Result<()> {
+    synced
+        .or_else(|error| if error.kind() == ErrorKind::InvalidInput { Ok(()) } else { Err(error) })
+}
+
+/// One that is not is made by a recovery that has not come to its end.
+fn is_listed(survey: &Survey, part: &Part) -> bool {
+    survey.listed().contains_key(&part.segment.id)
+}
+
+/// Sees to it that the name of the last segment is not lost with the power: a recovery may just have given it. False
+/// where that cannot be.
+fn settle_name(disk: &dyn Disk, survey: &Survey) -> bool {
+    if survey.parts.last().is_none_or(|last| is_listed(survey, last)) {
+        return true;
+    }
+    let synced = settled(disk.sync_directory(survey.directory.path()));
+    if let Err(error) = &synced {
+        tracing::warn!(%error, "a segment whose name may be lost is not shown");
+    }
+    synced.is_ok()
+}
+
+/// As far as the segments before the last one go, which is left out.
+fn bounds_before_last(survey: &mut Survey) -> Bounds {
+    if let Some(last) = survey.parts.pop() {
+        survey.next_position = last.base;
+    }
+    bounds_found(survey)
+}
+
+/// As far as later frames call the log durable: the writer does not say what else is.
+fn bounds_beside(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
+    if settle_name(disk, survey) { bounds_proven(survey) } else { Ok(bounds_before_last(survey)) }
 }
 
 /// As far as the log has been found.
@@ -150,7 +194,7 @@ fn bounds_found(survey: &Survey) -> Bounds {
     Bounds { visible: end, durable: end, next_position: survey.next_position }
 }
 
-/// As far as later frames call the log durable: the writer does not say what else is.
+/// The same, of segments whose names stay.
 fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
     let mut bounds = bounds_found(survey);
     if let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last_mut())

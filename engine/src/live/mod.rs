@@ -18,6 +18,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use follower::Follower;
-pub(crate) use look::{assemble, bounds_settled, look};
+pub(crate) use follower::{Follower, refuse_loss};
+pub(crate) use look::{assemble, bounds_unrecovered, look};
 pub(crate) use teller::Teller;

@@ -14,11 +14,11 @@ use quipu_format::{ByteOffset, Lsn, Position};
 use quipu_index::Layers;
 
 use self::kept::Kept;
-use crate::Result;
 use crate::follow::{Ending, News};
 use crate::index_files::Upkeep;
 use crate::live::Follower;
 use crate::plant::{self, Bug};
+use crate::{Error, Result};
 
 pub(crate) use heads::Heads;
 pub(crate) use holes::{Holes, hole_error, lost_with};
@@ -246,6 +246,12 @@ impl Segments {
     /// Notes that a segment's index is used: it counts as open.
     pub(crate) fn touch(&self, segment: &Arc<Segment>) {
         self.kept.touch(segment);
+    }
+
+    /// Size of a segment's file.
+    pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64> {
+        let opened = self.open(segment)?;
+        opened.size().map_err(|error| Error::io("reading", &segment.path, error))
     }
 
     /// A segment's file, open; the one used least recently is let go where too many are.

@@ -1,6 +1,7 @@
 //! One segment as readers see it: its file, opened when first needed, how far it may be read, and its index.
 
 use std::cmp;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -131,6 +132,17 @@ impl Segment {
         *self.parts.write() = parts;
     }
 
+    /// Sets the index's parts where there are none, made of what stands before `end`; gives those that count. If more
+    /// has been written since, those that were made are good for who sees no more, and for nobody else.
+    pub(crate) fn supply_parts(&self, parts: Arc<[Part]>, end: ByteOffset) -> Arc<[Part]> {
+        let mut slot = self.parts.write();
+        // Whoever lets go of the parts of a segment that is not written any more has noted its end before.
+        if self.finished().is_some_and(|finished| end < finished) {
+            return parts;
+        }
+        Arc::clone(slot.get_or_insert(parts))
+    }
+
     /// Sets the index's parts, unless somebody has set others than `known` meanwhile, or let go of those; gives those
     /// that count.
     pub(crate) fn replace_parts(
@@ -178,6 +190,11 @@ impl Segment {
 }
 
 impl Opened {
+    /// Size of the file.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        self.map.as_ref().map_or_else(|| self.file.size(), |map| Ok(map.size()))
+    }
+
     /// The map, which lends everything of `segment` below what `view` calls durable, at least.
     pub(crate) fn map(&self, segment: &Segment, view: &View) -> Option<&Map> {
         let map = self.map.as_ref()?;
@@ -192,5 +209,27 @@ impl Opened {
             }
         }
         Some(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever sees only a part of a segment that has grown since makes its index of that part.
+    #[test]
+    fn parts_that_are_made_of_less_than_there_is_are_kept_by_nobody() {
+        let segment = Segment::new(SegmentId(1), Salt(1), PathBuf::new(), Position(0));
+        let parts = || Arc::from([Part::Memory(Arc::new(Active::new(0)))]);
+        segment.finish(ByteOffset(100));
+        segment.supply_parts(parts(), ByteOffset(99));
+        assert!(segment.known_parts().is_none());
+        let kept = segment.supply_parts(parts(), ByteOffset(100));
+        assert!(Arc::ptr_eq(&kept, &segment.known_parts().unwrap()));
+        let others = segment.supply_parts(parts(), ByteOffset(100));
+        assert!(Arc::ptr_eq(&kept, &others), "those that were there first count");
+        let written = Segment::new(SegmentId(2), Salt(1), PathBuf::new(), Position(0));
+        written.supply_parts(parts(), ByteOffset(50));
+        assert!(written.known_parts().is_some(), "all there is");
     }
 }

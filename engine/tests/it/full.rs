@@ -1,5 +1,6 @@
 //! A full disk: appends fail and lose nothing, reads go on, and all is well once there is room.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,9 +60,11 @@ fn a_store_that_needs_room_to_recover_is_read_until_there_is_some() {
     let held = fill(&disk, &store);
     let after = disk.power_cut(PowerCut::KeepAll);
     drop(store);
+    after.put(Path::new("s/notes.txt"), b"of somebody else").unwrap();
     after.plan_full(Some(0));
     let store = open(&after);
     assert!(store.opening().postponed.is_some());
+    assert_eq!(store.opening().strangers, ["notes.txt"]);
     assert_eq!(count(&store), held);
     assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Full);
     assert_eq!(count(&store), held);

@@ -14,3 +14,4 @@ mod newer;
 mod patience;
 mod succession;
 mod tasks;
+mod unrecovered;
