@@ -138,7 +138,7 @@ impl Loaded {
         let mut at = self.end;
         while at.0 < bytes.len() as u64 {
             // What follows damage is still taken: reading may go on with what is left.
-            if let Some((edit, after)) = self.edit_at(bytes, at, self.next_number + 1..)? {
+            if let Some((edit, after)) = self.edit_at(bytes, at, self.next_number..)? {
                 let what = "an edit is missing, or does not sum up, before one that does";
                 self.damage.get_or_insert(Wrong { at: self.end, what });
                 self.listing.apply(&edit);

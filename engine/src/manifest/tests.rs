@@ -197,6 +197,137 @@ fn a_changed_bit_of_the_last_edit_is_told_from_an_edit_that_tore() {
     assert!(torn > 0 && torn < 40, "{torn}");
 }
 
+/// An edit behind a gap, also the one that would come next, and where what follows the edits is said to begin.
+#[test]
+fn what_stands_behind_the_last_edit_is_damage_if_it_sums_up() {
+    let (disk, directory, whole, places) = filled(3);
+    let end = *places.last().unwrap();
+    let salt = ManifestHeader::decode(&whole).unwrap().salt;
+    for (number, is_told) in [(3, false), (4, true), (5, true)] {
+        let mut bytes = whole.clone();
+        let (mut edit, at) = (Vec::new(), end as usize + 48);
+        segment(9).encode(number, Place::new(salt, ByteOffset(at as u64)), &mut edit);
+        bytes[at..at + edit.len()].copy_from_slice(&edit);
+        let loaded = loaded(&*disk, &directory, &bytes);
+        assert_eq!(loaded.damage.is_some(), is_told, "edit {number} behind edit 3");
+        assert_eq!((loaded.end.0, loaded.rest), (end, Some(ByteOffset(at as u64))));
+    }
+    let mut bytes = whole.clone();
+    bytes[end as usize + 37] = 1;
+    let torn = loaded(&*disk, &directory, &bytes);
+    assert_eq!((torn.rest, torn.damage.is_none()), (Some(ByteOffset(end + 32)), true));
+}
+
+/// Who reads beside a writer asks whether the manifest is the one that it has read.
+#[test]
+fn two_manifests_are_the_same_if_nothing_was_added_or_left_behind_between() {
+    let (disk, directory, whole, places) = filled(3);
+    let end = *places.last().unwrap() as usize;
+    let [before, again] = [(); 2].map(|()| loaded(&*disk, &directory, &whole));
+    assert!(before.is_as(&again));
+    let mut torn = whole;
+    torn[end] = 1;
+    assert!(!before.is_as(&loaded(&*disk, &directory, &torn)), "an edit is on its way");
+    let (disk, directory, longer, _) = filled(4);
+    assert!(!before.is_as(&loaded(&*disk, &directory, &longer)), "an edit more");
+    let older = load(&*disk, &directory).unwrap().unwrap();
+    Manifest::renew(&disk, directory.manifest(), older.header, older.listing.clone()).unwrap();
+    assert!(!older.is_as(&load(&*disk, &directory).unwrap().unwrap()), "written anew");
+}
+
+/// With half a file to spare an edit seldom has it written anew.
+#[test]
+fn a_manifest_has_room_for_as_much_again() {
+    for segments in [1, 40, 300] {
+        let (disk, directory, _) = created();
+        let mut listing = Listing::default();
+        (1..=segments).for_each(|number| listing.apply(&segment(number)));
+        let header = load(&*disk, &directory).unwrap().unwrap().header;
+        let manifest = Manifest::write(&disk, directory.manifest(), header, listing).unwrap();
+        let used = manifest.end.0;
+        assert!(manifest.size >= 2 * used && manifest.size.is_multiple_of(FIRST_EDIT.0));
+        assert!(manifest.size < 2 * used + 2 * MANIFEST_BYTES_MIN, "{used}: {}", manifest.size);
+    }
+}
+
+fn faulty() -> (FaultDisk, Arc<dyn File>) {
+    let disk = FaultDisk::new(3);
+    let file = disk.open(Path::new("edits"), Access::Create).unwrap();
+    (disk, file)
+}
+
+#[test]
+fn edits_are_written_by_one_call_where_the_disk_takes_them_so() {
+    let (disk, file) = faulty();
+    let before = disk.operations();
+    assert_eq!(write_at_once(&*file, &[7; 96], 32).unwrap(), 96);
+    assert_eq!(disk.operations() - before, 1);
+    assert_eq!(write_at_once(&*file, &[], 32).unwrap(), 0);
+}
+
+/// Part by part, each where it belongs.
+#[test]
+fn edits_that_the_disk_never_takes_as_a_whole_are_there_in_the_end() {
+    let (disk, file) = faulty();
+    disk.plan(Fault { at: disk.operations(), kind: FaultKind::Short, sticky: true });
+    let bytes: Vec<u8> = (1..200).collect();
+    write_durably(&disk, Path::new("edits"), &*file, &bytes, 64).unwrap();
+    assert_eq!(disk.contents(Path::new("edits")).unwrap()[64..], bytes);
+    assert_eq!(disk.last_write(), None, "all of it is durable");
+}
+
+/// Takes no byte, and does not say why.
+#[derive(Debug)]
+struct Unwilling;
+
+impl File for Unwilling {
+    fn size(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn map(&self) -> io::Result<quipu_disk::Map> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_not_asked_for_ever() {
+    let error = write_at_once(&Unwilling, &[7; 96], 32).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+    let error = write_durably(&MemoryDisk::new(), Path::new("m"), &Unwilling, &[7], 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
+
+/// That the file cannot be read says nothing of whose it is.
+#[test]
+fn a_manifest_that_cannot_be_read_at_this_moment_is_not_taken_for_that_of_something_else() {
+    let disk = FaultDisk::new(1);
+    let directory = Directory::new("store");
+    disk.create_directory(directory.path()).unwrap();
+    disk.put(&directory.manifest(), b"something else entirely").unwrap();
+    let names = ["manifest".to_owned()];
+    let refused = |disk: &FaultDisk| refuse_foreign(disk, &directory, &names).unwrap_err().kind();
+    assert_eq!(refused(&disk), ErrorKind::NoStore);
+    for call in 0..2 {
+        let kind = FaultKind::Error(io::ErrorKind::TimedOut);
+        disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
+        assert_eq!(refused(&disk), ErrorKind::Io, "call {call}");
+        disk.contents(&directory.manifest()).unwrap();
+    }
+}
+
 #[test]
 fn nothing_is_drawn_twice() {
     let disk = MemoryDisk::new();

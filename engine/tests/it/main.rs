@@ -29,6 +29,7 @@ mod race;
 mod random;
 mod reading;
 mod recovering;
+mod resuming;
 mod retries;
 mod retries_later;
 mod salvage;

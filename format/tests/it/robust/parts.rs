@@ -55,20 +55,17 @@ fn the_first_name_of_a_block_says_how_many_bytes_it_needs() {
 
 #[test]
 fn a_section_is_the_same_wherever_it_is_written() {
-    let written = |before: usize, encode: &dyn Fn(&mut Vec<u8>)| {
-        let mut out = vec![7; before];
-        encode(&mut out);
-        out.split_off(before)
-    };
     let all: Vec<String> = (0..40).map(|number| format!("order-{number:03}")).collect();
     let units: Vec<u32> = (0..300).map(|at| 1000 + at * 3).collect();
-    let sections: [&dyn Fn(&mut Vec<u8>); 2] =
-        [&|out| names::encode(&all, out), &|out| offsets::encode(&units, out)];
-    for encode in sections {
-        let first = written(0, encode);
-        assert!(first.len() > 64, "several blocks");
-        assert_eq!(written(4096, encode), first);
-    }
+    let written = |before: usize| {
+        let (mut of_names, mut of_places) = (vec![7; before], vec![7; before]);
+        names::encode(&all, &mut of_names);
+        offsets::encode(&units, &mut of_places);
+        (of_names.split_off(before), of_places.split_off(before))
+    };
+    let first = written(0);
+    assert!(first.0.len() > 64 && first.1.len() > 64, "several blocks");
+    assert_eq!(written(4096), first);
 }
 
 #[test]
@@ -82,10 +79,9 @@ fn the_places_of_events_stand_behind_a_slot_for_each_block() {
 
 /// The layout of 400 ordinals among so many events that they are four blocks.
 fn four_blocks() -> Deltas {
-    match Layout::of(400, 1 << 20) {
-        Ok(Layout::Deltas(deltas)) if deltas.blocks() == 4 => deltas,
-        other => panic!("400 of a million are four blocks, not {other:?}"),
-    }
+    let Ok(Layout::Deltas(deltas)) = Layout::of(400, 1 << 20) else { unreachable!("so few are") };
+    assert_eq!(deltas.blocks(), 4);
+    deltas
 }
 
 #[test]
