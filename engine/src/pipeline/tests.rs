@@ -315,3 +315,46 @@ fn a_store_that_is_closing_takes_no_more_and_writes_what_it_has() {
     assert!(matches!(refused, Err(Refusal::Over(_))));
     assert_eq!(settle(&mut pipeline).len(), 2);
 }
+
+#[test]
+fn commits_that_come_together_are_written_together_as_long_as_they_fit() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    let groups: Vec<_> = (0..5).map(|_| append(&mut pipeline, "a", Durability::Os)).collect();
+    let same = |one: usize, other: usize| Arc::ptr_eq(&groups[one], &groups[other]);
+    assert!(same(0, 1) && same(1, 2), "three commits of a thousand bytes go into a buffer");
+    assert!(!same(2, 3) && same(3, 4));
+    assert_eq!(settle(&mut pipeline).len(), 2);
+}
+
+/// In good time: while the other half is written.
+#[test]
+fn the_next_segment_is_prepared_once_the_active_one_is_half_full() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    let mut prepared_at = None;
+    for _ in 0..40 {
+        append(&mut pipeline, "a", Durability::Os);
+        settle(&mut pipeline);
+        if pipeline.take_prepare().is_some() {
+            prepared_at = Some(pipeline.end().0.offset().0);
+            break;
+        }
+    }
+    let at = prepared_at.unwrap();
+    assert!(at > 32 << 10 && at < (32 << 10) + 2048, "{at}");
+}
+
+#[test]
+fn the_next_segment_is_prepared_once_the_index_of_the_active_one_is_half_full() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    append(&mut pipeline, "a", Durability::Os);
+    pipeline.note_keys(SegmentId(1), 1 << 10);
+    append(&mut pipeline, "a", Durability::Os);
+    assert!(pipeline.take_prepare().is_none());
+    pipeline.note_keys(SegmentId(2), 1 << 20);
+    append(&mut pipeline, "a", Durability::Os);
+    assert!(pipeline.take_prepare().is_none(), "of another segment");
+    settle(&mut pipeline);
+    pipeline.note_keys(SegmentId(1), 3 << 18);
+    append(&mut pipeline, "a", Durability::Os);
+    assert!(pipeline.take_prepare().is_some());
+}

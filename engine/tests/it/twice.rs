@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
+use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, verify_on};
 use quipu_disk::{Disk, FaultDisk};
 use quipu_format::frame::{FRAME_HEADER_BYTES, FrameKind};
 
@@ -59,9 +59,11 @@ fn a_damaged_frame_before_a_torn_tail_is_told_and_the_tail_is_not() {
     assert_eq!(lost, 1);
 }
 
-/// Reads one byte of a segment wrongly, once.
+/// Reads one byte of a file wrongly, once.
 #[derive(Debug, Default)]
 struct Misread {
+    /// The manifest, and not the segment.
+    manifest: AtomicBool,
     at: AtomicU64,
     /// Reads of it until then, and that one.
     reads: AtomicU64,
@@ -71,7 +73,9 @@ impl Attendant for Misread {
     fn has_read(&self, path: &Path, bytes: &mut [u8], offset: u64) {
         let place = self.at.load(Ordering::Relaxed).checked_sub(offset);
         let byte = place.and_then(|place| bytes.get_mut(place as usize));
-        if let Some(byte) = byte.filter(|_| path == segment())
+        let manifest = self.manifest.load(Ordering::Relaxed);
+        let misread = if manifest { Path::new("s").join("manifest") } else { segment() };
+        if let Some(byte) = byte.filter(|_| path == misread)
             && self.reads.fetch_sub(1, Ordering::Relaxed) == 1
         {
             *byte ^= 1;
@@ -98,4 +102,25 @@ fn what_is_misread_once_in_a_recovery_is_not_lost() {
         }
     }
     assert!(refused >= frames.len() as u64, "{refused} openings were refused");
+}
+
+/// Beside a writer two files may be read at two moments, so damage counts that is there a second time.
+#[test]
+fn who_only_reads_believes_no_damage_that_is_there_once() {
+    const FIRST_EDIT: u64 = 4096;
+    for reads in 1..=6 {
+        let misread = || {
+            let disk = Attended::<Misread>::new(&killed().kill());
+            disk.attendant.manifest.store(true, Ordering::Relaxed);
+            disk.attendant.at.store(FIRST_EDIT + 20, Ordering::Relaxed);
+            disk.attendant.reads.store(reads, Ordering::Relaxed);
+            disk
+        };
+        let disk = misread();
+        let store = open(&disk, Mode::ReadOnly).unwrap();
+        assert_eq!((store.opening().lost.len(), count(&store)), (0, EVENTS), "read {reads}");
+        let disk = misread();
+        let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
+        assert!(report.is_sound() && report.events == EVENTS, "read {reads}: {report:?}");
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quipu::{Durability, ErrorKind, ExpectedVersion, NewEvent, Options, Store};
 use quipu_disk::{FaultDisk, Gate, MemoryDisk};
+use quipu_format::frame::{FLAG_CLOSED, FrameKind};
 
 use crate::panicking;
 use crate::reading::count;
@@ -29,6 +30,9 @@ fn while_a_sync_is_held_back_readers_see_nothing_and_conflicts_are_not_answered(
     assert!(!first.is_settled() && !refused.is_settled());
     assert_eq!((count(&store), store.next_position().0), (1, 1));
     disk.hold_syncs(false);
+    while !first.is_settled() || !refused.is_settled() {
+        let _passed = Gate::new().wait(1, Some(Duration::from_millis(1)));
+    }
     assert_eq!(first.wait().unwrap().position.0, 1);
     assert_eq!(refused.wait().unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(count(&store), 2);
@@ -70,6 +74,32 @@ fn what_a_lone_writer_leaves_is_synced_before_long() {
         });
         assert!(synced, "append {syncs}: {:?}", store.stats());
     }
+}
+
+/// Nothing but the time that passes: the last group is called durable on disk, and a close says that it was one.
+#[test]
+fn an_idle_store_and_one_that_is_closed_say_in_the_log_what_is_durable() {
+    let disk = FaultDisk::new(1);
+    let mark_after = Duration::from_millis(2);
+    let options = Options { mark_after, ..crate::small::options() };
+    let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap();
+    store.append("a", ExpectedVersion::Any, event()).unwrap();
+    let marks = || {
+        let bytes = disk.contents(std::path::Path::new("s/0000000001.seg")).unwrap();
+        let frames = crate::frames::frames(&bytes).into_iter();
+        let marks = frames.filter(|(_, header)| header.kind == FrameKind::Mark);
+        marks.map(|(_, header)| header.flags & FLAG_CLOSED != 0).collect::<Vec<bool>>()
+    };
+    let is_marked = (0..20_000).any(|_| {
+        let _passed = Gate::new().wait(1, Some(Duration::from_millis(1)));
+        !marks().is_empty()
+    });
+    assert!(is_marked);
+    store.append("a", ExpectedVersion::Any, event()).unwrap();
+    store.close().unwrap();
+    let marks = marks();
+    assert_eq!((marks.first(), marks.last()), (Some(&false), Some(&true)));
 }
 
 #[test]
