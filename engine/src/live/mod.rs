@@ -6,7 +6,8 @@
 //! things stand where there is no page to be believed: as a store is opened, and when the writer has changed.
 //!
 //! The page is never evidence about the log. It is believed only while the writer's lock is held and its
-//! epoch is that of the last opening in the manifest, and never beyond what the log bears out.
+//! epoch is that of the last opening in the manifest, and never beyond what the log bears out; by who follows already,
+//! who has no need to look for more than it tells, never behind the end of a file.
 
 mod follower;
 mod look;
