@@ -375,6 +375,6 @@ impl Pipeline {
 }
 
 /// The capacity of a segment that takes a frame of `len` bytes as its first.
-fn needed_for(len: usize) -> u64 {
+pub(super) fn needed_for(len: usize) -> u64 {
     FIRST_FRAME.0 + (LINK_FRAME_BYTES + len) as u64 + RESERVE_BYTES
 }

@@ -358,3 +358,24 @@ fn the_next_segment_is_prepared_once_the_index_of_the_active_one_is_half_full() 
     append(&mut pipeline, "a", Durability::Os);
     assert!(pipeline.take_prepare().is_some());
 }
+
+#[test]
+fn what_was_sequenced_is_known_before_it_is_written() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    append(&mut pipeline, "a", Durability::Os);
+    append(&mut pipeline, "b", Durability::Os);
+    let seen = |from: u64, events: u64| {
+        let seen = pipeline.sightings_at(Position(from), events)?;
+        Some(seen.iter().map(|sighting| sighting.position.0).collect::<Vec<u64>>())
+    };
+    assert_eq!(
+        (seen(0, 1), seen(0, 9), seen(1, 1)),
+        (Some(vec![0]), Some(vec![0, 1]), Some(vec![1]))
+    );
+    assert_eq!(pipeline.last_time(), Timestamp(1));
+}
+
+#[test]
+fn a_segment_for_a_frame_has_room_for_what_stands_before_and_behind_it() {
+    assert_eq!(room::needed_for(1_000), FIRST_FRAME.0 + LINK + 1_000 + RESERVE_BYTES);
+}
