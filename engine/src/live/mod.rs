@@ -21,4 +21,4 @@ mod tests;
 
 pub(crate) use follower::{Follower, refuse_loss};
 pub(crate) use look::{assemble, bounds_unrecovered, look};
-pub(crate) use teller::Teller;
+pub(crate) use teller::{Teller, warn};

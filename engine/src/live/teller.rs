@@ -46,12 +46,13 @@ impl Teller {
         let (next_position, standing) = (visible_position, Standing::Well);
         let live = Live { epoch, durable, visible, next_position, sealed: 0, standing };
         let mut told = Told { page: page.ok(), live };
-        told.store();
+        warn(told.store());
         Teller { disk: Arc::clone(disk), path, told: Mutex::new(told) }
     }
 
-    /// Tells how far the log has come. Somebody else may have told of more meanwhile.
-    pub(crate) fn tell(&self, progressed: &Progressed) {
+    /// Tells how far the log has come. Somebody else may have told of more meanwhile. Nothing is said of an error, which
+    /// is the caller's to do once it holds no lock: to [`warn`].
+    pub(crate) fn tell(&self, progressed: &Progressed) -> io::Result<()> {
         let mut told = self.told.lock();
         let before = told.live;
         if progressed.visible > before.visible {
@@ -59,16 +60,14 @@ impl Teller {
             told.live.next_position = progressed.visible_position;
         }
         told.live.durable = before.durable.max(progressed.durable);
-        if told.live != before {
-            told.store();
-        }
+        if told.live == before { Ok(()) } else { told.store() }
     }
 
     /// Tells that another segment is sealed, as the manifest says.
     pub(crate) fn tell_sealed(&self) {
         let mut told = self.told.lock();
         told.live.sealed += 1;
-        told.store();
+        warn(told.store());
     }
 
     /// Tells that a write or sync has failed.
@@ -76,7 +75,7 @@ impl Teller {
         let mut told = self.told.lock();
         if told.live.standing == Standing::Well {
             told.live.standing = Standing::Failed;
-            told.store();
+            warn(told.store());
         }
     }
 
@@ -94,17 +93,22 @@ impl Teller {
     }
 }
 
+/// Says that nothing more is told.
+pub(crate) fn warn(stored: io::Result<()>) {
+    if let Err(error) = stored {
+        tracing::warn!(%error, "readers in other processes lag behind from now on");
+    }
+}
+
 impl Told {
-    fn store(&mut self) {
-        let Some(page) = &self.page else { return };
+    /// Stores all of it; after an error nothing any more.
+    fn store(&mut self) -> io::Result<()> {
+        let Some(page) = &self.page else { return Ok(()) };
         let mut words = [0; PAGE_WORDS];
         for (word, bytes) in words.iter_mut().zip(self.live.encode().as_chunks().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        if let Err(error) = page.store(&words) {
-            tracing::warn!(%error, "readers in other processes lag behind from now on");
-            self.page = None;
-        }
+        page.store(&words).inspect_err(|_| self.page = None)
     }
 }
 

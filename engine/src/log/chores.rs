@@ -61,7 +61,7 @@ impl Log {
             self.publish(&pipeline)
         };
         self.room.notify_all();
-        self.tell(&Wakes::new(), &published);
+        self.tell(&Wakes::new(), published);
     }
 
     /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it

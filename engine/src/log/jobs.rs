@@ -56,7 +56,7 @@ impl Log {
         if !plant::is_in(Bug::RoomNotTold) {
             self.room.notify_all();
         }
-        self.tell(&wakes, &published);
+        self.tell(&wakes, published);
         left
     }
 

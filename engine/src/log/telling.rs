@@ -1,14 +1,19 @@
 //! Telling everybody how far the log has come.
 
+use std::io;
+
 use super::Log;
 use crate::Error;
 use crate::follow::Ending;
+use crate::live::warn;
 use crate::panics::undisturbed;
 use crate::pipeline::{Pipeline, Progressed, Wakes};
 
 /// What is to be told, without any lock held.
 pub(super) struct Published {
     progressed: Progressed,
+    /// How telling other processes went.
+    told: io::Result<()>,
     tidings: Tidings,
     /// Why the store is poisoned, if nobody has said so yet.
     poisoned: Option<Error>,
@@ -25,9 +30,12 @@ enum Tidings {
 }
 
 impl Log {
-    /// Lets readers see how far the log has come.
+    /// Lets readers see how far the log has come: first those in other processes, so that whoever is told here, also by
+    /// an answer that the pipeline gives from now on, can be read there.
     pub(super) fn publish(&self, pipeline: &Pipeline) -> Published {
         let progressed = pipeline.progressed();
+        let mut told = Ok(());
+        undisturbed(|| told = self.teller.tell(&progressed));
         let Progressed { visible, durable, visible_position, .. } = progressed;
         let more = self.segments.publish(visible, durable, visible_position);
         let (mut tidings, mut poisoned) = (Tidings::Nothing, None);
@@ -38,7 +46,7 @@ impl Log {
         } else if more {
             tidings = Tidings::More;
         }
-        Published { progressed, tidings, poisoned }
+        Published { progressed, told, tidings, poisoned }
     }
 
     /// Gives up writing: all who wait are told why, and nothing is written any more.
@@ -53,22 +61,22 @@ impl Log {
         self.room.notify_all();
         self.work.notify_all();
         self.chores.notify_all();
-        self.tell(wakes, &published);
+        self.tell(wakes, published);
     }
 
-    /// Tells everyone, without any lock held: first other processes, so that whoever is told here can be read
-    /// there; then whoever waits in a thread, then tasks, whose wakers are code of others. None of these can keep
-    /// the next from being told.
-    pub(super) fn tell(&self, wakes: &Wakes, published: &Published) {
+    /// Tells everyone, without any lock held: whoever waits in a thread, then tasks, whose wakers are code of others.
+    /// None of these can keep the next from being told.
+    pub(super) fn tell(&self, wakes: &Wakes, published: Published) {
+        let Published { progressed, told, tidings, poisoned } = published;
         undisturbed(|| {
-            self.teller.tell(&published.progressed);
-            if published.tidings == Tidings::Over {
+            warn(told);
+            if tidings == Tidings::Over {
                 self.teller.tell_failed();
             }
         });
         wakes.iter().for_each(|(group, progress)| group.advance(progress));
         let news = self.segments.news();
-        let audience = match published.tidings {
+        let audience = match tidings {
             Tidings::Nothing => None,
             Tidings::Over => Some(news.everybody()),
             Tidings::More => {
@@ -82,8 +90,8 @@ impl Log {
         if let Some(audience) = &audience {
             audience.wake();
         }
-        if let Some(error) = &published.poisoned {
-            let Progressed { durable_position, visible_position, .. } = published.progressed;
+        if let Some(error) = &poisoned {
+            let Progressed { durable_position, visible_position, .. } = progressed;
             undisturbed(|| {
                 tracing::error!(
                     %error,
