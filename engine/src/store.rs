@@ -254,6 +254,20 @@ impl Store {
         if self.lock.is_none() {
             return Err(Error::new(ErrorKind::ReadOnly, "the store was opened read-only"));
         }
+        let recovered = self.recover_alone();
+        // Without a lock: wakers are code of others.
+        match &recovered {
+            // More may be visible than before.
+            Ok(_) => self.segments.tell_everybody(),
+            Err(error) if error.kind() == ErrorKind::Poisoned => {
+                self.segments.end(Ending::Poisoned(error.clone()));
+            }
+            Err(_) => {}
+        }
+        recovered
+    }
+
+    fn recover_alone(&self) -> Result<&Writer> {
         let _alone = self.recovering.lock();
         if let Some(writer) = self.writer.get() {
             return Ok(writer);
@@ -265,9 +279,11 @@ impl Store {
         let ready = make_ready(&self.disk, &directory, &self.options)?;
         let recovered = segments_of(&self.disk, &ready, &self.options)?;
         if let Err(error) = refuse_loss(&self.segments, &recovered) {
-            // Nobody goes on from here: who has seen what is gone must open the store anew.
-            self.segments.end(Ending::Poisoned(error.clone()));
-            return Err(self.lost.get_or_init(|| error).clone());
+            if error.kind() == ErrorKind::Poisoned {
+                // Nobody goes on from here: who has seen what is gone must open the store anew.
+                self.lost.get_or_init(|| error.clone());
+            }
+            return Err(error);
         }
         self.segments.adopt(&recovered);
         let writer = Writer::start(&self.disk, &directory, ready, &self.segments, &self.options)?;

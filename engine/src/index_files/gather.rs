@@ -179,10 +179,12 @@ pub(super) fn lost_in(view: &View, heads: &Heads) -> Result<Option<Error>> {
         let ordinal = head.position.0.saturating_sub(segment.base.0);
         let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
         parts.iter().find_map(|part| part.offset(ordinal).transpose()).transpose()
-    })?;
+    });
+    // It only says more of where.
+    let offset = offset.ok().flatten().unwrap_or_default();
     Ok(Some(Error::damaged(Damage {
         file: segment.path.clone(),
-        offset: offset.unwrap_or_default(),
+        offset,
         bytes: 0,
         positions: head.position..head.position.plus(1),
         what: "events are lost, and with them the last versions of streams".into(),

@@ -267,12 +267,12 @@ pub(super) fn mend_layer(
             indexes.map(|at| anew(at).map(Layer::Index)).collect::<Result<_>>()?
         }
     };
-    heads.replace(layer, &new);
     if matches!(layer, Layer::Run(_))
-        && let Some(lost) = lost_in(view, heads)?
+        && let Some(lost) = lost_in(view, &Heads::new(Layers::new(new.clone())))?
     {
-        // It knew what its segments have lost, and they do not.
+        // It knew what its segments have lost, and they do not: nobody may ask them before that is noted.
         view.store.upkeep.note_lost(lost);
     }
+    heads.replace(layer, &new);
     Ok(())
 }

@@ -116,7 +116,8 @@ impl Upkeep {
     /// What is to be done next.
     pub(crate) fn next(&self) -> Option<Task> {
         let state = self.state.lock();
-        if state.resting {
+        // While heads are not known no file is made of what is: it would say so for ever.
+        if state.resting || state.lost.is_some() {
             return None;
         }
         let remove = state.bad.last().map(|run| Task::Remove(run.clone()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu_disk::threads::Mutex;
-use quipu_disk::{Disk, Gate, PAGE_WORDS, Page};
+use quipu_disk::{Disk, Page};
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Position, SegmentId};
 
@@ -22,10 +22,6 @@ use crate::{Error, ErrorKind, Options, Result, Verify};
 
 /// How long it is taken for granted that the writer who told nothing new is still there.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// How often, and after what pauses, it is looked at a page that is being stored.
-const LOOKS: usize = 20;
-const PAUSE: Duration = Duration::from_micros(100);
 
 /// Takes over what another process makes visible.
 ///
@@ -113,7 +109,7 @@ impl Follower {
     }
 
     fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
-        let live = state.page.as_ref().and_then(|page| load_in_time(page, &pause));
+        let live = state.page.as_ref().and_then(load);
         let taken = match live.filter(|live| state.author == Author::Telling(live.epoch)) {
             Some(live) if state.told == Some(live) => Ok(true),
             Some(live) => state.take_over(segments, &live),
@@ -223,26 +219,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-fn pause() {
-    let _passed = Gate::new().wait(1, Some(PAUSE));
-}
-
-/// What a page tells. A store that is half done is waited for: what was told before it is acknowledged, and whoever asks
-/// now is to see it. One that stays so belongs to a writer that was stopped or killed in it.
-pub(super) fn load_in_time(page: &Page, pause: &dyn Fn()) -> Option<Live> {
-    for _ in 0..LOOKS {
-        if let Some(live) = load(page) {
-            return Some(live);
-        }
-        if page.load() == Some([0; PAGE_WORDS]) {
-            // The last word of a writer that has closed the store.
-            return None;
-        }
-        pause();
-    }
-    None
 }
 
 /// Refuses to go on from what was found where it has less than what was seen here, or something else.

@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use quipu_disk::{Access, Disk, Page};
+use quipu_disk::{Access, Disk, Gate, PAGE_WORDS, Page};
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
 use super::stamp::Stamp;
@@ -15,6 +16,10 @@ use crate::plant::{self, Bug};
 use crate::recovery::{Opening, Part, State, Survey, Tip};
 use crate::segments::{Bounds, Holes, Segments, Shelf};
 use crate::{Error, Options, Result};
+
+/// How often, and after what pauses, it is looked at a page that is being stored.
+const LOOKS: usize = 20;
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// Who is at work on a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,8 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     // come since, whose frames are among those it has met.
     let locked = before || is_locked(&**disk, directory)?;
     let page = open_page(&**disk, directory);
-    let told = page.as_ref().and_then(load).filter(|live| is_of(live, &survey));
+    let told = page.as_ref().and_then(if locked { load } else { load_at_once });
+    let told = told.filter(|live| is_of(live, &survey));
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
         None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
@@ -117,7 +123,7 @@ pub(crate) fn bounds_unrecovered(
     survey: &mut Survey,
 ) -> Result<Bounds> {
     let page = open_page(disk, directory);
-    let told = page.as_ref().and_then(load).filter(|live| is_of(live, survey));
+    let told = page.as_ref().and_then(load_at_once).filter(|live| is_of(live, survey));
     bounds_settled(disk, survey, told.as_ref())
 }
 
@@ -228,10 +234,38 @@ pub(super) fn author(disk: &dyn Disk, directory: &Directory) -> Result<Author> {
     Ok(told.map_or(Author::Silent, |live| Author::Telling(live.epoch)))
 }
 
-/// What a page tells.
+/// What a page tells that somebody may be storing.
 pub(super) fn load(page: &Page) -> Option<Live> {
+    load_in_time(page, &|| {
+        let _passed = Gate::new().wait(1, Some(PAUSE));
+    })
+}
+
+/// A store that is half done is waited for: what was told before it is acknowledged, and whoever asks now is to see it. One
+/// that stays so belongs to a writer that was stopped or killed in it.
+pub(super) fn load_in_time(page: &Page, pause: &dyn Fn()) -> Option<Live> {
+    for _ in 0..LOOKS {
+        let words = page.load();
+        if let Some(live) = words.and_then(decode) {
+            return Some(live);
+        }
+        if words == Some([0; PAGE_WORDS]) {
+            // Nothing was told yet, or the store was closed.
+            return None;
+        }
+        pause();
+    }
+    None
+}
+
+/// What a page tells that nobody stores.
+fn load_at_once(page: &Page) -> Option<Live> {
+    page.load().and_then(decode)
+}
+
+fn decode(words: [u64; PAGE_WORDS]) -> Option<Live> {
     let mut bytes = [0; LIVE_BYTES];
-    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(page.load()?) {
+    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
         *place = word.to_le_bytes();
     }
     Live::decode(&bytes)

@@ -9,7 +9,7 @@ use quipu_disk::{Access, Disk, MemoryDisk, PAGE_FILE_BYTES, PAGE_WORDS, write_al
 use quipu_format::{Epoch, Live, Lsn, Position, Standing};
 use quipu_index::Active;
 
-use super::follower::load_in_time;
+use super::look::load_in_time;
 use crate::{ExpectedVersion, Mode, NewEvent, Options, Store};
 
 fn open(disk: &Arc<dyn Disk>, mode: Mode) -> Store {

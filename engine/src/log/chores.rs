@@ -104,7 +104,7 @@ impl Log {
     /// What is on disk, whenever the power goes before the edit is durable: a segment that is not sealed, with an
     /// index that covers all of it, a part, or that is missing, and perhaps a seal frame behind its end. The
     /// next opening finds its end in the link that follows, and seals it again. Afterwards: a sealed segment
-    /// and its index.
+    /// and its index, if nothing that the index says could be wrong.
     fn seal(&self, rolled: &Rolled) -> Result<()> {
         let segment = rolled.segment.id.0;
         let _sealing = tracing::info_span!("seal", segment).entered();

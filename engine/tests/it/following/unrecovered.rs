@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
+use quipu::{Delivery, Durability, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, Gate, PowerCut};
 
 use crate::reading::count;
 use crate::small;
@@ -21,10 +21,10 @@ fn append(store: &Store) -> quipu::Result<quipu::Appended> {
     store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; 300])])
 }
 
-/// A sync has failed: the next one succeeds, and what was not on disk will never be.
-#[test]
-fn a_store_without_room_to_recover_shows_nothing_whose_sync_has_failed() {
-    let disk = FaultDisk::new(1);
+/// Two events of a store whose writer could not sync the third and has ended. The next sync succeeds, and what was not on
+/// disk will never be.
+fn unsynced(seed: u64) -> FaultDisk {
+    let disk = FaultDisk::new(seed);
     let store = open(&disk, Mode::Create, Durability::Sync).unwrap();
     append(&store).unwrap();
     append(&store).unwrap();
@@ -32,7 +32,12 @@ fn a_store_without_room_to_recover_shows_nothing_whose_sync_has_failed() {
     // A write, then the sync.
     disk.plan(Fault { at: disk.operations() + 1, kind, sticky: false });
     assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Unknown);
-    drop(store);
+    disk
+}
+
+#[test]
+fn a_store_without_room_to_recover_shows_nothing_whose_sync_has_failed() {
+    let disk = unsynced(1);
     disk.plan_full(Some(0));
     let store = open(&disk, Mode::Existing, Durability::Sync).unwrap();
     assert!(store.opening().postponed.is_some());
@@ -41,6 +46,58 @@ fn a_store_without_room_to_recover_shows_nothing_whose_sync_has_failed() {
     after.plan_full(None);
     let left = count(&open(&after, Mode::Existing, Durability::Sync).unwrap());
     assert_eq!((shown, left), (2, 2));
+}
+
+/// What was not shown before is there once the store is recovered, also for who waits for something else than comes next.
+#[test]
+fn who_waits_is_told_of_what_a_late_recovery_has_found() {
+    let disk = unsynced(2);
+    disk.plan_full(Some(0));
+    let store = open(&disk, Mode::Existing, Durability::Sync).unwrap();
+    assert!(store.opening().postponed.is_some());
+    let mut subscription = store.stream("a").from_end().subscribe().unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(move || {
+            loop {
+                match subscription.next_within(Duration::from_secs(30)).unwrap() {
+                    Some(Delivery::Event(event)) => return Some(event.position().0),
+                    Some(_) => {}
+                    None => return None,
+                }
+            }
+        });
+        // It may sleep by then, or not yet.
+        let _passed = Gate::new().wait(1, Some(Duration::from_millis(20)));
+        disk.plan_full(None);
+        let other = [NewEvent::new("T", vec![7; 300])];
+        assert_eq!(store.append("b", ExpectedVersion::Any, other).unwrap().position.0, 3);
+        assert_eq!(waits.join().unwrap(), Some(2));
+    });
+}
+
+/// A recovery that was interrupted may have left a segment behind those that are shown.
+#[test]
+fn what_an_interrupted_recovery_has_left_is_in_nobodys_way() {
+    let mut postponed = 0;
+    for calls in 0..80 {
+        let disk = unsynced(3 + calls);
+        let at = disk.operations() + calls;
+        disk.plan(Fault { at, kind: FaultKind::PowerOff, sticky: false });
+        if open(&disk, Mode::Existing, Durability::Sync).is_ok() {
+            break;
+        }
+        let left = disk.kill();
+        left.plan_full(Some(0));
+        let store = open(&left, Mode::Existing, Durability::Sync).unwrap();
+        postponed += u64::from(store.opening().postponed.is_some());
+        // Every read is without an error.
+        let shown = count(&store);
+        assert!((2..=3).contains(&shown), "{calls} calls: {shown}");
+        left.plan_full(None);
+        assert_eq!(append(&store).unwrap().position.0, 3, "{calls} calls");
+        assert_eq!(count(&store), 4, "{calls} calls");
+    }
+    assert!(postponed > 5, "{postponed}");
 }
 
 /// Events that were seen and are gone as the store is recovered at last: nobody is given others at their positions.
