@@ -60,6 +60,8 @@ pub(crate) struct Draft<'a> {
     /// What must not have happened.
     pub(crate) condition: Option<AppendCondition>,
     pub(crate) durability: Durability,
+    /// Some of the events came with an id.
+    named: bool,
     scratch: Vec<Key>,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Draft<'a> {
             resolved: None,
             condition: None,
             durability,
+            named: false,
             scratch: Vec::new(),
         }
     }
@@ -201,6 +204,7 @@ impl<'a> Draft<'a> {
         let id_key = context.index_ids.then(|| keys.bytes(Kind::EventId, &noted.id));
         let outline = Arc::make_mut(&mut self.outline);
         outline.anonymous |= event.id.is_none();
+        self.named |= event.id.is_some();
         outline.push(Noted { keys: &all, id_key, ..noted });
         self.scratch = all;
     }
@@ -210,7 +214,7 @@ impl<'a> Draft<'a> {
         if self.records.is_empty() {
             return Err(Error::invalid("a commit needs at least one event"));
         }
-        if !self.outline.anonymous && self.records.len() > 1 {
+        if self.named && self.records.len() > 1 {
             let mut ids: Vec<_> = self.outline.ids().collect();
             ids.sort_unstable();
             if ids.windows(2).any(|pair| pair[0] == pair[1]) {

@@ -76,7 +76,8 @@ pub(crate) fn segment(id: SegmentId, frames: &[Vec<u8>]) -> SegmentFile {
     let (disk, directory) = (MemoryDisk::new(), Directory::new("store"));
     disk.create_directory(directory.path()).unwrap();
     let file = disk.open(&directory.segment(id), Access::Create).unwrap();
-    let mut bytes = vec![0; FIRST_FRAME.0 as usize];
+    // Nobody looks at the header, as long as there is one.
+    let mut bytes = vec![1; FIRST_FRAME.0 as usize];
     bytes.extend(frames.concat());
     write_all_at(&*file, &bytes, 0).unwrap();
     let capacity = ByteOffset(bytes.len() as u64);

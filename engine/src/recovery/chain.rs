@@ -12,6 +12,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position};
 
 use super::candidate::{Beyond, Candidate};
+use super::scan::SegmentFile;
 use super::survey::{Part, State, Survey, Tip};
 use super::unsealed::written_on;
 use crate::plant::{self, Bug};
@@ -255,7 +256,13 @@ fn is_destroyed(survey: &Survey, candidate: &Candidate) -> Result<bool> {
     let file = candidate.file();
     let mut damage = survey.damage.iter().filter_map(Error::damage);
     let is_damaged = damage.any(|damage| damage.file == file.path);
-    Ok(is_damaged && (file.size < file.capacity || dropped(candidate)? > 0))
+    Ok(is_damaged && (file.size < file.capacity || dropped(candidate)? > 0 || is_blanked(file)?))
+}
+
+/// Whether not even a header is left of a segment: zeros were written over it.
+fn is_blanked(file: &SegmentFile) -> Result<bool> {
+    let first = file.frames(file.capacity).first_nonzero(0..FIRST_FRAME.0.min(file.size.0));
+    Ok(first.map_err(|error| file.io(error))?.is_none())
 }
 
 /// Where a segment ends that no link names the end of.

@@ -13,7 +13,7 @@ use quipu_format::record::Record;
 use super::report::{SalvageProgress, SalvageReport, SalvageStep};
 use super::source::Commit;
 use super::unfinished::Unfinished;
-use crate::directory::{Directory, Role};
+use crate::directory::Directory;
 use crate::{
     ByteOffset, Damage, Durability, Error, ErrorKind, ExpectedVersion, Mode, NewEvent, Options,
     Result, Severity, Store, Ticket, Uuid, verify_on,
@@ -51,12 +51,20 @@ impl Copy {
         let copy = Copy { directory, disk, filling };
         let options = Options { mode: Mode::Create, durability: Durability::Os, ..options.clone() };
         match Store::builder(to).disk(Arc::clone(&copy.disk) as _).options(options).open() {
-            Ok(store) => {
+            Ok(store) if store.opening().created => {
                 copy.filling.borrow_mut().store = Some(store);
                 Ok(copy)
             }
-            // Somebody else makes a store there at this very moment: nothing of it is ours.
-            Err(error) if error.kind() == ErrorKind::InUse => Err(error),
+            Ok(store) => match &store.opening().postponed {
+                Some(full) => {
+                    let full = Error::new(ErrorKind::Full, full.clone());
+                    drop(store);
+                    copy.discard();
+                    Err(full)
+                }
+                // Somebody else has begun one there since: what was made in it is that one's.
+                None => Err(occupied(to)),
+            },
             Err(error) => {
                 copy.discard();
                 Err(error)
@@ -135,16 +143,11 @@ impl Copy {
             .map_err(|error| Error::io("renaming the manifest of", self.directory.path(), error))
     }
 
-    /// Removes what there is of it, for the room that it takes. The directory was empty, so all of that is the
-    /// copy's; what cannot be removed shows by its names that it was never finished.
+    /// Removes what there is of it, for the room that it takes. What cannot be removed shows by its names that it was
+    /// never finished.
     pub(super) fn discard(&self) {
         self.filling.replace(Filling { store: None, last: None });
-        let names = self.disk.list(self.directory.path()).unwrap_or_default();
-        for name in names.iter().filter(|name| Directory::role(name) != Role::Stranger) {
-            if let Err(error) = self.disk.remove(&self.directory.file(name)) {
-                tracing::warn!(%name, %error, "removing what there is of a copy");
-            }
-        }
+        self.disk.remove_made();
     }
 }
 
@@ -169,12 +172,12 @@ fn refuse_occupied(disk: &dyn Disk, to: &Path) -> Result<()> {
     Directory::new(to)
         .refuse_unfinished(&names)
         .map_err(|error| Error::invalid(error.to_string()))?;
-    if !names.is_empty() {
-        let detail = format!(
-            "{} is not empty: name a directory that does not exist, or an empty one",
-            to.display()
-        );
-        return Err(Error::invalid(detail));
-    }
-    Ok(())
+    if names.is_empty() { Ok(()) } else { Err(occupied(to)) }
+}
+
+fn occupied(to: &Path) -> Error {
+    let to = to.display();
+    Error::invalid(format!(
+        "{to} is not empty: name a directory that does not exist, or an empty one"
+    ))
 }

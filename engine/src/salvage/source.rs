@@ -23,7 +23,7 @@ use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::draw;
 use crate::plant::{self, Bug};
 use crate::recovery::{Part, SegmentFile, Survey, Tip};
-use crate::{Error, ErrorKind, ReadMode, Result, header};
+use crate::{Damage, Error, ErrorKind, ReadMode, Result, header};
 
 /// A commit that is whole.
 pub(super) struct Commit<'a> {
@@ -314,8 +314,13 @@ impl Reading<'_, '_> {
         if let Some((end, position)) = self.survey.closed() {
             self.closed(end, position);
         }
-        if let Some(hole) = self.hole.take().filter(|hole| hole.segment) {
-            self.lose(hole, self.next);
+        if let Some(hole) = self.hole.take() {
+            match self.is_told(&hole) {
+                Some(until) => self.lose(hole, until),
+                None if hole.segment => self.lose(hole, self.next),
+                // The end of a log that was not closed: nothing behind it was promised.
+                None => {}
+            }
         }
         let unfinished = match self.survey.tip {
             Tip::Unclean { dropped_bytes, .. } => dropped_bytes,
@@ -325,6 +330,17 @@ impl Reading<'_, '_> {
         let mut damage = self.survey.damage.iter().filter_map(Error::damage);
         let damage = damage.find(|damage| damage.file == manifest).cloned();
         self.tally.finish(unfinished, damage)
+    }
+
+    /// The position up to which events are lost with what was passed over at the end, if a frame that is no part of the
+    /// log any more calls some of it durable.
+    fn is_told(&self, hole: &Hole) -> Option<Position> {
+        let mut damage = self.survey.damage.iter().filter_map(Error::damage);
+        let within = |damage: &&Damage| {
+            let range = damage.offset.0..damage.offset.0.saturating_add(damage.bytes);
+            damage.file == hole.file && range.contains(&hole.offset) && !damage.positions.is_empty()
+        };
+        damage.find(within).map(|damage| damage.positions.end.max(self.next))
     }
 
     /// What lies behind the last frame is lost if the store was closed later. If it was closed right there, nothing

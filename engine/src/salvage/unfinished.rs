@@ -1,12 +1,13 @@
 //! The disk on which a copy is made: one that knows when its commits were recorded, and that hides the store until it
 //! is whole.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quipu_disk::threads::{AtomicU64, Ordering};
+use quipu_disk::threads::{AtomicU64, Mutex, Ordering};
 use quipu_disk::{Access, Disk, File, Lock, Page};
 use quipu_format::Timestamp;
 
@@ -21,12 +22,37 @@ pub(super) struct Unfinished {
     disk: Arc<dyn Disk>,
     directory: Directory,
     now: AtomicU64,
+    /// The files that were made through it and are there.
+    made: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Unfinished {
     pub(super) fn new(disk: &Arc<dyn Disk>, directory: &Directory) -> Unfinished {
         let (disk, directory) = (Arc::clone(disk), directory.clone());
-        Unfinished { disk, directory, now: AtomicU64::new(0) }
+        Unfinished { disk, directory, now: AtomicU64::new(0), made: Mutex::default() }
+    }
+
+    /// Removes the files that were made through it, and no others: somebody else may have made a store there meanwhile.
+    pub(super) fn remove_made(&self) {
+        let made = std::mem::take(&mut *self.made.lock());
+        let failed = |path: &Path, error: &io::Error| {
+            tracing::warn!(file = %path.display(), %error, "removing what there is of a copy");
+        };
+        for path in made {
+            if let Err(error) = self.disk.remove(&path) {
+                failed(&path, &error);
+            }
+        }
+        // Who locks a directory makes this, and nobody can tell who has.
+        let (path, lock) = (self.directory.path(), self.directory.lock());
+        let left = self.disk.list(path).unwrap_or_default();
+        let is_lock = |name: &String| self.directory.file(name) == lock;
+        if left.len() == 1
+            && left.iter().all(is_lock)
+            && let Err(error) = self.disk.remove(&lock)
+        {
+            failed(&lock, &error);
+        }
     }
 
     /// Sets the clock to when the next commit was recorded.
@@ -52,7 +78,12 @@ impl Unfinished {
 
 impl Disk for Unfinished {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        self.disk.open(&self.real(path), access)
+        let path = self.real(path);
+        let file = self.disk.open(&path, access)?;
+        if matches!(access, Access::Create | Access::Fill) {
+            self.made.lock().insert(path);
+        }
+        Ok(file)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -66,11 +97,19 @@ impl Disk for Unfinished {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(&self.real(from), &self.real(to))
+        let (from, to) = (self.real(from), self.real(to));
+        self.disk.rename(&from, &to)?;
+        let mut made = self.made.lock();
+        made.remove(&from);
+        made.insert(to);
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(&self.real(path))
+        let path = self.real(path);
+        self.disk.remove(&path)?;
+        self.made.lock().remove(&path);
+        Ok(())
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
@@ -103,5 +142,44 @@ impl Disk for Unfinished {
 
     fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
         self.disk.fill_random(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quipu_disk::MemoryDisk;
+    use quipu_format::SegmentId;
+
+    use super::*;
+
+    /// What is left of a directory in which a copy was begun beside these files of others.
+    fn left(others: &[&str]) -> Vec<String> {
+        let memory: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let directory = Directory::new("copy");
+        memory.create_directory(directory.path()).unwrap();
+        let unfinished = Unfinished::new(&memory, &directory);
+        for name in others {
+            memory.open(&directory.file(name), Access::Create).unwrap();
+        }
+        let make = |name: &str| {
+            unfinished.open(&directory.file(name), Access::Create).unwrap();
+        };
+        make("manifest");
+        make("0000000009.seg.tmp");
+        let (from, to) = (directory.file("0000000009.seg.tmp"), directory.segment(SegmentId(9)));
+        unfinished.rename(&from, &to).unwrap();
+        make("gone");
+        unfinished.remove(&directory.file("gone")).unwrap();
+        drop(unfinished.lock(&directory.lock()).unwrap());
+        assert_eq!(memory.list(directory.path()).unwrap().len(), others.len() + 3);
+        unfinished.remove_made();
+        memory.list(directory.path()).unwrap()
+    }
+
+    #[test]
+    fn what_is_removed_of_a_copy_is_its_own() {
+        assert_eq!(left(&[]), [""; 0]);
+        let store = ["0000000001.seg", "manifest"];
+        assert_eq!(left(&store), ["0000000001.seg", "lock", "manifest"]);
     }
 }

@@ -200,4 +200,7 @@ fn one_id_stands_once_in_a_commit() {
     let store = store(0);
     let twice = append(&store, "s", NoStream, &[1, 2, 1]).unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Invalid);
+    // Also beside one that gets its id here.
+    let beside = [event(1), event(1), NewEvent::new("T", b"".as_slice())];
+    assert_eq!(store.append("s", NoStream, beside).unwrap_err().kind(), ErrorKind::Invalid);
 }
