@@ -71,16 +71,17 @@ impl Log {
     fn look_again(&self, draft: &Draft<'_>, guard: &mut Option<Guard>) -> Result<Option<Admitted>> {
         let Some(guard) = guard else { return Ok(None) };
         let view = self.segments.view();
+        // First of all: what a commit itself has brought is not in its way.
+        if !guard.ids.is_empty()
+            && let Some(answer) = self.known_ids(draft, guard)?
+        {
+            return Ok(Some(answer));
+        }
         if let (Some((query, from)), Some(condition)) = (&guard.fail_if, &draft.condition) {
             let from = guard.seen.max(*from);
             if let Some(position) = find::first_match(&view, &condition.fail_if, query, from)? {
                 return self.answer(draft, Error::condition(position), None).map(Some);
             }
-        }
-        if !guard.ids.is_empty()
-            && let Some(answer) = self.known_ids(draft, guard)?
-        {
-            return Ok(Some(answer));
         }
         guard.seen = guard.seen.max(view.visible_position);
         Ok(None)

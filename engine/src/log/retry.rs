@@ -33,10 +33,10 @@ impl Log {
             return self.compare(draft, event, known).map(Some);
         }
         for (index, stream) in (0..).zip(&draft.streams).filter(|(_, stream)| stream.events > 0) {
-            let first = match stream.expected {
-                ExpectedVersion::NoStream => Version(0),
-                ExpectedVersion::Exact(version) => Version(version).plus(1),
-                ExpectedVersion::Any | ExpectedVersion::StreamExists => continue,
+            // A commit may name a stream twice, and say only once where it must stand.
+            let same_stream = draft.streams.iter().filter(|other| other.key == stream.key);
+            let Some(first) = same_stream.map(|other| other.expected).find_map(first_after) else {
+                continue;
             };
             // Each of the draft's events beside the one that stands in its place.
             let stored = self.versions(stream, first)?;
@@ -46,7 +46,19 @@ impl Log {
                 return self.compare(draft, event, known).map(Some);
             }
         }
-        Ok(None)
+        self.sighted(draft)
+    }
+
+    /// The same by ids alone, of a commit that may not be written yet: then no index knows them.
+    fn sighted(&self, draft: &Draft<'_>) -> Result<Option<Admitted>> {
+        if self.id_segments == 0 {
+            return Ok(None);
+        }
+        let mut ids: Vec<_> = draft.outline.ids().collect();
+        ids.sort_unstable();
+        let Some(known) = self.pipeline().sighted(&ids) else { return Ok(None) };
+        let event = draft.outline.ids().position(|id| id == known.id);
+        event.map(|event| self.compare(draft, event, &known)).transpose()
     }
 
     /// The events that stand where the draft's own of this stream were expected to go.
@@ -167,5 +179,14 @@ impl Log {
         let Some(held) = lost else { return Ok(()) };
         // Reading it says what is wrong.
         self.at(segment.base.plus(u64::from(held.last)), 1).map(drop)
+    }
+}
+
+/// The version of the first event behind a stream that is as expected, if that says where it ends.
+fn first_after(expected: ExpectedVersion) -> Option<Version> {
+    match expected {
+        ExpectedVersion::NoStream => Some(Version(0)),
+        ExpectedVersion::Exact(version) => Some(Version(version).plus(1)),
+        ExpectedVersion::Any | ExpectedVersion::StreamExists => None,
     }
 }

@@ -48,6 +48,11 @@ impl Pipeline {
         self.recent.sightings(stream, from)
     }
 
+    /// An event that was sequenced lately with one of these ids, which are in order.
+    pub(crate) fn sighted(&self, ids: &[[u8; 16]]) -> Option<Sighting> {
+        self.recent.sighted(ids)
+    }
+
     /// The events from a position on, at most so many, as they were sequenced; nothing if that was too long
     /// ago.
     pub(crate) fn sightings_at(&self, first: Position, events: u64) -> Option<Vec<Sighting>> {

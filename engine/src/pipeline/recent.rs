@@ -129,6 +129,14 @@ impl Recent {
         of_stream.map(sighting).collect()
     }
 
+    /// The last event that has one of these ids, which are in order, if it is kept.
+    pub(crate) fn sighted(&self, ids: &[[u8; 16]]) -> Option<Sighting> {
+        let newest_first = self.commits.iter().rev();
+        let mut all = newest_first.flat_map(|posted| events(posted, Position(0)));
+        all.find(|(posted, event, _)| ids.binary_search(&posted.outline.id(*event)).is_ok())
+            .map(sighting)
+    }
+
     /// The events from a position on, at most so many; nothing if that one is not kept any more.
     pub(crate) fn sightings_at(&self, first: Position, events: u64) -> Option<Vec<Sighting>> {
         if first < self.start {

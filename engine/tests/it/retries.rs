@@ -204,3 +204,53 @@ fn one_id_stands_once_in_a_commit() {
     let beside = [event(1), event(1), NewEvent::new("T", b"".as_slice())];
     assert_eq!(store.append("s", NoStream, beside).unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+/// The one says where it must stand, and the other brings the events.
+#[test]
+fn a_commit_that_names_a_stream_twice_is_recognised_in_either_order() {
+    for (at, brings_first) in [(0, true), (1, false)] {
+        let store = store(0);
+        append(&store, "s", NoStream, &[90]).unwrap();
+        (0..at).for_each(|id| drop(append(&store, "s", Any, &[100 + id])));
+        let attempt = || {
+            let commit = store.commit();
+            let commit = if brings_first {
+                let commit =
+                    commit.append("s", ExpectedVersion::StreamExists, [event(1), event(2)]);
+                commit.check("s", Exact(at as u64))
+            } else {
+                let commit = commit.check("s", Exact(at as u64));
+                commit.append("s", ExpectedVersion::StreamExists, [event(1), event(2)])
+            };
+            commit.submit().unwrap().wait()
+        };
+        let first = attempt().unwrap();
+        assert_eq!(attempt().unwrap(), first, "brings the events first: {brings_first}");
+    }
+}
+
+/// Its expectation does not hold any more, and it is not written yet.
+#[test]
+fn a_retry_of_a_commit_that_is_on_its_way_waits_for_the_first_attempt() {
+    let disk = FaultDisk::new(1);
+    let options = Options { id_segments: 8, ..Options::default() };
+    let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap();
+    append(&store, "b", NoStream, &[90]).unwrap();
+    disk.hold_syncs(true);
+    let earlier = store.append_async("c", Any, [event(91)]).unwrap();
+    let attempt = || {
+        let commit = store.commit().append("a", Any, [event(1)]).check("b", Exact(0));
+        commit.submit().unwrap()
+    };
+    let first = attempt();
+    let other = store.append_async("b", Exact(0), [event(92)]).unwrap();
+    let again = attempt();
+    assert!(!again.is_settled(), "nobody knows yet what becomes of it");
+    disk.hold_syncs(false);
+    let first = first.wait().unwrap();
+    assert_eq!(again.wait().unwrap(), first);
+    assert_eq!((earlier.wait().is_ok(), other.wait().is_ok()), (true, true));
+    assert_eq!(attempt().wait().unwrap(), first);
+    assert_eq!(store.next_position(), Position(4), "it was written once");
+}
