@@ -238,7 +238,7 @@ fn two_manifests_are_the_same_if_nothing_was_added_or_left_behind_between() {
 /// With half a file to spare an edit seldom has it written anew.
 #[test]
 fn a_manifest_has_room_for_as_much_again() {
-    for segments in [1, 40, 300] {
+    for segments in [1, 40, 4_000] {
         let (disk, directory, _) = created();
         let mut listing = Listing::default();
         (1..=segments).for_each(|number| listing.apply(&segment(number)));
@@ -276,9 +276,9 @@ fn edits_that_the_disk_never_takes_as_a_whole_are_there_in_the_end() {
     assert_eq!(disk.last_write(), None, "all of it is durable");
 }
 
-/// Takes no byte, and does not say why.
+/// Takes one byte of so many, and does not say why.
 #[derive(Debug)]
-struct Unwilling;
+struct Unwilling(usize);
 
 impl File for Unwilling {
     fn size(&self) -> io::Result<u64> {
@@ -289,8 +289,8 @@ impl File for Unwilling {
         Ok(0)
     }
 
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-        Ok(0)
+    fn write_at(&self, bytes: &[u8], _: u64) -> io::Result<usize> {
+        Ok(bytes.len() / self.0)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -304,10 +304,12 @@ impl File for Unwilling {
 
 #[test]
 fn a_disk_that_takes_nothing_is_not_asked_for_ever() {
-    let error = write_at_once(&Unwilling, &[7; 96], 32).unwrap_err();
+    let nothing = Unwilling(1000);
+    let error = write_at_once(&nothing, &[7; 96], 32).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
-    let error = write_durably(&MemoryDisk::new(), Path::new("m"), &Unwilling, &[7], 0).unwrap_err();
+    let error = write_durably(&MemoryDisk::new(), Path::new("m"), &nothing, &[7], 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(write_at_once(&Unwilling(2), &[7; 96], 32).unwrap(), 48, "always half of it");
 }
 
 /// That the file cannot be read says nothing of whose it is.
