@@ -34,7 +34,7 @@ pub(crate) fn run(path: &Path, args: &AppendArgs, output: &Output) -> Result<Exi
         event = event.id(id);
     }
     let done = store.append(&args.stream, args.expect, [event])?;
-    store.close()?;
+    let closed = store.close();
     let recorded = time::show(done.recorded);
     output.line(format_args!(
         "{}  version {}, position {}, recorded {recorded}",
@@ -48,6 +48,11 @@ pub(crate) fn run(path: &Path, args: &AppendArgs, output: &Output) -> Result<Exi
         "position": done.position.0,
         "recorded": recorded,
     }));
+    // Whatever becomes of the close, the next opening finds the event.
+    closed.map_err(|error| Failure {
+        advice: "the event is stored: do not repeat the command".to_owned(),
+        ..Failure::from(error)
+    })?;
     Ok(Exit::Done)
 }
 

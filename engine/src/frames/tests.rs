@@ -73,11 +73,15 @@ pub(crate) fn file(frames: &[u8]) -> Arc<dyn File> {
 
 /// A segment that holds these frames and has no room for more.
 pub(crate) fn segment(id: SegmentId, frames: &[Vec<u8>]) -> SegmentFile {
+    segment_behind(0, id, frames)
+}
+
+/// The same, with this in each byte of its header.
+pub(crate) fn segment_behind(header: u8, id: SegmentId, frames: &[Vec<u8>]) -> SegmentFile {
     let (disk, directory) = (MemoryDisk::new(), Directory::new("store"));
     disk.create_directory(directory.path()).unwrap();
     let file = disk.open(&directory.segment(id), Access::Create).unwrap();
-    // Nobody looks at the header, as long as there is one.
-    let mut bytes = vec![1; FIRST_FRAME.0 as usize];
+    let mut bytes = vec![header; FIRST_FRAME.0 as usize];
     bytes.extend(frames.concat());
     write_all_at(&*file, &bytes, 0).unwrap();
     let capacity = ByteOffset(bytes.len() as u64);

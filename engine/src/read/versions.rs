@@ -65,7 +65,8 @@ impl Versions {
             Next::Nothing => return Verdict::Repeated,
             Next::Exactly(next) => match self.way {
                 Way::Forward if version >= next => next.0..version.0,
-                Way::Backward if version <= next => version.0 + 1..next.0 + 1,
+                // The last of all numbers is no version that any event has.
+                Way::Backward if version <= next => version.plus(1).0..next.plus(1).0,
                 _ => return Verdict::Repeated,
             },
         };
@@ -88,7 +89,7 @@ impl Versions {
         match (self.way, self.next) {
             (Way::Backward, Next::Exactly(last)) if last.0 >= self.excused => {
                 self.next = Next::Nothing;
-                Some(0..last.0 + 1)
+                Some(0..last.plus(1).0)
             }
             _ => None,
         }
@@ -118,6 +119,15 @@ mod tests {
         let backward = Versions::within(Way::Backward, Version(8));
         let said = read(backward, &[9, 8, 5, 5, 4, 4]);
         assert_eq!(said, ["passed", "served", "6..8", "served", "served", "repeated"]);
+    }
+
+    #[test]
+    fn a_version_that_is_as_high_as_can_be_is_read() {
+        let last = Version(u64::MAX);
+        assert_eq!(read(Versions::exactly(Way::Backward, last), &[u64::MAX]), ["served"]);
+        assert_eq!(read(Versions::exactly(Way::Forward, last), &[u64::MAX]), ["served"]);
+        let mut backward = Versions::exactly(Way::Backward, last);
+        assert_eq!(backward.finish(), Some(0..u64::MAX));
     }
 
     #[test]

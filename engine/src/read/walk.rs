@@ -342,8 +342,11 @@ impl Walk {
 
     fn damage(&self, segment: &Arc<Segment>, range: Range<u64>, until: Position) -> Error {
         let positions = self.cursor.next..until.max(self.cursor.next);
-        let verb = if positions.end.0 - positions.start.0 == 1 { "is" } else { "are" };
-        let what = format!("{} {verb} damaged", named(&positions));
+        let what = match positions.end.0 - positions.start.0 {
+            0 => format!("bytes before position {} are damaged, and no event", positions.start),
+            1 => format!("{} is damaged", named(&positions)),
+            _ => format!("{} are damaged", named(&positions)),
+        };
         let offset = ByteOffset(range.start);
         let bytes = range.end.saturating_sub(range.start);
         Error::damaged(Damage { file: segment.path.clone(), offset, bytes, positions, what })

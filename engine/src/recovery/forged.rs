@@ -13,7 +13,7 @@ use super::candidate::Candidate;
 use super::survey::{Part, State, Survey};
 use super::unsealed::Unsealed;
 use crate::directory::Directory;
-use crate::frames::tests::{SALT, commit, frame, header, segment};
+use crate::frames::tests::{SALT, commit, frame, header, segment_behind};
 use crate::manifest::Manifest;
 use crate::{Damage, Error, ReadMode, Store};
 
@@ -89,7 +89,12 @@ impl Written {
 
     /// As a segment that is not sealed, scanned to its first bad frame.
     pub(super) fn candidate(&self) -> Candidate {
-        let file = segment(SegmentId(self.id), &self.frames);
+        self.candidate_behind(1)
+    }
+
+    /// The same, with this in each byte of its header: nobody looks at it, as long as there is one.
+    pub(super) fn candidate_behind(&self, header: u8) -> Candidate {
+        let file = segment_behind(header, SegmentId(self.id), &self.frames);
         let scan = file.scan(file.capacity, &mut |_, _| Ok(())).unwrap();
         Candidate { unsealed: Unsealed::new(file), scan }
     }

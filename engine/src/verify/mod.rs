@@ -14,6 +14,7 @@ use quipu_index::{Keys, StreamHeads};
 
 use self::index::{Expected, Place};
 use crate::directory::Directory;
+use crate::manifest;
 use crate::recovery::{SegmentFile, Survey, Tip};
 use crate::{Damage, Error, ReadMode, Result};
 
@@ -147,8 +148,14 @@ pub fn verify_on(
     survey.look_at_sealed(disk)?;
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
     let total_bytes = survey.bytes();
+    let is_written_on = || {
+        let now = manifest::load(disk, &directory).ok().flatten();
+        let found = survey.manifest.as_ref();
+        found.zip(now).is_some_and(|(found, now)| !now.is_as(found))
+    };
     let mut verifier = Verifier {
         report: VerifyReport::default(),
+        is_written_on: &is_written_on,
         progress: VerifyProgress { done_bytes: 0, total_bytes },
         tell: progress,
         keys,
@@ -179,7 +186,7 @@ pub fn verify_on(
         }
     }
     if let Some(blank) = &survey.blank {
-        verifier.zeros(blank, quipu_format::segment::FIRST_FRAME)?;
+        verifier.end_of_log(blank, quipu_format::segment::FIRST_FRAME)?;
     }
     if let Some(place) = place.filter(|_| newer.is_none()) {
         verifier.unused_indexes(place, &ids);
@@ -207,6 +214,8 @@ fn survey(disk: &dyn Disk, directory: &Directory) -> Result<(Survey, Option<Erro
 /// Verification under way.
 struct Verifier<'p> {
     report: VerifyReport,
+    /// Whether somebody has begun to write since the log was surveyed.
+    is_written_on: &'p dyn Fn() -> bool,
     progress: VerifyProgress,
     tell: &'p mut dyn FnMut(VerifyProgress),
     keys: Keys,

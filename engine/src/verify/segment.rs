@@ -32,7 +32,7 @@ impl Verifier<'_> {
             let whole = self.report.findings.len() == findings;
             self.sealed((file, part.end), sealed, whole.then_some(self.report.events - events))?;
         } else if zeros {
-            self.zeros(file, part.end)?;
+            self.end_of_log(file, part.end)?;
         }
         if let Some(sealed) = part.sealed() {
             self.chain(file, part.end, sealed);
@@ -240,18 +240,33 @@ impl Verifier<'_> {
         }
     }
 
-    /// Everything from `start` on must be zero.
-    pub(super) fn zeros(&mut self, file: &SegmentFile, start: ByteOffset) -> Result<()> {
-        let mut frames = file.frames(file.capacity);
-        let rest = start.0..file.size.0.max(start.0);
-        let first = frames.first_nonzero(rest).map_err(|error| file.io(error))?;
-        if let Some(first) = first {
-            let nothing = self.next_position..self.next_position;
-            let what = "bytes that nobody wrote";
-            self.find(Severity::Damage, file.path.clone(), first.0..first.0 + 1, nothing, what);
-        }
+    /// Everything from `start` on, where the log was closed, must be zero; unless a writer has begun meanwhile, which
+    /// notes that before it writes anything.
+    pub(super) fn end_of_log(&mut self, file: &SegmentFile, start: ByteOffset) -> Result<()> {
+        let first = nonzero(file, start)?;
+        self.nobody_wrote(file, first.filter(|_| !(self.is_written_on)()));
         Ok(())
     }
+
+    /// Everything from `start` on must be zero.
+    fn zeros(&mut self, file: &SegmentFile, start: ByteOffset) -> Result<()> {
+        let first = nonzero(file, start)?;
+        self.nobody_wrote(file, first);
+        Ok(())
+    }
+
+    fn nobody_wrote(&mut self, file: &SegmentFile, first: Option<ByteOffset>) {
+        let Some(first) = first else { return };
+        let nothing = self.next_position..self.next_position;
+        let what = "bytes that nobody wrote";
+        self.find(Severity::Damage, file.path.clone(), first.0..first.0 + 1, nothing, what);
+    }
+}
+
+/// The first byte from `start` on that is not zero.
+fn nonzero(file: &SegmentFile, start: ByteOffset) -> Result<Option<ByteOffset>> {
+    let rest = start.0..file.size.0.max(start.0);
+    file.frames(file.capacity).first_nonzero(rest).map_err(|error| file.io(error))
 }
 
 /// What a newer version wrote is not damage.

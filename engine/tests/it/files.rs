@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, NewEvent, Store, verify_on};
+use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Store, verify_on};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
+use quipu_format::frame::FrameKind;
 
 use crate::reading::served_and_lost;
 use crate::small::options;
@@ -132,4 +133,34 @@ fn a_store_that_must_exist_is_not_made() {
     disk.create_directory(Path::new("s")).unwrap();
     assert_eq!(open(), ErrorKind::NoStore);
     assert!(segments(&disk) == 0 && disk.contents(Path::new("s/manifest")).is_err());
+}
+
+/// A mark holds no event, so none is said to be damaged with it.
+#[test]
+fn a_damaged_mark_costs_no_event_and_is_not_said_to() {
+    let disk = FaultDisk::new(1);
+    for _ in 0..2 {
+        let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options());
+        let store = builder.open().unwrap();
+        let event = NewEvent::new("T", vec![7; 300]);
+        store.append("a", ExpectedVersion::Any, [event]).unwrap();
+        store.close().unwrap();
+    }
+    let path = Path::new("s/0000000001.seg");
+    let bytes = disk.contents(path).unwrap();
+    let frames = crate::frames::frames(&bytes);
+    let mark = frames.iter().find(|(_, header)| header.kind == FrameKind::Mark);
+    disk.flip(path, mark.unwrap().0 + 1, 1).unwrap();
+    let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options());
+    let store = builder.mode(Mode::ReadOnly).open().unwrap();
+    let (mut events, mut served, mut told) = (store.all().events().unwrap(), 0, Vec::new());
+    loop {
+        match events.next() {
+            Ok(Some(_)) => served += 1,
+            Ok(None) => break,
+            Err(error) => told.push(error.damage().unwrap().clone()),
+        }
+    }
+    assert_eq!((served, told.len()), (2, 1), "{told:?}");
+    assert!(told[0].positions.is_empty() && told[0].what.ends_with("and no event"), "{told:?}");
 }

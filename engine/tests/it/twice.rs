@@ -1,8 +1,8 @@
 //! A log that is damaged in two places at once, or that a disk reads in two ways.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, verify_on};
@@ -123,4 +123,42 @@ fn who_only_reads_believes_no_damage_that_is_there_once() {
         let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
         assert!(report.is_sound() && report.events == EVENTS, "read {reads}: {report:?}");
     }
+}
+
+/// Appends to the store as somebody else reads it for the n-th time.
+#[derive(Debug, Default)]
+struct Intruder {
+    reads: AtomicU64,
+    disk: Mutex<Option<FaultDisk>>,
+}
+
+impl Attendant for Intruder {
+    fn has_read(&self, _: &Path, _: &mut [u8], _: u64) {
+        if self.reads.fetch_sub(1, Ordering::Relaxed) == 1
+            && let Some(disk) = self.disk.lock().unwrap().take()
+        {
+            let store = open(&disk, Mode::Existing).unwrap();
+            store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![2; 500])]).unwrap();
+            // It goes on: nothing is closed.
+            std::mem::forget(store);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_somebody_begins_to_write_while_it_is_verified_is_sound() {
+    let mut written_on = 0;
+    for reads in 1..=80 {
+        let disk = FaultDisk::new(1);
+        let store = open(&disk, Mode::Create).unwrap();
+        store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![1; 500])]).unwrap();
+        store.close().unwrap();
+        let disk = Attended::<Intruder>::new(&disk);
+        disk.attendant.reads.store(reads, Ordering::Relaxed);
+        *disk.attendant.disk.lock().unwrap() = Some(disk.disk.clone());
+        let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
+        assert!(report.is_sound(), "read {reads}: {:?}", report.findings);
+        written_on += u64::from(disk.attendant.disk.lock().unwrap().is_none());
+    }
+    assert!(written_on > 5, "{written_on}");
 }

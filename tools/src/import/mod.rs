@@ -180,7 +180,7 @@ fn refused_line(number: u64, why: &str) -> Failure {
 /// Adds how much is stored, and how to go on.
 fn explain(mut failure: Failure, stored: u64) -> Failure {
     let rest = match stored {
-        0 => "no line of this input is stored".to_owned(),
+        0 => "no line of this input is known to be stored; begin again with --resume".to_owned(),
         1 => "the first line is stored; go on after it with --resume".to_owned(),
         _ => {
             format!("the first {} lines are stored; go on after them with --resume", count(stored))

@@ -96,6 +96,9 @@ fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written
     assert!(!told(&written, None), "a write that was never finished");
     assert!(!told(&written, Some(2)), "another one is damaged");
     assert!(!told(&empty, Some(1)), "it was never written");
+    let blanked = Written::nothing(1).candidate_behind(0);
+    assert!(told(&blanked, Some(1)), "not even its header is left");
+    assert!(!told(&blanked, None));
     let mut cut = Written::nothing(1).candidate();
     cut.unsealed.file.capacity.0 += 4096;
     assert!(told(&cut, Some(1)), "it is shorter than it was made");
