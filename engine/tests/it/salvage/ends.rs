@@ -225,7 +225,7 @@ fn a_damaged_commit_right_before_the_end_of_the_log_is_told() {
         let torn = all[4].bytes.start as usize..all[4].bytes.end as usize;
         bytes[torn].fill(0);
         if damaged {
-            bytes[all[3].bytes.end as usize - 20] ^= 1;
+            bytes[all[3].bytes.start as usize + 1] ^= 1;
         }
         disk.put(&all[0].file, &bytes).unwrap();
         assert_eq!(is_told(&disk), told, "damaged: {damaged}");
