@@ -65,6 +65,8 @@ impl Copy {
                 // Somebody else has begun one there since: what was made in it is that one's.
                 None => Err(occupied(to)),
             },
+            // Somebody else makes a store there at this very moment: nothing of it is ours.
+            Err(error) if error.kind() == ErrorKind::InUse => Err(error),
             Err(error) => {
                 copy.discard();
                 Err(error)

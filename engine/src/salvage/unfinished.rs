@@ -43,12 +43,13 @@ impl Unfinished {
                 failed(&path, &error);
             }
         }
-        // Who locks a directory makes this, and nobody can tell who has.
+        // Who locks a directory makes this, and nobody can tell who has: it goes where it is all there is.
         let (path, lock) = (self.directory.path(), self.directory.lock());
         let left = self.disk.list(path).unwrap_or_default();
         let is_lock = |name: &String| self.directory.file(name) == lock;
         if left.len() == 1
             && left.iter().all(is_lock)
+            && matches!(self.disk.is_locked(&lock), Ok(false))
             && let Err(error) = self.disk.remove(&lock)
         {
             failed(&lock, &error);
@@ -152,8 +153,9 @@ mod tests {
 
     use super::*;
 
-    /// What is left of a directory in which a copy was begun beside these files of others.
-    fn left(others: &[&str]) -> Vec<String> {
+    /// What is left of a directory in which a copy was begun beside these files of others, one of whom may have locked
+    /// it by now.
+    fn left(others: &[&str], locked: bool) -> Vec<String> {
         let memory: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
         let directory = Directory::new("copy");
         memory.create_directory(directory.path()).unwrap();
@@ -171,6 +173,7 @@ mod tests {
         make("gone");
         unfinished.remove(&directory.file("gone")).unwrap();
         drop(unfinished.lock(&directory.lock()).unwrap());
+        let _lock = locked.then(|| memory.lock(&directory.lock()).unwrap());
         assert_eq!(memory.list(directory.path()).unwrap().len(), others.len() + 3);
         unfinished.remove_made();
         memory.list(directory.path()).unwrap()
@@ -178,8 +181,9 @@ mod tests {
 
     #[test]
     fn what_is_removed_of_a_copy_is_its_own() {
-        assert_eq!(left(&[]), [""; 0]);
+        assert_eq!(left(&[], false), [""; 0]);
+        assert_eq!(left(&[], true), ["lock"], "somebody has it");
         let store = ["0000000001.seg", "manifest"];
-        assert_eq!(left(&store), ["0000000001.seg", "lock", "manifest"]);
+        assert_eq!(left(&store, false), ["0000000001.seg", "lock", "manifest"]);
     }
 }
