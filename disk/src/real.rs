@@ -51,28 +51,25 @@ impl RealDisk {
     }
 }
 
-/// Size of a file, which is one that holds bytes: Linux opens a directory for reading and, without `O_NONBLOCK`, hangs
+/// Opens a file that holds bytes, and nothing else: Linux opens a directory for reading and, without `O_NONBLOCK`, hangs
 /// on a pipe.
-fn regular(file: &std::fs::File) -> io::Result<u64> {
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<fs::File> {
+    let file = options.custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    if !metadata.is_file() {
+    if !kind.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    Ok(metadata.len())
+    Ok(file)
 }
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(access != Access::Read)
-            .create_new(access.creates())
-            .custom_flags(flags(OFlags::NONBLOCK))
-            .open(path)?;
-        regular(&file)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(access != Access::Read).create_new(access.creates());
+        let file = open_regular(&mut options, path)?;
         // Not every file system can; what is written is the same.
         let direct = access == Access::Fill && fcntl_setfl(&file, OFlags::DIRECT).is_ok();
         Ok(Arc::new(RealFile { file, direct }))
@@ -134,14 +131,9 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         // The standard library opens with O_CLOEXEC, so no program started later holds the lock.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(flags(OFlags::NONBLOCK))
-            .open(path)?;
-        regular(&file)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = open_regular(&mut options, path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock::new(file))),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -154,12 +146,9 @@ impl Disk for RealDisk {
         if cfg!(any(quipu_shuttle, quipu_loom)) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(access != Access::Read)
-            .custom_flags(flags(OFlags::NONBLOCK))
-            .open(path)?;
-        if regular(&file)? < PAGE_FILE_BYTES {
+        let mut options = OpenOptions::new();
+        let file = open_regular(options.read(true).write(access != Access::Read), path)?;
+        if file.metadata()?.len() < PAGE_FILE_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
         // A map whose page cannot be read ends the process. So it is read before, which brings it into memory, and kept
@@ -185,13 +174,11 @@ impl Disk for RealDisk {
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        let opened = OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path);
-        let file = match opened {
+        let file = match open_regular(OpenOptions::new().read(true), path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        regular(&file)?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(false),
             Err(Errno::WOULDBLOCK) => Ok(true),

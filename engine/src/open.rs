@@ -160,8 +160,7 @@ impl Builder {
         tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
         let bounds = bounds_unrecovered(&*self.disk, &self.directory(), &mut survey)?;
         let holes = Holes::new(survey.holes());
-        survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
-        let segments = assemble(&self.disk, &survey, &self.options, (bounds, holes))?;
+        let segments = assemble(&self.disk, &mut survey, &self.options, (bounds, holes))?;
         let opening = Opening {
             strangers: survey.strangers,
             postponed: Some(full.to_string()),

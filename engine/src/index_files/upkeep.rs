@@ -36,6 +36,14 @@ struct State {
     ids_lost: BTreeMap<SegmentId, Error>,
 }
 
+impl State {
+    /// Whether nothing is to be tried now. While heads are not known no file is made of what is: it would say so for
+    /// ever.
+    fn rests(&self) -> bool {
+        self.resting || self.lost.is_some()
+    }
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
@@ -116,8 +124,7 @@ impl Upkeep {
     /// What is to be done next.
     pub(crate) fn next(&self) -> Option<Task> {
         let state = self.state.lock();
-        // While heads are not known no file is made of what is: it would say so for ever.
-        if state.resting || state.lost.is_some() {
+        if state.rests() {
             return None;
         }
         let remove = state.bad.last().map(|run| Task::Remove(run.clone()));
@@ -136,7 +143,7 @@ impl Upkeep {
 
     /// Whether nothing is to be tried now.
     pub(crate) fn is_resting(&self) -> bool {
-        self.state.lock().resting
+        self.state.lock().rests()
     }
 
     /// Nothing more is tried for now.

@@ -77,8 +77,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let told = told.filter(|_| locked);
     let holes = survey.holes();
     let lost = survey.lost(&holes);
-    survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
-    let segments = assemble(disk, &survey, options, (bounds, Holes::new(holes)))?;
+    let segments = assemble(disk, &mut survey, options, (bounds, Holes::new(holes)))?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
     Ok(Look {
         segments,
@@ -101,13 +100,15 @@ fn is_of(live: &Live, survey: &Survey) -> bool {
     Some(live.epoch) == survey.opened() && (behind_all || ids.any(|id| id == visible))
 }
 
-/// The segments that a survey has found, readable up to these bounds, and what is lost between them.
+/// The segments that a survey has found, readable up to these bounds, and what is lost between them. Those behind the
+/// bounds are no part of the survey any more.
 pub(crate) fn assemble(
     disk: &Arc<dyn Disk>,
-    survey: &Survey,
+    survey: &mut Survey,
     options: &Options,
     (bounds, holes): (Bounds, Holes),
 ) -> Result<Arc<Segments>> {
+    survey.parts.retain(|part| part.segment.id <= bounds.visible.segment());
     let header = survey.manifest.as_ref().map(|manifest| &manifest.header);
     let shelf = Shelf::new(disk, &survey.directory, header, options);
     let segments = gather(shelf, &survey.parts, &survey.index, Missing::Left)?;
@@ -165,7 +166,8 @@ fn settled(synced: io::Result<()>) -> io::Result<()> {
 
 /// One that is not is made by a recovery that has not come to its end.
 fn is_listed(survey: &Survey, part: &Part) -> bool {
-    survey.listed().contains_key(&part.segment.id)
+    let manifest = survey.manifest.as_ref();
+    manifest.is_some_and(|manifest| manifest.listing.segments.contains_key(&part.segment.id))
 }
 
 /// Sees to it that the name of the last segment is not lost with the power: a recovery may just have given it. False

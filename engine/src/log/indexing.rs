@@ -151,9 +151,7 @@ impl Log {
     }
 
     fn merge(&self) -> Option<Merge> {
-        let upkeep = &self.segments.upkeep;
-        let may_be = !upkeep.is_resting() && upkeep.heads_are_known().is_ok();
-        may_be.then(|| Merge::due(&self.segments)).flatten()
+        if self.segments.upkeep.is_resting() { None } else { Merge::due(&self.segments) }
     }
 
     fn carry_task(&self, task: &Task) -> Result<()> {

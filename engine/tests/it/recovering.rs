@@ -17,7 +17,7 @@ const PATH: &str = "s";
 const FIRST_FRAME: usize = 4096;
 const FRAME_HEADER: usize = 32;
 
-fn try_open(disk: &FaultDisk, mode: Mode, options: &Options) -> quipu::Result<Store> {
+pub(crate) fn try_open(disk: &FaultDisk, mode: Mode, options: &Options) -> quipu::Result<Store> {
     Store::builder(PATH).disk(Arc::new(disk.clone())).options(options.clone()).mode(mode).open()
 }
 
@@ -25,7 +25,7 @@ fn open(disk: &FaultDisk) -> Store {
     try_open(disk, Mode::Create, &options()).unwrap()
 }
 
-fn append(store: &Store, bytes: usize) {
+pub(crate) fn append(store: &Store, bytes: usize) {
     store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; bytes])]).unwrap();
 }
 
@@ -47,7 +47,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(PATH).join(name)
 }
 
-fn segment(number: u32) -> PathBuf {
+pub(crate) fn segment(number: u32) -> PathBuf {
     file(&format!("{number:010}.seg"))
 }
 

@@ -1,13 +1,13 @@
 //! What an opening for writing makes anew and what it removes, where little would have been enough.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, verify_on};
+use quipu::{ErrorKind, Mode, Options, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
 use crate::reading::count;
+use crate::recovering::{append, segment, try_open};
 use crate::small::options;
 
 const SEGMENT: usize = 64 << 10;
@@ -19,18 +19,6 @@ fn large() -> Options {
     Options { segment_bytes_min: bytes, segment_bytes_max: bytes, mark_after, ..options() }
 }
 
-fn try_open(disk: &FaultDisk, mode: Mode, options: Options) -> quipu::Result<Store> {
-    Store::builder("s").disk(Arc::new(disk.clone())).options(options).mode(mode).open()
-}
-
-fn append(store: &Store, bytes: usize) {
-    store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; bytes])]).unwrap();
-}
-
-fn segment(number: u32) -> PathBuf {
-    Path::new("s").join(format!("{number:010}.seg"))
-}
-
 fn size(disk: &FaultDisk, number: u32) -> Option<usize> {
     disk.contents(&segment(number)).ok().map(|bytes| bytes.len())
 }
@@ -38,7 +26,7 @@ fn size(disk: &FaultDisk, number: u32) -> Option<usize> {
 /// A store of one commit whose writer was killed.
 fn killed() -> FaultDisk {
     let disk = FaultDisk::new(1);
-    let store = try_open(&disk, Mode::Create, large()).unwrap();
+    let store = try_open(&disk, Mode::Create, &large()).unwrap();
     append(&store, 500);
     let after = disk.kill();
     drop(store);
@@ -57,7 +45,7 @@ fn what_fails_for_another_reason_than_want_of_room_is_not_made_smaller() {
     for call in 0..60 {
         let disk = killed();
         fail(&disk, call);
-        match try_open(&disk, Mode::Existing, large()) {
+        match try_open(&disk, Mode::Existing, &large()) {
             Ok(store) => {
                 drop(store);
                 assert_eq!(size(&disk, 2), Some(SEGMENT), "call {call}");
@@ -77,7 +65,7 @@ fn a_directory_that_cannot_be_listed_is_not_taken_for_an_empty_one() {
     for call in 0..2 {
         let disk = killed();
         fail(&disk, call);
-        let error = try_open(&disk, Mode::Create, large()).map(drop).unwrap_err();
+        let error = try_open(&disk, Mode::Create, &large()).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io, "call {call}: {error}");
     }
 }
@@ -86,7 +74,7 @@ fn a_directory_that_cannot_be_listed_is_not_taken_for_an_empty_one() {
 #[test]
 fn a_recovery_has_the_room_of_what_was_prepared_and_never_written() {
     let disk = FaultDisk::new(1);
-    let store = try_open(&disk, Mode::Create, large()).unwrap();
+    let store = try_open(&disk, Mode::Create, &large()).unwrap();
     while size(&disk, 2).is_none() {
         // It is prepared once the first is half full.
         let full = size(&disk, 1).is_some_and(|_| count(&store) > 12);
@@ -96,7 +84,7 @@ fn a_recovery_has_the_room_of_what_was_prepared_and_never_written() {
     let after = disk.kill();
     drop(store);
     after.plan_full(Some(16 << 10));
-    let store = try_open(&after, Mode::Existing, large()).unwrap();
+    let store = try_open(&after, Mode::Existing, &large()).unwrap();
     assert_eq!(store.opening().postponed, None);
     assert_eq!((size(&after, 2), size(&after, 3)), (None, Some(SEGMENT)));
     assert_eq!(count(&store), held);
@@ -106,11 +94,11 @@ fn a_recovery_has_the_room_of_what_was_prepared_and_never_written() {
 fn tight() -> Vec<usize> {
     let made = |bytes: usize| {
         let disk = FaultDisk::new(1);
-        let store = try_open(&disk, Mode::Create, options()).unwrap();
+        let store = try_open(&disk, Mode::Create, &options()).unwrap();
         append(&store, bytes);
         let after = disk.kill();
         drop(store);
-        drop(try_open(&after, Mode::Existing, options()).unwrap());
+        drop(try_open(&after, Mode::Existing, &options()).unwrap());
         let mut segments = (1..10).rev().filter_map(|number| size(&after, number));
         segments.next().unwrap()
     };
@@ -130,14 +118,14 @@ fn tight() -> Vec<usize> {
 fn a_segment_that_is_just_large_enough_can_be_written_on_and_sealed() {
     for bytes in tight() {
         let disk = FaultDisk::new(1);
-        let store = try_open(&disk, Mode::Create, options()).unwrap();
+        let store = try_open(&disk, Mode::Create, &options()).unwrap();
         append(&store, bytes);
         let after = disk.kill();
         drop(store);
-        let store = try_open(&after, Mode::Existing, options()).unwrap();
+        let store = try_open(&after, Mode::Existing, &options()).unwrap();
         assert_eq!(store.opening().recovered.as_ref().unwrap().carried_events, 1);
         store.close().unwrap();
-        let store = try_open(&after, Mode::Existing, options()).unwrap();
+        let store = try_open(&after, Mode::Existing, &options()).unwrap();
         assert!(store.opening().recovered.is_none(), "{bytes}: it was closed");
         (0..4).for_each(|_| append(&store, 2000));
         store.close().unwrap();

@@ -53,7 +53,9 @@ impl World {
             0..3 => disk.remove(file),
             3..5 => {
                 let mask = 1 << self.random.below(8);
-                bytes[place..].iter_mut().take(1).for_each(|byte| *byte ^= mask);
+                if let Some(byte) = bytes.get_mut(place) {
+                    *byte ^= mask;
+                }
                 disk.put(file, &bytes)
             }
             5 => disk.put(file, &bytes[..place.min(bytes.len())]),

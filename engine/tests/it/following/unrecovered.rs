@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{Delivery, Durability, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, Gate, PowerCut};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
 
+use super::follower::pause;
 use crate::reading::count;
 use crate::small;
 
@@ -67,7 +68,7 @@ fn who_waits_is_told_of_what_a_late_recovery_has_found() {
             }
         });
         // It may sleep by then, or not yet.
-        let _passed = Gate::new().wait(1, Some(Duration::from_millis(20)));
+        pause(20);
         disk.plan_full(None);
         let other = [NewEvent::new("T", vec![7; 300])];
         assert_eq!(store.append("b", ExpectedVersion::Any, other).unwrap().position.0, 3);
