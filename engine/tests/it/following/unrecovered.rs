@@ -14,7 +14,16 @@ use crate::small;
 fn open(disk: &FaultDisk, mode: Mode, durability: Durability) -> quipu::Result<Store> {
     // Nobody syncs or marks anything by the clock, however long a test takes.
     let long = Duration::from_secs(3600);
-    let options = Options { durability, sync_interval: long, mark_after: long, ..small::options() };
+    // So large that no second one is prepared: a recovery would have its room.
+    let bytes = 64 << 10;
+    let options = Options {
+        durability,
+        sync_interval: long,
+        mark_after: long,
+        segment_bytes_min: bytes,
+        segment_bytes_max: bytes,
+        ..small::options()
+    };
     Store::builder("s").disk(Arc::new(disk.clone())).options(options).mode(mode).open()
 }
 
