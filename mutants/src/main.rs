@@ -26,7 +26,10 @@ use list::Change;
 use tree::Tree;
 
 const USAGE: &str = "usage: quipu-mutants --tree FOLDER --list FILE --package NAME --output FOLDER \
-[--tests ARGUMENT]... [--leave-out TEST]... [--share K/N] [--seconds N]";
+[--tests ARGUMENT]... [--leave-out TEST]... [--share K/N] [--seconds N] [--again N]";
+
+/// In the results, a change that the first tests have not noticed: it is tried with more of them.
+const UNSURE: &str = "unsure";
 
 struct Asked {
     tree: PathBuf,
@@ -39,6 +42,8 @@ struct Asked {
     share: (u32, u32),
     /// Of the tests that come to a change, the quickest, so many seconds of them.
     seconds: f32,
+    /// The same for those that these have not noticed, once all have been tried.
+    again: f32,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +67,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
         leave_out: Vec::new(),
         share: (0, 1),
         seconds: 60.0,
+        again: 600.0,
     };
     while let Some(option) = words.next() {
         let value = words.next().ok_or(USAGE)?;
@@ -73,6 +79,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--tests" => asked.tests.push(value),
             "--leave-out" => asked.leave_out.push(value),
             "--seconds" => asked.seconds = value.parse().map_err(|_| USAGE)?,
+            "--again" => asked.again = value.parse().map_err(|_| USAGE)?,
             "--share" => {
                 let share = value.split_once('/').ok_or(USAGE)?;
                 let number = |text: &str| text.parse().map_err(|_| USAGE);
@@ -120,16 +127,19 @@ fn run(asked: &Asked) -> Result<bool, String> {
     let mine = |change: &&Change| change.number % shares == share;
     let tried: Vec<&Change> =
         changes.iter().filter(mine).filter(|c| woven.changes.contains(&c.number)).collect();
-    for (done, change) in (1..).zip(&tried) {
-        if known.contains_key(&change.number) {
-            continue;
+    for (seconds, missed) in [(asked.seconds, UNSURE), (asked.again, Outcome::Missed.word())] {
+        for (done, change) in (1..).zip(&tried) {
+            // Those of the first time, or those that it has left unsure.
+            if known.get(&change.number).is_some_and(|word| word != UNSURE || missed == UNSURE) {
+                continue;
+            }
+            let outcome = attempt::attempt(change.number, &tests, &folder, seconds)
+                .map_err(|error| error.to_string())?;
+            let word = if outcome == Outcome::Missed { missed } else { outcome.word() };
+            writeln!(log, "{} {word} {}", change.number, change.name).map_err(of(&results))?;
+            known.insert(change.number, word.to_owned());
+            println!("{done} of {}: {word} {}", tried.len(), change.name);
         }
-        let outcome = attempt::attempt(change.number, &tests, &folder, asked.seconds)
-            .map_err(|error| error.to_string())?;
-        writeln!(log, "{} {} {}", change.number, outcome.word(), change.name)
-            .map_err(of(&results))?;
-        known.insert(change.number, outcome.word().to_owned());
-        println!("{done} of {}: {} {}", tried.len(), outcome.word(), change.name);
     }
     let left: Vec<&Change> =
         changes.iter().filter(mine).filter(|c| woven.left.contains(&c.number)).collect();

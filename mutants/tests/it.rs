@@ -17,7 +17,13 @@ pub fn larger(a: u32, b: u32) -> u32 {
 mod tests {
     #[test]
     fn the_larger_one_is_given() {
+        std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!((super::larger(1, 2), super::larger(3, 2)), (2, 3));
+    }
+
+    #[test]
+    fn something_is_given() {
+        super::larger(1, 2);
     }
 }
 ";
@@ -52,15 +58,16 @@ fn few_lines(folder: &Path, numbers: &[usize]) -> PathBuf {
     tree
 }
 
-/// Tries changes of the few lines; what was said, and which were missed and left.
-fn tried(name: &str, numbers: &[usize]) -> (Output, String, String) {
+/// Tries changes of the few lines, first with the quickest test only; what was said, and which were missed and left.
+fn tried(name: &str, numbers: &[usize], again: &str) -> (Output, String, String) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
     let tree = few_lines(&folder, numbers);
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quipu-mutants"));
         command.arg("--tree").arg(&tree).arg("--list").arg(folder.join("list.json"));
-        command.args(["--package", "few", "--tests", "--lib", "--output"]);
+        command.args(["--package", "few", "--tests", "--lib"]);
+        command.args(["--seconds", "0.1", "--again", again, "--output"]);
         command.arg(folder.join("out")).output().unwrap()
     };
     let output = run();
@@ -77,7 +84,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn a_change_that_no_test_notices_is_told_and_no_other() {
-    let (output, missed, left) = tried("missed", &[0, 1, 2, 3]);
+    let (output, missed, left) = tried("missed", &[0, 1, 2, 3], "60");
     assert_eq!(missed, "replace > with >= in larger\n", "{}", said(&output));
     assert_eq!(left, "replace larger -> u32 with \"\"\n", "it does not compile");
     assert_eq!(output.status.code(), Some(1));
@@ -86,6 +93,18 @@ fn a_change_that_no_test_notices_is_told_and_no_other() {
 
 #[test]
 fn where_all_are_noticed_nothing_is_told() {
-    let (output, missed, left) = tried("noticed", &[0, 2]);
+    let (output, missed, left) = tried("noticed", &[0, 2], "60");
     assert_eq!((&*missed, &*left, output.status.code()), ("", "", Some(0)), "{}", said(&output));
+}
+
+#[test]
+fn what_the_quick_tests_do_not_notice_is_asked_of_the_others() {
+    let (output, missed, _) = tried("unsure", &[0], "0.1");
+    assert_eq!(
+        missed,
+        "replace > with < in larger\n",
+        "of no other was it asked: {}",
+        said(&output)
+    );
+    assert!(said(&output).contains("1 of 1: unsure replace > with <"), "{}", said(&output));
 }
