@@ -172,6 +172,28 @@ fn where_ids_are_lost_nothing_is_taken_for_new() {
     }
 }
 
+/// The index that a sealed segment gets says of no more events that it has their ids than the one before.
+#[test]
+fn ids_that_are_lost_stay_lost_when_the_segment_is_sealed() {
+    let disk = FaultDisk::new(1);
+    filled(&disk, 0, 1..40);
+    let active = files(&disk, "seg")
+        .into_iter()
+        .rfind(|path| disk.contents(&path.with_extension("idx")).is_ok());
+    let active = active.unwrap();
+    disk.flip(&active, 4500, 1).unwrap();
+    let store = open(&disk, ASKED);
+    let segments = files(&disk, "seg").len();
+    while files(&disk, "seg").len() < segments + 2 {
+        let unnamed = NewEvent::new("Noted", vec![7; 200]);
+        store.append("s-0", Any, [unnamed]).unwrap();
+    }
+    store.close().unwrap();
+    let store = open(&disk, ASKED);
+    let error = append(&store, 2_000).unwrap_err();
+    assert_eq!((error.kind(), &error.damage().unwrap().file), (ErrorKind::Damaged, &active));
+}
+
 /// The index of a damaged segment is lost, and with it the ids; a run still knows the last versions.
 #[test]
 fn ids_that_no_index_holds_are_missed() {
