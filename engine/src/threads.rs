@@ -162,7 +162,7 @@ impl Drop for Running {
 
 /// The committer: takes every job that no blocking caller does, and what time brings.
 fn commit(log: &Log, shared: &Shared) {
-    let mut clock = Clock { unsynced_since: None, commits_seen: 0 };
+    let mut clock = Clock { unsynced_since: None, commits_seen: 0, next: Due::Mark };
     let mut pipeline = log.pipeline();
     loop {
         let left = clock.left(log, shared, &mut pipeline);
@@ -193,11 +193,21 @@ struct Clock {
     /// When the oldest of what is not synced was first seen.
     unsynced_since: Option<Duration>,
     commits_seen: u64,
+    /// What the committer sleeps until.
+    next: Due,
+}
+
+/// What time brings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Sync,
+    Mark,
 }
 
 impl Clock {
     /// How long the committer may sleep; `None` is for ever. Asks for a sync that is due.
     fn left(&mut self, log: &Log, shared: &Shared, pipeline: &mut Pipeline) -> Option<Duration> {
+        self.next = Due::Mark;
         if !pipeline.is_unsynced() {
             self.unsynced_since = None;
             return pipeline.wants_mark().then_some(shared.mark_after);
@@ -208,16 +218,23 @@ impl Clock {
         if left.is_zero() {
             pipeline.owe_sync();
             self.unsynced_since = Some(now);
+            self.next = Due::Sync;
             return Some(shared.sync_interval);
         }
-        Some(left)
+        // Whoever does that sync itself leaves a mark to be made, and wakes nobody for it.
+        if left <= shared.mark_after {
+            self.next = Due::Sync;
+        }
+        Some(left.min(shared.mark_after))
     }
 
     /// The time has passed.
     fn ring(&mut self, log: &Log, pipeline: &mut Pipeline) {
         let commits = log.counters.commits.load(Ordering::Relaxed);
         if pipeline.is_unsynced() {
-            pipeline.owe_sync();
+            if self.next == Due::Sync {
+                pipeline.owe_sync();
+            }
         } else if commits == self.commits_seen {
             pipeline.mark(Mark::Idle);
         }

@@ -63,20 +63,21 @@ impl Teller {
         if told.live == before { Ok(()) } else { told.store() }
     }
 
-    /// Tells that another segment is sealed, as the manifest says.
-    pub(crate) fn tell_sealed(&self) {
+    /// Tells that another segment is sealed, as the manifest says. An error is for [`warn`].
+    pub(crate) fn tell_sealed(&self) -> io::Result<()> {
         let mut told = self.told.lock();
         told.live.sealed += 1;
-        warn(told.store());
+        told.store()
     }
 
-    /// Tells that a write or sync has failed.
-    pub(crate) fn tell_failed(&self) {
+    /// Tells that a write or sync has failed. An error is for [`warn`].
+    pub(crate) fn tell_failed(&self) -> io::Result<()> {
         let mut told = self.told.lock();
-        if told.live.standing == Standing::Well {
-            told.live.standing = Standing::Failed;
-            warn(told.store());
+        if told.live.standing == Standing::Failed {
+            return Ok(());
         }
+        told.live.standing = Standing::Failed;
+        told.store()
     }
 
     /// The store is closed: nothing is told any more. The last word of a writer that has failed stays, until the
@@ -84,7 +85,9 @@ impl Teller {
     pub(crate) fn stop(&self) {
         let mut told = self.told.lock();
         let failed = told.live.standing == Standing::Failed;
-        let Some(page) = told.page.take().filter(|_| !failed) else { return };
+        let page = told.page.take();
+        drop(told);
+        let Some(page) = page.filter(|_| !failed) else { return };
         // Whoever follows need not wait until it looks for the lock.
         let silent = page.store(&[0; PAGE_WORDS]).and_then(|()| self.disk.remove(&self.path));
         if let Err(error) = silent {
@@ -93,7 +96,7 @@ impl Teller {
     }
 }
 
-/// Says that nothing more is told.
+/// Says that nothing more is told. No lock may be held: whoever hears of it may commit, which tells again.
 pub(crate) fn warn(stored: io::Result<()>) {
     if let Err(error) = stored {
         tracing::warn!(%error, "readers in other processes lag behind from now on");

@@ -8,6 +8,7 @@ use quipu_format::segment::SegmentHeader;
 use quipu_format::{Hash, Lsn, Salt};
 
 use super::{Log, count};
+use crate::live::warn;
 use crate::manifest::draw;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::plant::{self, Bug};
@@ -137,7 +138,7 @@ impl Log {
         drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
         self.use_index(&view, index, sealed);
-        self.teller.tell_sealed();
+        warn(self.teller.tell_sealed());
         let forgotten = self.pipeline().forget_heads(seal.next_position);
         // Outside the lock: there may be a million of them.
         drop(forgotten);

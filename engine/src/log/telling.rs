@@ -71,7 +71,7 @@ impl Log {
         undisturbed(|| {
             warn(told);
             if tidings == Tidings::Over {
-                self.teller.tell_failed();
+                warn(self.teller.tell_failed());
             }
         });
         wakes.iter().for_each(|(group, progress)| group.advance(progress));

@@ -104,6 +104,47 @@ fn an_idle_store_and_one_that_is_closed_say_in_the_log_what_is_durable() {
     assert_eq!((marks.first(), marks.last()), (Some(&false), Some(&true)));
 }
 
+/// The committer looks while somebody syncs by himself: it has nothing to do until a sync is due by time, which is in an
+/// hour, and nobody wakes it as that one ends.
+#[test]
+fn a_mark_does_not_wait_for_a_sync_that_somebody_else_has_done() {
+    let disk = FaultDisk::new(1);
+    let mark_after = Duration::from_millis(2);
+    let sync_interval = Duration::from_secs(3600);
+    let options = Options { mark_after, sync_interval, ..crate::small::options() };
+    let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap();
+    let known = || event().map(|event| event.id(quipu::Uuid::from_u128(7)));
+    store.append("a", ExpectedVersion::NoStream, known()).unwrap();
+    let pause = || Gate::new().wait(1, Some(Duration::from_millis(1)));
+    let marks = || {
+        let bytes = disk.contents(std::path::Path::new("s/0000000001.seg")).unwrap();
+        let frames = crate::frames::frames(&bytes).into_iter();
+        frames.filter(|(_, header)| header.kind == FrameKind::Mark).count()
+    };
+    let come_to = |count: usize| {
+        (0..20_000).any(|_| {
+            let _passed = pause();
+            marks() >= count
+        })
+    };
+    assert!(come_to(1));
+    disk.hold_syncs(true);
+    let before = disk.operations();
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.append("b", ExpectedVersion::Any, event()).unwrap());
+        // It has written, and waits for its sync.
+        while disk.operations() < before + 2 {
+            let _passed = pause();
+        }
+        let repeated = store.append_async("a", ExpectedVersion::NoStream, known()).unwrap();
+        let _passed = (0..20).map(|_| pause()).filter(|passed| *passed).count();
+        disk.hold_syncs(false);
+        repeated.wait().unwrap();
+    });
+    assert!(come_to(2));
+}
+
 #[test]
 fn a_waker_that_panics_harms_nobody_else() {
     let disk = FaultDisk::new(2);
