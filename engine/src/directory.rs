@@ -104,8 +104,14 @@ impl Directory {
         match name {
             "lock" | "manifest" | LIVE => return Role::Fixed,
             BALLAST => return Role::Ballast,
-            _ if name.ends_with(TEMPORARY) => return Role::Temporary,
             _ => {}
+        }
+        if let Some(complete) = name.strip_suffix(TEMPORARY) {
+            // Of no other file would one of these be made: it is somebody else's.
+            return match Directory::role(complete) {
+                Role::Stranger | Role::Temporary => Role::Stranger,
+                _ => Role::Temporary,
+            };
         }
         let run = || {
             let (first, last) = name.strip_suffix(RUN)?.split_once('-')?;
@@ -143,6 +149,9 @@ mod tests {
         assert_eq!(Directory::role(&name(directory.ballast())), Role::Ballast);
         let temporary = Directory::temporary(&directory.index(twelve));
         assert_eq!(Directory::role(&name(temporary)), Role::Temporary);
+        for stranger in ["upload.tmp", ".tmp", "1.seg.tmp", "0000000001.idx.tmp.tmp"] {
+            assert_eq!(Directory::role(stranger), Role::Stranger, "{stranger}");
+        }
         assert_eq!(directory.segment(twelve), Path::new("s/0000000012.seg"));
     }
 

@@ -190,6 +190,8 @@ impl Manifest {
         let bytes: usize = self.encode(edits).iter().map(|(_, bytes)| bytes.len()).sum();
         if self.unsure || self.end.0 + bytes as u64 > self.size {
             let listing = self.listing.clone();
+            // A rename that fails and is done all the same leaves this file without its name.
+            self.unsure = true;
             *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
         }
         Ok(())
@@ -245,7 +247,7 @@ impl Manifest {
         mut header: ManifestHeader,
         listing: Listing,
     ) -> Result<Manifest> {
-        header.generation += 1;
+        header.generation = header.generation.wrapping_add(1);
         header.salt = Salt(draw(&**disk)?);
         Manifest::write(disk, path, header, listing)
     }

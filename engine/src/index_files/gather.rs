@@ -42,7 +42,7 @@ pub(crate) fn gather(
         segments.push(Arc::new(segment(&shelf, part)));
         next_position = sealed.seal.next_position;
     }
-    let after = segments.last().map_or(SegmentId(1), |last| SegmentId(last.id.0 + 1));
+    let after = segments.last().map_or(SegmentId(1), |last| SegmentId(last.id.0.saturating_add(1)));
     // As if the heads of all of them were known: an index that is asked for meanwhile is made whole.
     let loose = segments.len();
     let table = Table { segments, loose, ..Table::default() };
@@ -198,7 +198,8 @@ pub(crate) fn sweep(segments: &Arc<Segments>, names: &IndexNames) {
     let (view, shelf) = (segments.view(), &segments.shelf);
     let ids = &view.table.segments;
     let layers = view.table.heads.layers();
-    let gone = names.segments.iter().filter(|id| ids.iter().all(|segment| segment.id != **id));
+    let is_gone = |id: &SegmentId| ids.binary_search_by_key(id, |segment| segment.id).is_err();
+    let gone = names.segments.iter().filter(|id| is_gone(id));
     let unused = names.runs.iter().filter(|run| {
         let uses = |layer: &Layer| matches!(layer, Layer::Run(_)) && layer.segments() == **run;
         !layers.newest_first().iter().any(uses)

@@ -84,6 +84,29 @@ fn a_manifest_that_is_written_anew_is_the_next_generation_with_a_salt_of_its_own
     }
 }
 
+/// Whatever a full disk has made of a new manifest: what is added afterwards stands in the one that has the name.
+#[test]
+fn what_is_added_after_a_full_disk_stands_in_the_file_that_has_the_name() {
+    for after in 0..12 {
+        let disk = FaultDisk::new(4);
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let directory = Directory::new("store");
+        shared.create_directory(directory.path()).unwrap();
+        let mut manifest = Manifest::create(&shared, &directory).unwrap();
+        let two = [segment(1), segment(2)];
+        let bytes = manifest.encode(&two)[0].1.len() as u64;
+        manifest.end = ByteOffset(manifest.size - bytes + 16);
+        let kind = FaultKind::ErrorAfter(io::ErrorKind::StorageFull);
+        disk.plan(Fault { at: disk.operations() + after, kind, sticky: false });
+        if manifest.add(&two).is_err() {
+            // It would fit where the two did not.
+            manifest.add(&two[..1]).unwrap();
+        }
+        let listing = load(&disk.kill(), &directory).unwrap().unwrap().listing;
+        assert!(listing.segments.contains_key(&SegmentId(1)), "the call {after} fails");
+    }
+}
+
 /// The fewest edits: one a segment, and of those that are gone the highest, whose number is not to be used again.
 #[test]
 fn what_is_written_anew_says_the_same_with_as_little_as_can_be() {

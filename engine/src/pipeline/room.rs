@@ -291,7 +291,7 @@ impl Pipeline {
     /// The next segment to be prepared, if one is wanted.
     pub(crate) fn take_prepare(&mut self) -> Option<Prepare> {
         let Supply::Wanted(least) = self.room.supply else { return None };
-        if matches!(self.life, Life::Poisoned(_)) {
+        if !matches!(self.life, Life::Open) {
             return None;
         }
         self.room.supply = Supply::Underway;
@@ -362,8 +362,14 @@ impl Pipeline {
 
     /// Whether a chore can be taken.
     pub(crate) fn chore_ready(&self) -> bool {
-        !matches!(self.life, Life::Poisoned(_))
-            && (matches!(self.room.supply, Supply::Wanted(_)) || self.sealable().is_some())
+        match self.life {
+            Life::Open => {
+                matches!(self.room.supply, Supply::Wanted(_)) || self.sealable().is_some()
+            }
+            // Nobody writes to another segment any more.
+            Life::Closing => self.sealable().is_some(),
+            Life::Poisoned(_) => false,
+        }
     }
 
     fn sealable(&self) -> Option<Rolled> {

@@ -343,6 +343,18 @@ fn the_next_segment_is_prepared_once_the_active_one_is_half_full() {
     assert!(at > 32 << 10 && at < (32 << 10) + 2048, "{at}");
 }
 
+/// Nobody could write to it any more.
+#[test]
+fn a_store_that_is_being_closed_prepares_no_segment() {
+    let mut pipeline = new(Durability::Os, 64 << 10);
+    while !pipeline.chore_ready() {
+        append(&mut pipeline, "a", Durability::Os);
+        settle(&mut pipeline);
+    }
+    pipeline.close();
+    assert!(!pipeline.chore_ready() && pipeline.take_prepare().is_none());
+}
+
 #[test]
 fn the_next_segment_is_prepared_once_the_index_of_the_active_one_is_half_full() {
     let mut pipeline = new(Durability::Os, 64 << 10);

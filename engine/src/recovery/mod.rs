@@ -359,5 +359,7 @@ pub(crate) fn remove_segments(
         return Ok(());
     }
     let path = directory.path();
-    disk.sync_directory(path).map_err(|error| Error::io("syncing", path, error))
+    // Which of them are gone nobody knows then: not even a full disk is a reason to go on as if nothing had happened.
+    disk.sync_directory(path)
+        .map_err(|error| Error::io("syncing", path, std::io::Error::other(error)))
 }
