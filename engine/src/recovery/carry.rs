@@ -66,7 +66,7 @@ pub(super) fn collect(survey: &Survey) -> Result<Carried> {
         valid_to: last.end.0,
         durable_to: durable.0,
         carried_events: survey.next_position.0 - carried.base.0,
-        dropped_bytes: *dropped_bytes,
+        dropped_bytes: *dropped_bytes + survey.bytes_behind,
     });
     Ok(carried)
 }

@@ -128,6 +128,10 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         } else if candidate.holds_more()? {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
+            // One before the end was given up by a recovery, which has said so.
+            if survey.parts.last().is_none_or(|last| last.segment.id < id) {
+                survey.bytes_behind += dropped(candidate, FIRST_FRAME)?;
+            }
             survey.unused.push(id);
         }
     }
@@ -176,7 +180,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.damage.push(Error::damaged(damage));
         return lenient(survey, candidates);
     }
-    let dropped_bytes = dropped(tip)?;
+    let dropped_bytes = dropped(tip, tip.scan.end)?;
     if plant::is_in(Bug::TornTailRefused) && dropped_bytes > 0 {
         survey.damage.push(broken(tip, "the segment does not end with a valid frame"));
     }
@@ -184,11 +188,12 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     Ok(())
 }
 
-fn dropped(tip: &Candidate) -> Result<u64> {
-    let mut frames = tip.file().frames(tip.file().capacity);
-    let rest = tip.scan.end.0..tip.file().size.0;
-    let last = frames.last_nonzero(rest).map_err(|error| tip.file().io(error))?;
-    Ok(last.map_or(0, |last| last.0 + 1 - tip.scan.end.0))
+/// How many bytes behind a place in a segment were written, up to the last that is not zero.
+fn dropped(candidate: &Candidate, from: ByteOffset) -> Result<u64> {
+    let file = candidate.file();
+    let rest = from.0..file.size.0;
+    let last = file.frames(file.capacity).last_nonzero(rest).map_err(|error| file.io(error))?;
+    Ok(last.map_or(0, |last| last.0 + 1 - from.0))
 }
 
 fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
@@ -256,7 +261,10 @@ fn is_destroyed(survey: &Survey, candidate: &Candidate) -> Result<bool> {
     let file = candidate.file();
     let mut damage = survey.damage.iter().filter_map(Error::damage);
     let is_damaged = damage.any(|damage| damage.file == file.path);
-    Ok(is_damaged && (file.size < file.capacity || dropped(candidate)? > 0 || is_blanked(file)?))
+    Ok(is_damaged
+        && (file.size < file.capacity
+            || dropped(candidate, candidate.scan.end)? > 0
+            || is_blanked(file)?))
 }
 
 /// Whether not even a header is left of a segment: zeros were written over it.

@@ -75,8 +75,8 @@ pub struct Recovered {
     pub durable_to: u64,
     /// Events behind that place that were found whole, and kept.
     pub carried_events: u64,
-    /// Bytes behind the valid ones that hold something else: commits that were never acknowledged, or
-    /// acknowledged with [`Durability::Os`](crate::Durability::Os) and lost with the power.
+    /// Bytes behind the valid ones, and in a segment behind this one, that hold something else: commits that were
+    /// never acknowledged, or acknowledged with [`Durability::Os`](crate::Durability::Os) and lost with the power.
     pub dropped_bytes: u64,
 }
 

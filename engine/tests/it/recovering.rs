@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quipu::{Damage, Error, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
@@ -81,6 +82,29 @@ fn what_is_dropped_is_counted_up_to_the_last_byte_that_is_not_zero() {
         assert_eq!((recovered.segment, recovered.valid_to), (1, end as u64));
         assert_eq!((recovered.dropped_bytes, count(&store)), (dropped as u64, 2));
     }
+}
+
+/// The group that a segment begins with tears, or is changed before anything calls it durable: without its link it is no
+/// part of the log, and its segment is removed.
+#[test]
+fn what_is_dropped_with_a_whole_segment_is_counted_too() {
+    let disk = FaultDisk::new(1);
+    let options = Options { mark_after: Duration::from_secs(3600), ..options() };
+    let store = try_open(&disk, Mode::Create, &options).unwrap();
+    let begun = || disk.contents(&segment(2)).is_ok_and(|bytes| bytes[FIRST_FRAME] != 0);
+    while !begun() {
+        append(&store, 500);
+    }
+    let held = count(&store);
+    let after = disk.kill();
+    drop(store);
+    let bytes = after.contents(&segment(2)).unwrap();
+    let written = frames(&bytes).last().unwrap() - FIRST_FRAME;
+    after.flip(&segment(2), FIRST_FRAME as u64 + 40, 1).unwrap();
+    let store = open(&after);
+    let recovered = store.opening().recovered.clone().unwrap();
+    assert_eq!((recovered.segment, count(&store)), (1, held - 1));
+    assert_eq!(recovered.dropped_bytes.next_multiple_of(16), written as u64);
 }
 
 #[test]
