@@ -269,6 +269,9 @@ fn check_bounds(event: &NewEvent<'_>) -> Result<()> {
     if event.id == Some(Uuid::nil()) {
         return Err(Error::invalid("the nil UUID names no event"));
     }
+    if !event.codec.is_storable() {
+        return Err(Error::invalid("a codec without a name has a number from 5 to 15"));
+    }
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl<'a> NewEvent<'a> {
         Ok(NewEvent::new(event_type, payload).codec(Codec::Json))
     }
 
-    /// Says how the payload is encoded.
+    /// Says how the payload is encoded. One without a name has a number from 5 to 15.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> NewEvent<'a> {
         self.codec = codec;

@@ -1,8 +1,8 @@
 //! What a commit may hold, on both sides of each bound; one that is refused leaves nothing behind.
 
 use quipu::{
-    AppendCondition, Commit, ErrorKind, ExpectedVersion, NewEvent, Position, Query, QueryItem,
-    Store, Version,
+    AppendCondition, Codec, Commit, ErrorKind, ExpectedVersion, NewEvent, Position, Query,
+    QueryItem, Store, Version,
 };
 use uuid::Uuid;
 
@@ -44,6 +44,24 @@ fn names_types_and_tags_have_so_many_bytes() {
     assert!(!of(1, 0, 1) && !of(1, 256, 1));
     assert!(!of(1, 1, 0) && !of(1, 1, 256));
     assert!(!takes(&store, "$system", event()) && takes(&store, "a$", event()));
+}
+
+#[test]
+fn a_codec_that_is_taken_comes_back_and_a_number_that_could_not_is_refused() {
+    let store = store();
+    let mut taken =
+        vec![Codec::Bytes, Codec::Json, Codec::Rkyv, Codec::Protobuf, Codec::MessagePack];
+    assert!(taken.iter().all(|&codec| takes(&store, "s", event().codec(codec))));
+    for number in 0..=255 {
+        let codec = Codec::Other(number);
+        assert_eq!(takes(&store, "s", event().codec(codec)), (5..16).contains(&number), "{number}");
+        taken.extend((5..16).contains(&number).then_some(codec));
+    }
+    let mut events = store.all().events().unwrap();
+    for codec in taken {
+        assert_eq!(events.next().unwrap().unwrap().codec(), codec);
+    }
+    assert!(events.next().unwrap().is_none());
 }
 
 #[test]

@@ -52,11 +52,18 @@ pub enum Codec {
     Protobuf,
     /// MessagePack.
     MessagePack,
-    /// A codec that this version has no name for (5 to 15).
+    /// A codec that this version has no name for (5 to 15). No other number can be stored.
     Other(u8),
 }
 
 impl Codec {
+    /// Whether it is read back as the one that was stored: a record has four bits for it, and a number that has a name
+    /// comes back by that.
+    #[must_use]
+    pub const fn is_storable(self) -> bool {
+        !matches!(self, Codec::Other(0..=4 | 16..))
+    }
+
     const fn code(self) -> u16 {
         match self {
             Codec::Bytes => 0,
