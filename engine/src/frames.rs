@@ -56,7 +56,7 @@ pub(crate) enum Body<'w> {
     Events(Vec<Record<'w>>),
     Mark,
     Seal(Box<Seal>),
-    /// Something of a newer version that may be stepped over.
+    /// Something of a newer version that may be stepped over: what may not was refused before.
     Skipped,
 }
 
@@ -216,6 +216,7 @@ impl<'w> Frame<'w> {
         let bad = |error| Bad { at: self.place.offset, error };
         // A header is valid only with the length that its kind has.
         let body = &self.bytes[FRAME_HEADER_BYTES..];
+        self.header.permit().map_err(bad)?;
         match self.header.kind {
             FrameKind::Link => Ok(Body::Link(Link::decode(body, self.place).map_err(bad)?)),
             FrameKind::Seal => {
@@ -223,11 +224,9 @@ impl<'w> Frame<'w> {
             }
             FrameKind::Mark => Ok(Body::Mark),
             FrameKind::Events => self.records().map(Body::Events),
-            FrameKind::Control | FrameKind::Encrypted => Err(bad(FormatError::Unsupported {
-                what: "frame kind",
-                value: u64::from(self.bytes[30]),
-            })),
-            FrameKind::Skippable(_) => Ok(Body::Skipped),
+            FrameKind::Control | FrameKind::Encrypted | FrameKind::Skippable(_) => {
+                Ok(Body::Skipped)
+            }
         }
     }
 

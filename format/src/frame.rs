@@ -65,7 +65,7 @@ pub enum FrameKind {
     Link,
     /// The events of one commit.
     Events,
-    /// A change of a stream's lifecycle; takes no position.
+    /// A change of a stream's lifecycle; takes no position; reserved.
     Control,
     /// Says only that everything before it is durable.
     Mark,
@@ -129,7 +129,7 @@ impl FrameKind {
 
 /// Flag of a mark: the store was closed here, and nothing was written after it.
 pub const FLAG_CLOSED: u8 = 1;
-/// Flag of an events frame: compaction took events out, so positions go by the records' ordinals.
+/// Flag of an events frame: compaction took events out, so positions go by the records' ordinals; reserved.
 pub const FLAG_SPARSE: u8 = 2;
 
 /// The header of a frame.
@@ -213,6 +213,21 @@ impl FrameHeader {
         FrameKind::of(raw.kind).is_some_and(|kind| kind.admits(len))
             && len <= capacity.0.saturating_sub(place.offset.0)
             && ByteOffset::from_units(raw.durable_to.get()) <= place.offset
+    }
+
+    /// Whether this version knows what such a frame means. Where it does not, the header is valid all the same, and what
+    /// it calls durable is.
+    ///
+    /// # Errors
+    /// [`FormatError::Unsupported`] for kinds and flags that are reserved: changes of a stream's lifecycle, encrypted
+    /// commits, and commits that compaction took events out of.
+    pub fn permit(&self) -> Result<(), FormatError> {
+        let (what, value) = match self.kind {
+            FrameKind::Control | FrameKind::Encrypted => ("frame kind", self.kind.code()),
+            FrameKind::Events if self.flags & FLAG_SPARSE != 0 => ("frame flag", self.flags),
+            _ => return Ok(()),
+        };
+        Err(FormatError::Unsupported { what, value: u64::from(value) })
     }
 
     fn validate(&self, place: Place) -> Result<(), FormatError> {

@@ -61,7 +61,9 @@ pub(super) fn next_frame(
         return Ok(None);
     }
     let header = header_at(view, segment, lender, offset, end)?;
-    let header = header.ok().filter(|header| header.kind == FrameKind::Events);
+    let is_read =
+        |header: &FrameHeader| header.kind == FrameKind::Events && header.permit().is_ok();
+    let header = header.ok().filter(is_read);
     Ok(header.map(|header| Open::new(offset, &header)))
 }
 

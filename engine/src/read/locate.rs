@@ -208,6 +208,7 @@ impl Locator {
         let bytes = self.lender.lend(view, segment, at.0..at.0 + FRAME_HEADER)?;
         let header = FrameHeader::decode(bytes, Place::new(segment.salt, at));
         Ok(header.and_then(|header| {
+            header.permit()?;
             if header.kind != FrameKind::Events {
                 return Err(FormatError::Invalid("a record in a frame without events"));
             }

@@ -187,7 +187,8 @@ impl Walk {
     /// Opens the frame at the cursor, or steps over it if nothing in it is asked for.
     fn open_frame(&mut self, segment: &Arc<Segment>, end: ByteOffset) -> Result<()> {
         let offset = self.cursor.at;
-        let header = match self.header_at(segment, offset, end)? {
+        let header = self.header_at(segment, offset, end)?;
+        let header = match header.and_then(|header| header.permit().map(|()| header)) {
             Ok(header) => header,
             Err(error @ FormatError::Unsupported { .. }) => {
                 self.over = true;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use quipu_disk::{Disk, read_exact_at};
 use quipu_format::features::Use;
-use quipu_format::frame::{FLAG_SPARSE, FrameHeader};
+use quipu_format::frame::FrameHeader;
 use quipu_format::record::Record;
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{
@@ -222,9 +222,6 @@ impl Reading<'_, '_> {
     fn frame(&mut self, file: &SegmentFile, frame: &Frame<'_>) -> Result<()> {
         let header = frame.header;
         let at = frame.place.offset;
-        if header.flags & FLAG_SPARSE != 0 {
-            return Err(newer(file, at, "events were taken out of the commit"));
-        }
         let body = frame.body();
         let missing = header.first_position > self.next && self.hole.is_none();
         let otherwise = missing.then(|| self.before(file, at, body.as_ref().ok()));
