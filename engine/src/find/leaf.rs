@@ -4,6 +4,7 @@ use quipu_format::Position;
 use quipu_index::{Key, Way};
 
 use super::chain::{Node, behind, newest, node, renewed, segment_of};
+use super::{Budget, Sight};
 use crate::Result;
 use crate::segments::View;
 
@@ -73,20 +74,39 @@ impl Leaf {
     /// The first position at or behind `target`, in the direction of reading, that is visible. Targets
     /// never go against that direction from one call to the next.
     pub(crate) fn seek(&mut self, view: &View, target: Position) -> Result<Option<Position>> {
-        match (self.answer, self.way) {
-            (Answer::Over, _) => return Ok(None),
-            (Answer::At(position), Way::Forward) if position >= target => {
-                return Ok(Some(position));
-            }
-            (Answer::At(position), Way::Backward) if position <= target => {
-                return Ok(Some(position));
-            }
-            _ => {}
+        if let Some(answer) = self.known(target) {
+            return Ok(answer);
         }
         let found = self.search(view, target)?;
         let found = found.filter(|&position| position < view.visible_position);
         self.answer = found.map_or(Answer::Over, Answer::At);
         Ok(found)
+    }
+
+    /// The same, with a look of the budget where it is not known already.
+    pub(crate) fn look(
+        &mut self,
+        view: &View,
+        target: Position,
+        budget: &mut Budget,
+    ) -> Result<Sight<Position>> {
+        if self.known(target).is_none() {
+            if budget.is_spent() {
+                return Ok(Sight::Paused(target));
+            }
+            budget.spend();
+        }
+        self.seek(view, target).map(Sight::from)
+    }
+
+    /// What is answered without looking: what was found last still lies ahead, or there is no more.
+    fn known(&self, target: Position) -> Option<Option<Position>> {
+        match (self.answer, self.way) {
+            (Answer::Over, _) => Some(None),
+            (Answer::At(position), Way::Forward) if position >= target => Some(Some(position)),
+            (Answer::At(position), Way::Backward) if position <= target => Some(Some(position)),
+            _ => None,
+        }
     }
 
     fn search(&mut self, view: &View, target: Position) -> Result<Option<Position>> {

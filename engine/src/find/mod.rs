@@ -5,6 +5,7 @@ mod leaf;
 mod lost;
 mod parts;
 mod plan;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -24,6 +25,7 @@ pub(crate) use leaf::Leaf;
 pub(crate) use lost::Lost;
 pub(crate) use parts::{ask, parts};
 pub(crate) use plan::Plan;
+pub(crate) use sight::{Budget, Sight};
 pub(crate) use version::position_of;
 
 /// What is known of a key: how many events have it, and where the last one is. Everything that is posted

@@ -3,7 +3,7 @@
 use quipu_format::Position;
 use quipu_index::{Key, Way};
 
-use super::{Leaf, nearer};
+use super::{Budget, Leaf, Sight, nearer};
 use crate::Result;
 use crate::query::{Compiled, CompiledItem};
 use crate::segments::View;
@@ -56,13 +56,19 @@ impl Plan {
     }
 
     /// The first position at or behind `target`, in the direction of reading, that is visible. Targets
-    /// never go against that direction from one call to the next.
-    pub(crate) fn seek(&mut self, view: &View, target: Position) -> Result<Option<Position>> {
+    /// never go against that direction from one call to the next. What cursors have answered before costs no look, so
+    /// every look leads on.
+    pub(crate) fn seek(
+        &mut self,
+        view: &View,
+        target: Position,
+        budget: &mut Budget,
+    ) -> Result<Sight<Position>> {
         match self {
-            Plan::Every(way) => Ok(every(view, *way, target)),
-            Plan::Key(leaf) => leaf.seek(view, target),
-            Plan::AllOf(plans) => all_of(plans, view, target),
-            Plan::AnyOf(plans, way) => any_of(plans, *way, view, target),
+            Plan::Every(way) => Ok(every(view, *way, target).into()),
+            Plan::Key(leaf) => leaf.look(view, target, budget),
+            Plan::AllOf(plans) => all_of(plans, view, target, budget),
+            Plan::AnyOf(plans, way) => any_of((plans, *way), view, target, budget),
         }
     }
 }
@@ -76,11 +82,19 @@ fn every(view: &View, way: Way, target: Position) -> Option<Position> {
 }
 
 /// Leaps from plan to plan until all of them stand at one position.
-fn all_of(plans: &mut [Plan], view: &View, mut target: Position) -> Result<Option<Position>> {
+fn all_of(
+    plans: &mut [Plan],
+    view: &View,
+    mut target: Position,
+    budget: &mut Budget,
+) -> Result<Sight<Position>> {
     let (plans_in_all, mut standing) = (plans.len(), 0);
     while standing < plans_in_all {
         for plan in plans.iter_mut() {
-            let Some(position) = plan.seek(view, target)? else { return Ok(None) };
+            let position = match plan.seek(view, target, budget)? {
+                Sight::Found(position) => position,
+                none => return Ok(none),
+            };
             standing = if position == target { standing + 1 } else { 1 };
             target = position;
             if standing == plans_in_all {
@@ -88,14 +102,33 @@ fn all_of(plans: &mut [Plan], view: &View, mut target: Position) -> Result<Optio
             }
         }
     }
-    Ok(Some(target))
+    Ok(Sight::Found(target))
 }
 
-fn any_of(plans: &mut [Plan], way: Way, view: &View, target: Position) -> Result<Option<Position>> {
-    let mut nearest = None;
+/// Takes the nearest that any of the plans finds, unless one of them has not come as far.
+fn any_of(
+    (plans, way): (&mut [Plan], Way),
+    view: &View,
+    target: Position,
+    budget: &mut Budget,
+) -> Result<Sight<Position>> {
+    let (mut nearest, mut reached) = (None, None);
     for plan in plans {
-        let found = plan.seek(view, target)?;
-        nearest = nearer(nearest, found, way);
+        match plan.seek(view, target, budget)? {
+            Sight::Found(position) => nearest = nearer(nearest, Some(position), way),
+            Sight::Paused(position) => reached = nearer(reached, Some(position), way),
+            Sight::Nothing => {}
+        }
     }
-    Ok(nearest)
+    Ok(match reached {
+        Some(reached) if nearest.is_none_or(|nearest| !is_at_most(nearest, reached, way)) => {
+            Sight::Paused(reached)
+        }
+        _ => nearest.into(),
+    })
+}
+
+/// Whether a position is met no later than another.
+fn is_at_most(position: Position, other: Position, way: Way) -> bool {
+    nearer(Some(position), Some(other), way) == Some(position)
 }

@@ -16,7 +16,7 @@ use quipu_index::{
     write_segment,
 };
 
-use super::{Leaf, Plan, first_match, parts, position_of};
+use super::{Budget, Leaf, Plan, Sight, first_match, parts, position_of};
 use crate::query::Compiled;
 use crate::segments::View;
 use crate::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Query, QueryItem, Store};
@@ -191,6 +191,21 @@ fn compare(store: &Store, view: &View) {
     plans(store, view, &lists);
 }
 
+/// The next position, found with so many looks at a time. Counts the pauses.
+fn seek(
+    plan: &mut Plan,
+    view: &View,
+    mut target: Position,
+    (looks, pauses): (u64, &mut u64),
+) -> Option<Position> {
+    loop {
+        match plan.seek(view, target, &mut Budget::of(looks)).unwrap() {
+            Sight::Paused(reached) => (target, *pauses) = (reached, *pauses + 1),
+            sight => return sight.found(),
+        }
+    }
+}
+
 /// An intersection and a union, against those of the lists.
 fn plans(store: &Store, view: &View, lists: &HashMap<Key, Vec<u64>>) {
     let keys = &store.segments().shelf.keys;
@@ -202,25 +217,33 @@ fn plans(store: &Store, view: &View, lists: &HashMap<Key, Vec<u64>>) {
     let wanted = |position: &u64| {
         (x.contains(position) && z.contains(position)) || seldom.contains(position)
     };
-    let mut wanted: Vec<u64> = (0..view.visible_position.0).filter(wanted).collect();
+    let wanted: Vec<u64> = (0..view.visible_position.0).filter(wanted).collect();
     let compiled = Compiled::new(&query, keys);
-    let mut plan = Plan::query(&compiled, Way::Forward);
-    let mut found = Vec::new();
-    while let Some(position) =
-        plan.seek(view, Position(found.last().map_or(0, |last| last + 1))).unwrap()
-    {
-        found.push(position.0);
+    let listed = [x, z, seldom, list("y")].map(|list| list.len() as u64).into_iter().sum::<u64>();
+    for looks in [1, 2, 7, u64::MAX] {
+        let mut pauses = 0;
+        let mut plan = Plan::query(&compiled, Way::Forward);
+        let mut found = Vec::new();
+        while let Some(position) = {
+            let target = Position(found.last().map_or(0, |last| last + 1));
+            seek(&mut plan, view, target, (looks, &mut pauses))
+        } {
+            found.push(position.0);
+        }
+        assert_eq!(found, wanted, "with {looks} looks at a time");
+        let mut plan = Plan::query(&compiled, Way::Backward);
+        let mut target = Some(view.visible_position);
+        while let Some(Position(position)) =
+            target.and_then(|target| seek(&mut plan, view, target, (looks, &mut pauses)))
+        {
+            assert_eq!(found.pop(), Some(position), "with {looks} looks at a time");
+            target = position.checked_sub(1).map(Position);
+        }
+        assert!(found.is_empty());
+        // Every event is of the type: nothing is looked at twice.
+        let most = 2 * (listed + view.visible_position.0 + 8) / looks;
+        assert!(pauses <= most && (looks > 2 || pauses > 0), "{pauses} pauses");
     }
-    assert_eq!(found, wanted);
-    let mut plan = Plan::query(&compiled, Way::Backward);
-    let mut target = Some(view.visible_position.0);
-    while let Some(Position(position)) =
-        target.and_then(|target| plan.seek(view, Position(target)).unwrap())
-    {
-        assert_eq!(wanted.pop(), Some(position));
-        target = position.checked_sub(1);
-    }
-    assert!(wanted.is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quipu_format::{Position, Timestamp, Version};
 
+use crate::find::{Budget, Sight};
 use crate::plant::{self, Bug};
 use crate::read::{Found, Source};
 use crate::segments::Segments;
@@ -30,14 +31,6 @@ struct Stand {
     /// What a newer version of Quipu wrote was met, or an index that cannot be mended: there is no going on.
     over: Option<Error>,
 }
-
-/// How much one call may look at without finding anything: a bound for how long it takes.
-pub(crate) struct Budget {
-    looks: u32,
-}
-
-/// Events that are not asked for, and views without any, in one call.
-const LOOKS_MAX: u32 = 1024;
 
 /// What came of looking for the next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +83,10 @@ impl Feed {
     pub(crate) fn find(&mut self, budget: &mut Budget) -> Result<Sought> {
         while !self.exhausted {
             if self.stand.found.is_none() {
-                self.stand.found = self.advance()?;
+                match self.advance(budget)? {
+                    Sight::Paused(_) => return Ok(Sought::Paused),
+                    sight => self.stand.found = sight.found(),
+                }
             }
             let Some(found) = &self.stand.found else {
                 self.exhausted = true;
@@ -113,17 +109,21 @@ impl Feed {
         Ok(Sought::Exhausted)
     }
 
-    fn advance(&mut self) -> Result<Option<Found>> {
-        match self.source.next() {
-            Ok(Some(found)) => Ok(Some(found)),
-            Ok(None) => {
+    fn advance(&mut self, budget: &mut Budget) -> Result<Sight<Found>> {
+        match self.source.next_within(budget) {
+            Ok(Sight::Found(found)) => Ok(Sight::Found(found)),
+            Ok(Sight::Paused(reached)) => {
+                self.stand.pass(reached);
+                Ok(Sight::Paused(reached))
+            }
+            Ok(Sight::Nothing) => {
                 let end = if plant::is_in(Bug::HandedOverEarly) {
                     self.segments.visible_position()
                 } else {
                     self.source.end()
                 };
                 self.stand.pass(end);
-                Ok(None)
+                Ok(Sight::Nothing)
             }
             Err(error) => {
                 if error.kind() != ErrorKind::Unsupported {
@@ -194,19 +194,6 @@ impl Stand {
 
     fn pass(&mut self, position: Position) {
         self.next.position = self.next.position.max(position);
-    }
-}
-
-impl Budget {
-    /// That of one call.
-    pub(crate) fn new() -> Budget {
-        Budget { looks: LOOKS_MAX }
-    }
-
-    /// Looks at one thing more. False once that was the last.
-    pub(crate) fn spend(&mut self) -> bool {
-        self.looks = self.looks.saturating_sub(1);
-        self.looks > 0
     }
 }
 

@@ -16,5 +16,5 @@ mod tests;
 pub use owned::OwnedEvents;
 pub use subscription::{Delivery, Subscription};
 
-pub(crate) use feed::{Budget, Feed, Next, Sought, Wanted};
+pub(crate) use feed::{Feed, Next, Sought, Wanted};
 pub(crate) use news::{Ear, Ending, News};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use quipu_format::{Position, Version};
 
-use super::{Budget, Ear, Ending, Feed, OwnedEvents, Sought};
+use super::{Ear, Ending, Feed, OwnedEvents, Sought};
+use crate::find::Budget;
 use crate::plant::{self, Bug};
 use crate::{Error, ErrorKind, Event, Result};
 
@@ -133,9 +134,9 @@ impl<From> Subscription<From> {
         }
     }
 
-    /// What comes next, if it is there already. `None` if it is not, or not among the next thousand events
-    /// that have to be looked at: a call takes no longer however much there is that was not asked for. Everything
-    /// has been delivered once [`Delivery::CaughtUp`] says so.
+    /// What comes next, if it is there already. `None` if it is not, or not among the next thousand events, or
+    /// places of an index, that have to be looked at: a call takes no longer however much there is that was not asked
+    /// for. Everything has been delivered once [`Delivery::CaughtUp`] says so.
     ///
     /// # Errors
     /// As [`Subscription::next_within`].
@@ -157,8 +158,8 @@ impl<From> Subscription<From> {
     }
 
     /// As [`Subscription::next_async`], to build on. If there is nothing, the task is woken once there may
-    /// be; a subscription wakes the one that asked last. A call looks at a thousand events at most: where none of
-    /// them was asked for, it has the task woken at once.
+    /// be; a subscription wakes the one that asked last. A call looks at a thousand events, or places of an
+    /// index, at most: where none of them was asked for, it has the task woken at once.
     ///
     /// # Errors
     /// As [`Subscription::next`].

@@ -3,6 +3,7 @@
 use quipu_format::Position;
 
 use super::{Found, Picks, Walk};
+use crate::find::{Budget, Sight};
 use crate::follow::Wanted;
 use crate::segments::View;
 use crate::{Event, Result};
@@ -74,6 +75,14 @@ impl Source {
             Source::Walk(walk, end) if walk.reached() >= *end => Ok(None),
             Source::Walk(walk, end) => Ok(walk.next()?.filter(|found| found.position < *end)),
             Source::Picks(picks) => picks.next(),
+        }
+    }
+
+    /// The same, as far as a budget allows, of which it takes what looking costs beside the events themselves.
+    pub(crate) fn next_within(&mut self, budget: &mut Budget) -> Result<Sight<Found>> {
+        match self {
+            Source::Walk(..) => self.next().map(Sight::from),
+            Source::Picks(picks) => picks.next_within(budget),
         }
     }
 

@@ -11,7 +11,7 @@ use quipu_index::Way;
 use super::locate::Target;
 use super::versions::{Verdict, Versions};
 use super::{Found, Locator, Search, Selected};
-use crate::find::{Plan, segment_of};
+use crate::find::{Budget, Plan, Sight, segment_of};
 use crate::positions::named;
 use crate::segments::{View, hole_error};
 use crate::{Damage, Error, ErrorKind, Event, Result};
@@ -63,23 +63,37 @@ impl Picks {
 
     /// Goes on to the next event.
     pub(crate) fn next(&mut self) -> Result<Option<Found>> {
-        while let Some(target) = self.nearest()? {
+        self.next_within(&mut Budget::unbounded()).map(Sight::found)
+    }
+
+    /// The same, as far as a budget allows. What was looked at lies behind.
+    pub(crate) fn next_within(&mut self, budget: &mut Budget) -> Result<Sight<Found>> {
+        loop {
+            let target = match self.nearest(budget)? {
+                Sight::Found(target) => target,
+                Sight::Nothing => return self.finish().map(|()| Sight::Nothing),
+                Sight::Paused(reached) => return Ok(Sight::Paused(reached)),
+            };
             let position = target.position;
             match self.look(target) {
                 Ok(Look::Served(found)) => {
                     self.search.pass(position);
-                    return Ok(Some(found));
+                    return Ok(Sight::Found(found));
                 }
-                Ok(Look::Passed) => self.search.pass(position),
+                Ok(Look::Passed) => {
+                    self.search.pass(position);
+                    if !budget.spend() {
+                        return Ok(Sight::Paused(self.reached()));
+                    }
+                }
                 Ok(Look::Missing(found, versions)) => return Err(self.missing(&found, &versions)),
                 Err(error) => return Err(self.fail(position, error)),
             }
         }
-        self.finish().map(|()| None)
     }
 
-    fn nearest(&mut self) -> Result<Option<Target>> {
-        let nearest = self.search.nearest(&self.view, &mut self.locator);
+    fn nearest(&mut self, budget: &mut Budget) -> Result<Sight<Target>> {
+        let nearest = self.search.nearest(&self.view, &mut self.locator, budget);
         // Asked again, both would be said again.
         let is_final =
             |error: &Error| error.is_of_index() || error.kind() == ErrorKind::Unsupported;
@@ -194,7 +208,9 @@ impl Picks {
     fn gather(&mut self, first: Position, mut error: Error) -> Error {
         let mut last = first;
         self.search.pass(first);
-        while let Ok(Some(target)) = self.search.nearest(&self.view, &mut self.locator)
+        let mut budget = Budget::unbounded();
+        while let Ok(Sight::Found(target)) =
+            self.search.nearest(&self.view, &mut self.locator, &mut budget)
             && target.position.0.abs_diff(last.0) == 1
             && segment_of(&self.view, target.position) == segment_of(&self.view, first)
             && self.view.table.holes.at(target.position).is_none()

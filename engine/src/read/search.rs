@@ -10,7 +10,7 @@ use quipu_index::Way;
 use super::Locator;
 use super::locate::Target;
 use crate::Result;
-use crate::find::{Lost, Plan, nearer};
+use crate::find::{Budget, Lost, Plan, Sight, nearer};
 use crate::segments::View;
 
 /// How many events are found ahead of the one that is read, at most.
@@ -66,13 +66,21 @@ impl Search {
         self.range.end = view.visible_position;
     }
 
-    /// The next event that may be asked for.
-    pub(super) fn nearest(&mut self, view: &View, locator: &mut Locator) -> Result<Option<Target>> {
+    /// The next event that may be asked for. What was looked at before the budget was spent lies behind.
+    pub(super) fn nearest(
+        &mut self,
+        view: &View,
+        locator: &mut Locator,
+        budget: &mut Budget,
+    ) -> Result<Sight<Target>> {
         if self.ahead.is_empty() {
-            self.look_ahead(view)?;
+            if let Some(reached) = self.look_ahead(view, budget)? {
+                self.range = self.range_from(reached);
+                return Ok(Sight::Paused(reached));
+            }
             locator.prepare(view, self.ahead.make_contiguous());
         }
-        Ok(self.ahead.front().copied())
+        Ok(self.ahead.front().copied().into())
     }
 
     /// What is before `position`, in the direction of reading, and itself, lies behind.
@@ -113,45 +121,64 @@ impl Search {
         }
     }
 
-    /// Finds some events. One that fails is met again when those before it have been read.
-    fn look_ahead(&mut self, view: &View) -> Result<()> {
+    /// What is left from this position on, itself included.
+    fn range_from(&self, position: Position) -> Range<Position> {
+        match self.way {
+            Way::Forward => position.max(self.range.start)..self.range.end,
+            Way::Backward => self.range.start..position.plus(1).min(self.range.end),
+        }
+    }
+
+    /// Finds some events. One that fails is met again when those before it have been read. Where there is none before
+    /// the budget is spent, gives how far it has come.
+    fn look_ahead(&mut self, view: &View, budget: &mut Budget) -> Result<Option<Position>> {
         let mut range = self.range.clone();
         for _ in 0..self.burst {
-            match self.seek(view, &range) {
-                Ok(Some(target)) => {
+            match self.seek(view, &range, budget) {
+                Ok(Sight::Found(target)) => {
                     range = self.behind(target.position);
                     self.ahead.push_back(target);
                 }
-                Ok(None) => break,
+                Ok(Sight::Paused(reached)) if self.ahead.is_empty() => return Ok(Some(reached)),
                 Err(error) if self.ahead.is_empty() => return Err(error),
-                Err(_) => break,
+                Ok(Sight::Nothing | Sight::Paused(_)) | Err(_) => break,
             }
         }
         self.burst = (self.burst * 2).min(AHEAD_MAX);
-        Ok(())
+        Ok(None)
     }
 
     /// The first event of a range of positions, in the direction of reading.
-    fn seek(&mut self, view: &View, range: &Range<Position>) -> Result<Option<Target>> {
+    fn seek(
+        &mut self,
+        view: &View,
+        range: &Range<Position>,
+        budget: &mut Budget,
+    ) -> Result<Sight<Target>> {
         if range.is_empty() {
-            return Ok(None);
+            return Ok(Sight::Nothing);
         }
         let target = match self.way {
             Way::Forward => range.start,
             Way::Backward => Position(range.end.0 - 1),
         };
         // First: what is found to be lost on the way is known behind this line.
-        let planned = self.plan.seek(view, target)?;
+        let planned = self.plan.seek(view, target, budget)?;
         let lost = match &mut self.lost {
             Some(lost) => lost.seek(view, target)?,
             None => None,
         };
-        let nearest = nearer(planned, lost, self.way);
-        let nearest = nearest.filter(|position| range.contains(position));
-        Ok(nearest.map(|position| match lost {
-            Some(lost) if lost == position => Target::lost(position),
-            _ => Target::new(position, self.check),
-        }))
+        let (Sight::Found(met) | Sight::Paused(met)) = planned else {
+            let lost = lost.filter(|position| range.contains(position));
+            return Ok(lost.map(Target::lost).into());
+        };
+        let nearest = nearer(Some(met), lost, self.way);
+        Ok(match nearest.filter(|position| range.contains(position)) {
+            None => Sight::Nothing,
+            Some(position) if lost == Some(position) => Sight::Found(Target::lost(position)),
+            Some(position) if matches!(planned, Sight::Paused(_)) => Sight::Paused(position),
+            Some(position) => Sight::Found(Target::new(position, self.check)),
+        })
     }
 }
 
@@ -171,17 +198,21 @@ mod tests {
             let range = Position(0)..Position(9);
             let mut search = Search::new(&view, Plan::Every(way), way, range, Check::Sum);
             let mut locator = Locator::default();
+            let mut next = |search: &mut Search| {
+                let nearest = search.nearest(&view, &mut locator, &mut Budget::unbounded());
+                nearest.unwrap().found()
+            };
             for _ in passed.clone() {
-                let target = search.nearest(&view, &mut locator).unwrap().unwrap();
+                let target = next(&mut search).unwrap();
                 search.pass(target.position);
             }
-            assert!(search.nearest(&view, &mut locator).unwrap().is_some());
+            assert!(next(&mut search).is_some());
             search.stop();
-            assert!(search.nearest(&view, &mut locator).unwrap().is_none());
+            assert!(next(&mut search).is_none());
             if way == Way::Forward {
                 search.rest();
                 search.renew(&view);
-                let next = search.nearest(&view, &mut locator).unwrap().unwrap();
+                let next = next(&mut search).unwrap();
                 assert_eq!(next.position, Position(passed.end));
             }
         }
