@@ -59,7 +59,7 @@ pub enum ErrorKind {
     /// Nothing was written. Try again later.
     Busy,
     /// There is no room on the disk. Nothing was written. Free space and try again: the store goes on
-    /// by itself.
+    /// by itself. Or the store has as many segments as its manifest can list, some 3.7 million.
     Full,
     /// The store, or this opening of it, is read-only. Open it for writing.
     ReadOnly,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, File, write_all_at};
 use quipu_format::checksum::Place;
+use quipu_format::limits::MANIFEST_BYTES_MAX;
 use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
 use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, Seal, SegmentId, StoreId, align_up};
 
@@ -29,6 +30,8 @@ pub(crate) use load::{Loaded, load, refuse_foreign};
 /// Smallest size of a manifest's file: room for some 250 segments, which is 40 GB. All of it is
 /// read by each opening, so that this costs the same for all stores but the largest.
 const MANIFEST_BYTES_MIN: u64 = 64 << 10;
+/// What the edits of a segment take once it is sealed: those of its file and of its seal.
+const SEGMENT_EDITS_BYTES: u64 = 80 + 208;
 /// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
 const SECTOR_BYTES: u64 = 512;
 /// How often edits are written as a whole in vain before they are written in parts.
@@ -124,6 +127,8 @@ pub(crate) struct Manifest {
     listing: Listing,
     /// Adding edits has failed, and nobody knows what of them stands behind the last one.
     unsure: bool,
+    /// The size of its file is never more: nobody could read it.
+    bytes_max: u64,
 }
 
 impl Manifest {
@@ -141,7 +146,8 @@ impl Manifest {
             salt: Salt(u64::from_le_bytes(exactly(salt))),
             generation: 1,
         };
-        Manifest::write(disk, directory.manifest(), header, Listing::default())
+        let path = directory.manifest();
+        Manifest::write(disk, path, header, Listing::default(), MANIFEST_BYTES_MAX)
     }
 
     /// Opens a manifest that was loaded. One with anything left over at its end is written anew.
@@ -156,7 +162,8 @@ impl Manifest {
     ) -> Result<Manifest> {
         let path = directory.manifest();
         if loaded.rest.is_some() {
-            return Manifest::renew(disk, path, loaded.header, loaded.listing);
+            let Loaded { header, listing, .. } = loaded;
+            return Manifest::renew(disk, path, header, listing, MANIFEST_BYTES_MAX);
         }
         let file =
             disk.open(&path, Access::Write).map_err(|error| Error::io("opening", &path, error))?;
@@ -173,6 +180,7 @@ impl Manifest {
             next_number: loaded.next_number,
             listing: loaded.listing,
             unsure: false,
+            bytes_max: MANIFEST_BYTES_MAX,
         })
     }
 
@@ -187,14 +195,36 @@ impl Manifest {
     /// Makes sure that these edits can be added, by writing the manifest anew if they do not fit, or if others may
     /// stand in their place. Whatever goes wrong for want of room has changed nothing.
     pub(crate) fn make_room(&mut self, edits: &[Edit]) -> Result<()> {
+        self.admit(edits)?;
         let bytes: usize = self.encode(edits).iter().map(|(_, bytes)| bytes.len()).sum();
         if self.unsure || self.end.0 + bytes as u64 > self.size {
-            let listing = self.listing.clone();
+            let (path, listing) = (self.path.clone(), self.listing.clone());
             // A rename that fails and is done all the same leaves this file without its name.
             self.unsure = true;
-            *self = Manifest::renew(&self.disk, self.path.clone(), self.header, listing)?;
+            *self = Manifest::renew(&self.disk, path, self.header, listing, self.bytes_max)?;
         }
         Ok(())
+    }
+
+    /// Refuses edits that list more segments than the largest manifest has room for, the edits of their seals, and of
+    /// whatever else is to be said of a store, included. So all of these always find room.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Full`].
+    pub(crate) fn admit(&self, edits: &[Edit]) -> Result<()> {
+        let is_new = |edit: &&Edit| match edit {
+            Edit::Segment { segment, .. } => !self.listing.segments.contains_key(segment),
+            _ => false,
+        };
+        let new = edits.iter().filter(is_new).count();
+        let listed = self.listing.segments.len() as u64;
+        let bytes = (listed + new as u64) * SEGMENT_EDITS_BYTES;
+        if new == 0 || FIRST_EDIT.0 + bytes + MANIFEST_BYTES_MIN <= self.bytes_max {
+            return Ok(());
+        }
+        let path = self.path.display();
+        let detail = format!("{path} lists {listed} segments and has no room for more");
+        Err(Error::new(ErrorKind::Full, detail))
     }
 
     /// Adds edits; they are durable when this returns.
@@ -246,10 +276,11 @@ impl Manifest {
         path: PathBuf,
         mut header: ManifestHeader,
         listing: Listing,
+        bytes_max: u64,
     ) -> Result<Manifest> {
         header.generation = header.generation.wrapping_add(1);
         header.salt = Salt(draw(&**disk)?);
-        Manifest::write(disk, path, header, listing)
+        Manifest::write(disk, path, header, listing, bytes_max)
     }
 
     fn write(
@@ -257,6 +288,7 @@ impl Manifest {
         path: PathBuf,
         header: ManifestHeader,
         mut listing: Listing,
+        bytes_max: u64,
     ) -> Result<Manifest> {
         let edits = listing.edits();
         let mut bytes = header.encode().into_vec();
@@ -264,7 +296,12 @@ impl Manifest {
             let place = Place::new(header.salt, ByteOffset(bytes.len() as u64));
             edit.encode(number, place, &mut bytes);
         }
-        let size = align_up((bytes.len() as u64 * 2).max(MANIFEST_BYTES_MIN), FIRST_EDIT.0);
+        let roomy = align_up((bytes.len() as u64 * 2).max(MANIFEST_BYTES_MIN), FIRST_EDIT.0);
+        let size = roomy.min(bytes_max);
+        if bytes.len() as u64 > size {
+            let detail = format!("{}: more edits than can be read", path.display());
+            return Err(Error::new(ErrorKind::Full, detail));
+        }
         let directory = path.parent().unwrap_or(&path);
         let create = || {
             if plant::is_in(Bug::ManifestInPlace)
@@ -289,6 +326,7 @@ impl Manifest {
             next_number: edits.len() as u64 + 1,
             listing,
             unsure: false,
+            bytes_max,
         })
     }
 }

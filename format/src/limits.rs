@@ -17,6 +17,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 pub const EVENTS_MAX: usize = 65_535;
 /// Largest frame, header and records together, in bytes.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
+/// Largest manifest, in bytes: room for the edits of 3,728,028 segments.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// Smallest capacity of a segment, in bytes.
 pub const SEGMENT_BYTES_MIN: u64 = 8 << 10;
 /// Largest capacity of a segment that a writer gives, in bytes: room for the largest frame beside

@@ -76,9 +76,10 @@ impl Log {
             salt: Salt(draw(&*self.disk)?),
             capacity: prepare.capacity,
         };
-        drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
         let mut edits = vec![recovery::listing(&header)];
         edits.extend(prepare.spare.iter().map(|&segment| Edit::Retired { segment }));
+        manifest.admit(&edits)?;
+        drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
         if let Err(error) = manifest.make_room(&edits) {
             // Not listed, so never written: its room is given back.
             let _ = self.disk.remove(&self.directory.segment(header.segment));

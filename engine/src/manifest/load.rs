@@ -6,6 +6,7 @@ use std::ops::RangeBounds;
 use quipu_disk::{Access, Disk, read_exact_at};
 use quipu_format::checksum::Place;
 use quipu_format::features::Use;
+use quipu_format::limits::MANIFEST_BYTES_MAX;
 use quipu_format::manifest::{Edit, FIRST_EDIT, MAGIC, ManifestHeader};
 use quipu_format::{ByteOffset, FormatError, UNIT_BYTES};
 
@@ -13,9 +14,6 @@ use super::{EDIT_BYTES_USUAL, Listing, SECTOR_BYTES};
 use crate::directory::{Directory, Role};
 use crate::zeros::first_nonzero;
 use crate::{Error, ErrorKind, Result};
-
-/// Largest size of a manifest's file: room for the edits of some millions of segments.
-const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
 /// A manifest as read.
 pub(crate) struct Loaded {
@@ -49,6 +47,15 @@ pub(crate) struct Wrong {
 /// [`ErrorKind::NoStore`] if the file is none of Quipu's; [`ErrorKind::Damaged`] if its header is damaged;
 /// [`ErrorKind::Unsupported`]; errors of the system.
 pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Loaded>> {
+    load_within(disk, directory, MANIFEST_BYTES_MAX)
+}
+
+/// The same of a manifest of at most so many bytes.
+pub(super) fn load_within(
+    disk: &dyn Disk,
+    directory: &Directory,
+    bytes_max: u64,
+) -> Result<Option<Loaded>> {
     let path = directory.manifest();
     let file = match disk.open(&path, Access::Read) {
         Ok(file) => file,
@@ -56,7 +63,7 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Directory) -> Result<Option<Load
         Err(error) => return Err(Error::io("opening", &path, error)),
     };
     let size = file.size().map_err(|error| Error::io("reading", &path, error))?;
-    if size > MANIFEST_BYTES_MAX {
+    if size > bytes_max {
         return Err(Error::format(&path, ByteOffset(0), &FormatError::Invalid("manifest size")));
     }
     let mut bytes = vec![0; size as usize];

@@ -1,5 +1,7 @@
 //! How edits are put together and written, and what a manifest says that was written anew.
 
+mod outgrown;
+
 use quipu_disk::{Fault, FaultDisk, FaultKind, MemoryDisk};
 
 use super::*;
@@ -74,8 +76,8 @@ fn a_manifest_that_is_written_anew_is_the_next_generation_with_a_salt_of_its_own
     let before = *manifest.header();
     for generation in 2..5 {
         let loaded = load(&*disk, &directory).unwrap().unwrap();
-        let renewed =
-            Manifest::renew(&disk, directory.manifest(), loaded.header, loaded.listing).unwrap();
+        let (path, most) = (directory.manifest(), MANIFEST_BYTES_MAX);
+        let renewed = Manifest::renew(&disk, path, loaded.header, loaded.listing, most).unwrap();
         let header = *renewed.header();
         assert_eq!(header.generation, generation);
         assert_eq!((header.store, header.secret), (before.store, before.secret));
@@ -254,7 +256,8 @@ fn two_manifests_are_the_same_if_nothing_was_added_or_left_behind_between() {
     let (disk, directory, longer, _) = filled(4);
     assert!(!before.is_as(&loaded(&*disk, &directory, &longer)), "an edit more");
     let older = load(&*disk, &directory).unwrap().unwrap();
-    Manifest::renew(&disk, directory.manifest(), older.header, older.listing.clone()).unwrap();
+    let (path, listing) = (directory.manifest(), older.listing.clone());
+    Manifest::renew(&disk, path, older.header, listing, MANIFEST_BYTES_MAX).unwrap();
     assert!(!older.is_as(&load(&*disk, &directory).unwrap().unwrap()), "written anew");
 }
 
@@ -266,7 +269,8 @@ fn a_manifest_has_room_for_as_much_again() {
         let mut listing = Listing::default();
         (1..=segments).for_each(|number| listing.apply(&segment(number)));
         let header = load(&*disk, &directory).unwrap().unwrap().header;
-        let manifest = Manifest::write(&disk, directory.manifest(), header, listing).unwrap();
+        let path = directory.manifest();
+        let manifest = Manifest::write(&disk, path, header, listing, MANIFEST_BYTES_MAX).unwrap();
         let used = manifest.end.0;
         assert!(manifest.size >= 2 * used && manifest.size.is_multiple_of(FIRST_EDIT.0));
         assert!(manifest.size < 2 * used + 2 * MANIFEST_BYTES_MIN, "{used}: {}", manifest.size);

@@ -311,6 +311,7 @@ fn the_bounds_are_those_of_the_crate() {
         ("events of a commit", limits::EVENTS_MAX),
         ("frame", limits::FRAME_BYTES_MAX),
         ("edit", EDIT_BYTES_MAX),
+        ("manifest", limits::MANIFEST_BYTES_MAX as usize),
         ("smallest segment", limits::SEGMENT_BYTES_MIN as usize),
         ("largest segment, when writing", limits::SEGMENT_BYTES_MAX as usize),
     ];
