@@ -8,14 +8,17 @@ use std::time::Duration;
 use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Page};
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Epoch, Live, Position, SegmentId};
+use quipu_format::{ByteOffset, Epoch, Live, Lsn, Position, SegmentId};
 
 use super::look::{Author, Look, author, load, look};
 use super::stamp::Stamp;
+use super::vouched::vouched_for;
 use super::watch::Watch;
 use crate::directory::Directory;
 use crate::follow::Ending;
+use crate::pipeline::SegmentRef;
 use crate::read::Walk;
+use crate::recovery::SegmentFile;
 use crate::reindex::{Ids, replay};
 use crate::segments::{Segments, View};
 use crate::{Error, ErrorKind, Options, Result, Verify};
@@ -125,6 +128,9 @@ impl Follower {
             if self.look_around(state, segments)? {
                 return Ok(());
             }
+            if state.author == Author::Silent {
+                state.take_vouched_for(segments)?;
+            }
         }
         taken.map(drop)
     }
@@ -202,6 +208,28 @@ impl State {
         segments.publish(view.visible, view.durable, view.visible_position);
         self.told = Some(*live);
         Ok(true)
+    }
+
+    /// Takes over what later frames of the last segment call durable, of a writer that does not tell. That another
+    /// segment follows shows in the manifest.
+    fn take_vouched_for(&mut self, segments: &Arc<Segments>) -> Result<()> {
+        let view = segments.view();
+        let Some(last) = view.table.segments.last() else { return Ok(()) };
+        let (id, salt) = (last.id, last.salt);
+        let capacity = ByteOffset(segments.size_of(last)?);
+        if view.visible.segment() != id {
+            return Ok(());
+        }
+        let shelf = &segments.shelf;
+        let segment = SegmentRef { id, salt, capacity };
+        let file = SegmentFile::open(&*shelf.disk, &shelf.directory, segment)?;
+        let from = (view.visible.offset(), view.visible_position);
+        let Some((end, visible_position)) = vouched_for(&file, from)? else { return Ok(()) };
+        let end = Lsn::new(id, end);
+        let view = View { visible: end, durable: end, visible_position, ..view };
+        self.post(&view)?;
+        segments.publish(end, end, visible_position);
+        Ok(())
     }
 
     /// Posts what is new to the indexes in memory.

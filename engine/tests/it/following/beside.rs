@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quipu::stepping::{Part, Step, Stepper, Waiting};
 use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
@@ -205,6 +206,32 @@ fn without_a_page_what_is_known_to_be_durable_is_seen() {
     writer.close().unwrap();
     pause(A_WHILE_MS);
     assert_eq!(About::All.read(&lagging).len(), 2, "once the writer is gone");
+}
+
+/// Each frame says that those before it are durable: a follower goes on with them, and knows them by key.
+#[test]
+fn what_later_frames_call_durable_is_followed_beside_a_writer_that_tells_nothing() {
+    for read_mode in [ReadMode::Map, ReadMode::Pread] {
+        let disk = FaultDisk::new(3);
+        let writer = open(&disk);
+        (0..3).for_each(|_| append(&writer, "a"));
+        disk.remove(&Path::new(PATH).join("live")).unwrap();
+        let reader = reader(&disk, read_mode);
+        let mut follower = About::All.follow(&reader, 0);
+        let mut events = Vec::new();
+        for number in 4..20 {
+            append(&writer, "a");
+            disk.advance(Duration::from_secs(1));
+            assert!(follower.catch_up(&mut events).is_empty());
+            // The last one is durable too, and nothing says so unless the writer has marked it.
+            assert!((number - 1..=number).contains(&events.len()), "{} of {number}", events.len());
+            assert!(About::Stream("a").read(&reader).len() >= events.len());
+        }
+        assert_eq!(events[..], About::All.read(&writer)[..events.len()]);
+        writer.close().unwrap();
+        disk.advance(Duration::from_secs(1));
+        assert_eq!(About::Stream("a").read(&reader).len(), 19);
+    }
 }
 
 #[test]
