@@ -1,19 +1,31 @@
 //! Payloads as rkyv archives: written once, read in place.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 use quipu_format::record::Codec;
+use rkyv::api::access_with_context;
 use rkyv::api::high::{HighSerializer, HighValidator, to_bytes_in};
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor;
 use rkyv::ser::allocator::ArenaHandle;
+use rkyv::validation::Validator;
+use rkyv::validation::archive::ArchiveValidator;
+use rkyv::validation::shared::SharedValidator;
 use rkyv::{Archive, Serialize};
 
 use crate::{Error, Event, NewEvent, Result};
 
+/// So many values may lead to one another in a row, the outermost included. Checking an archive takes stack for each
+/// of them, and the bytes of a payload may claim millions.
+const DEPTH_MAX: usize = 256;
+
 impl<'a> NewEvent<'a> {
     /// An event of this type whose payload is `value` as an rkyv archive: little-endian, aligned, with
     /// pointers of 32 bits. Needs the feature `rkyv`.
+    ///
+    /// What holds itself more than 256 deep, like a long list of boxes, is archived, but not read by
+    /// [`Event::archived`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `value` cannot be archived.
@@ -54,9 +66,13 @@ impl<'a> Event<'a> {
     /// # Ok::<(), quipu::Error>(())
     /// ```
     ///
+    /// Values behind pointers (boxes, vectors, maps) may stand 256 deep in one another, the outermost included, so
+    /// that a forged payload of a type that holds itself cannot use up the stack. Whoever needs more checks
+    /// [`Event::payload`] with a bound of its own.
+    ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the payload's codec is another, or it is no archive
-    /// of a `T`.
+    /// of a `T`, or a deeper one.
     pub fn archived<T>(&self) -> Result<&'a T::Archived>
     where
         T: Archive,
@@ -65,7 +81,11 @@ impl<'a> Event<'a> {
         if self.codec() != Codec::Rkyv {
             return Err(Error::invalid("the payload is no rkyv archive"));
         }
-        rkyv::access::<T::Archived, rancor::Error>(self.payload())
+        // The validator refuses what reaches its number.
+        let refused = NonZeroUsize::new(DEPTH_MAX + 1);
+        let bounded = ArchiveValidator::with_max_depth(self.payload(), refused);
+        let mut validator = Validator::new(bounded, SharedValidator::new());
+        access_with_context::<T::Archived, _, rancor::Error>(self.payload(), &mut validator)
             .map_err(|error| Error::invalid(format!("payload as an rkyv archive: {error}")))
     }
 }

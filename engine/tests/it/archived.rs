@@ -61,3 +61,39 @@ fn what_is_no_archive_of_the_type_is_refused() {
     }
     assert!(events.next().unwrap().unwrap().archived::<Moved>().is_ok());
 }
+
+/// A type that holds itself: only the payload says how deep.
+#[derive(Archive, Serialize)]
+#[rkyv(crate = rkyv, serialize_bounds(__S: rkyv::ser::Writer + rkyv::ser::Allocator, __S::Error: rancor::Source))]
+#[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rancor::Source)))]
+struct Nest(#[rkyv(omit_bounds)] Vec<Nest>);
+
+/// The archive of so many nests in one another. Each but the innermost is 8 bytes that say: one, right before me.
+fn nests(depth: usize) -> Vec<u8> {
+    let two = rkyv::to_bytes::<rancor::Error>(&Nest(vec![Nest(vec![])])).unwrap();
+    let (innermost, outer) = two.split_at(8);
+    [innermost, &outer.repeat(depth - 1)].concat()
+}
+
+#[test]
+fn a_payload_that_claims_to_be_deep_is_refused_and_uses_up_no_stack() {
+    let store = Store::builder("s").in_memory().open().unwrap();
+    // What the innermost holds counts too, though it is empty.
+    let depths = [1, 2, 200, 255, 256, 257, 100_000, 2_000_000];
+    let events = depths.map(|depth| NewEvent::new("Nest", nests(depth)).codec(Codec::Rkyv));
+    for event in events {
+        store.append("a", ExpectedVersion::Any, [event]).unwrap();
+    }
+    let mut events = store.stream("a").events().unwrap();
+    let mut read = Vec::new();
+    while let Some(event) = events.next().unwrap() {
+        match event.archived::<Nest>() {
+            Ok(outermost) => {
+                let nests = std::iter::successors(Some(outermost), |nest| nest.0.first());
+                read.push(nests.count());
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid),
+        }
+    }
+    assert_eq!(read, depths[..4]);
+}
