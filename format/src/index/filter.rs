@@ -1,11 +1,10 @@
 //! A binary fuse filter with fingerprints of eight bits: whether a key can be in the file at all.
 //!
-//! Made by `xorf` (T. M. Graf, D. Lemire: "Binary Fuse Filters", 2022) over the lower 64 bits of the
-//! keys. Asking it takes three bytes, which stand far apart; so that a reader can fetch just these, it
+//! As T. M. Graf and D. Lemire describe it ("Binary Fuse Filters", 2022), over the lower 64 bits of the keys. Asking it takes three bytes, which stand far apart; so that a reader can fetch just these, it
 //! is asked here.
 
 use zerocopy::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::FormatError;
 
@@ -13,13 +12,25 @@ use crate::FormatError;
 pub const DESCRIPTOR_BYTES: usize = size_of::<Raw>();
 const _: () = assert!(DESCRIPTOR_BYTES == 20);
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
 struct Raw {
     seed: U64,
     segment_length: U32,
     segment_length_mask: U32,
     segment_count_length: U32,
+}
+
+/// The descriptor of a filter of so many segments in which the first fingerprint of a key may be, and two more. The
+/// length of a segment is a power of two.
+#[must_use]
+pub fn descriptor(seed: u64, segment_length: u32, segments: u32) -> [u8; DESCRIPTOR_BYTES] {
+    zerocopy::transmute!(Raw {
+        seed: seed.into(),
+        segment_length: segment_length.into(),
+        segment_length_mask: segment_length.wrapping_sub(1).into(),
+        segment_count_length: segment_length.wrapping_mul(segments).into(),
+    })
 }
 
 /// Whether a descriptor keeps within a section of this many fingerprints, whatever key it is asked for.
@@ -64,6 +75,12 @@ impl Probe {
             at: [first, second ^ ((hash >> 18) as u32 & mask), third ^ (hash as u32 & mask)],
             print: (hash ^ (hash >> 32)) as u8,
         }
+    }
+
+    /// What the three fingerprints of the key, XORed, are.
+    #[must_use]
+    pub const fn print(&self) -> u8 {
+        self.print
     }
 
     /// Whether the key can be in the file, by the three fingerprints.
