@@ -21,6 +21,7 @@ mod key;
 mod layers;
 mod pages;
 mod part;
+mod row;
 mod run;
 mod sealed;
 mod source;

@@ -11,6 +11,9 @@ use crate::pages::Pages;
 use crate::walk::Walk;
 use crate::{IndexError, Key};
 
+/// So many entries are looked at as one. The directory has some eight for each of its slots.
+const CANDIDATES_MAX: u32 = 64;
+
 impl Pages {
     /// The entries, sorted, among which that of a key must be if it is there. None where the filter says
     /// that it is not.
@@ -26,7 +29,21 @@ impl Pages {
         let bytes = self.part(header.sections.directory, slot)?;
         let numbers = directory::decode(&bytes, header.entries)
             .map_err(|error| IndexError::format(at, error))?;
-        self.entries(numbers).map(Some)
+        self.entries(self.narrowed(numbers, key)?).map(Some)
+    }
+
+    /// The entries, few of these, among which that of a key must be. The directory leads to few, but where it was
+    /// forged: then it must not have all entries read for each key that is looked for.
+    fn narrowed(&self, numbers: Range<u32>, key: Key) -> Result<Range<u32>, IndexError> {
+        let Range { mut start, mut end } = numbers;
+        while end - start > CANDIDATES_MAX {
+            let middle = start + (end - start) / 2;
+            match entry::key(&self.entries(middle..middle + 1)?).map(Key) {
+                Some(found) if found <= key => start = middle,
+                _ => end = middle,
+            }
+        }
+        Ok(start..end)
     }
 
     /// The bytes of the entries with these numbers.

@@ -6,11 +6,9 @@ use quipu_format::index::{Contents, Covered, Entry, Parts, Scope, names, offsets
 
 use crate::active::{Posted, Sorted};
 use crate::container::assemble;
-use crate::sealed::Entries;
+use crate::row::Row;
+use crate::sealed::{Entries, Places};
 use crate::{Active, Covers, Identity, IndexError, Key, Part, Sealed};
-
-/// Keys that one event can have, with room for kinds to come: its stream, category, type, id and 32 tags.
-const KEYS_OF_EVENT_MAX: u64 = 64;
 
 /// What earlier segments hold of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +28,9 @@ pub struct Lineage {
 /// memory. Of the part in memory only the ordinals below `covers.events` are written: it may grow
 /// meanwhile.
 ///
+/// What the file holds is copied piece by piece, and each of its bytes once, whatever it says: beside the bytes that
+/// are given this takes little memory.
+///
 /// `lineage` is asked once for each key that the file does not hold, in ascending order of keys; what
 /// the file says of its own keys is kept, and local keys have none.
 ///
@@ -43,16 +44,22 @@ pub fn write_segment<E: From<IndexError>>(
     lineage: &mut dyn FnMut(Key) -> Result<Lineage, E>,
 ) -> Result<Vec<u8>, E> {
     let parts = InOrder::of(covers, parts)?;
-    let mut sections = Sections { events: covers.events, ..Sections::default() };
-    let mut entries = parts.file.map(Sealed::walk);
+    let mut sections = Sections::of(covers);
+    let mut entries = parts.file.map(Filed::of);
     let mut posted = parts.memory.map(|active| active.sorted(covers.events));
-    while let Some(merged) = Merged::next(&mut entries, &mut posted, &mut sections.ordinals)? {
+    while let Some(merged) = Merged::next(&mut entries, posted.as_ref())? {
         let entry = merged.entry(lineage)?;
-        sections.add(entry);
-        sections.check()?;
+        sections.add(entry, &merged, &mut entries)?;
+        let (of_file, of_memory) = (merged.filed.is_some(), merged.posted.is_some());
+        if let Some(filed) = entries.as_mut().filter(|_| of_file) {
+            filed.entries.advance();
+        }
+        if let Some(sorted) = posted.as_mut().filter(|_| of_memory) {
+            sorted.advance();
+        }
     }
     parts.offsets(covers, &mut sections.offsets)?;
-    names::encode(&parts.names()?, &mut sections.names);
+    parts.names(&mut sections.names)?;
     Ok(sections.file(identity, covers)?)
 }
 
@@ -83,57 +90,76 @@ impl<'a> InOrder<'a> {
     }
 
     fn offsets(&self, covers: &Covers, out: &mut Vec<u8>) -> Result<(), IndexError> {
-        let mut units = self.file.map_or(Ok(Vec::new()), Sealed::offsets)?;
-        units.extend(self.memory.iter().flat_map(|active| active.offsets(covers.events)));
-        offsets::encode(&units, out);
+        let mut encoder = offsets::Encoder::new(covers.events, out);
+        if let Some(file) = self.file {
+            file.each_offset(|units| encoder.push(units))?;
+        }
+        let more = self.memory.iter().flat_map(|active| active.offsets(covers.events));
+        more.for_each(|units| encoder.push(units));
+        encoder.finish();
         Ok(())
     }
 
-    fn names(&self) -> Result<Vec<String>, IndexError> {
-        let mut names = self.file.map_or(Ok(Vec::new()), |file| file.names(""))?;
-        names.extend(self.memory.iter().flat_map(|active| active.names("")));
-        names.sort_unstable();
-        names.dedup();
-        Ok(names)
+    fn names(&self, out: &mut Vec<u8>) -> Result<(), IndexError> {
+        let posted = self.memory.map(|active| active.names("")).unwrap_or_default();
+        let mut count = 0;
+        self.each_name(&posted, |_| count += 1)?;
+        let mut encoder = names::Encoder::new(count, out);
+        self.each_name(&posted, |name| encoder.push(name))
+    }
+
+    /// Goes through the names of the file and these, both sorted, each once.
+    fn each_name(&self, posted: &[String], mut each: impl FnMut(&str)) -> Result<(), IndexError> {
+        let mut posted = posted.iter().peekable();
+        if let Some(file) = self.file {
+            file.each_name(|name| {
+                while let Some(before) = posted.next_if(|posted| ***posted < *name) {
+                    each(before);
+                }
+                posted.next_if(|posted| **posted == name);
+                each(name);
+            })?;
+        }
+        posted.for_each(|name| each(name));
+        Ok(())
     }
 }
 
-/// A key of the segment, its ordinals apart.
+/// The entries of the file, and where their postings stand.
 #[derive(Debug)]
-struct Merged {
+struct Filed<'a> {
+    entries: Entries<'a>,
+    places: Places<'a>,
+}
+
+impl<'a> Filed<'a> {
+    fn of(file: &'a Sealed) -> Filed<'a> {
+        Filed { entries: file.walk(), places: file.places() }
+    }
+}
+
+/// A key of the segment.
+#[derive(Debug)]
+struct Merged<'a> {
     key: Key,
     /// What the file says of it.
     filed: Option<Entry>,
-    /// What is known in memory: events before, and how far it is found.
-    posted: Option<(u64, Scope)>,
+    /// What is known in memory.
+    posted: Option<Posted<'a>>,
 }
 
-impl Merged {
-    /// The next key of either part; its ordinals in both replace what is in `ordinals`.
+impl<'a> Merged<'a> {
+    /// The least key that is left in either part.
     fn next(
-        entries: &mut Option<Entries<'_>>,
-        sorted: &mut Option<Sorted<'_>>,
-        ordinals: &mut Vec<u32>,
-    ) -> Result<Option<Merged>, IndexError> {
-        ordinals.clear();
-        let filed = entries.as_mut().map_or(Ok(None), Entries::get)?;
-        let posted = sorted.as_ref().and_then(Sorted::get);
+        filed: &mut Option<Filed<'_>>,
+        sorted: Option<&'a Sorted<'_>>,
+    ) -> Result<Option<Merged<'a>>, IndexError> {
+        let filed = filed.as_mut().map_or(Ok(None), |filed| filed.entries.get())?;
+        let posted = sorted.and_then(Sorted::get);
         let keys = [filed.map(|entry| Key(entry.key)), posted.map(|posted| posted.key)];
         let Some(key) = keys.into_iter().flatten().min() else { return Ok(None) };
         let filed = filed.filter(|entry| entry.key == key.0);
-        if let (Some(entry), Some(entries)) = (&filed, entries) {
-            entries.ordinals(entry, ordinals)?;
-            entries.advance();
-        }
-        let posted = posted.filter(|posted| posted.key == key).map(
-            |Posted { before, scope, ordinals: more, .. }| {
-                ordinals.extend_from_slice(more);
-                (before, scope)
-            },
-        );
-        if let (Some(_), Some(sorted)) = (&posted, sorted) {
-            sorted.advance();
-        }
+        let posted = posted.filter(|posted| posted.key == key);
         Ok(Some(Merged { key, filed, posted }))
     }
 
@@ -153,7 +179,7 @@ impl Merged {
         if let Some(filed) = self.filed.filter(|filed| filed.scope == Scope::Store) {
             return Ok(filed);
         }
-        if let Some((before, Scope::Store)) = self.posted {
+        if let Some(Posted { before, scope: Scope::Store, .. }) = self.posted {
             let known = lineage(self.key)?;
             entry.before = if before > 0 { before } else { known.before };
             (entry.prev, entry.jump) = (known.prev, known.jump);
@@ -168,9 +194,8 @@ impl Merged {
 #[derive(Debug, Default)]
 struct Sections {
     events: u32,
-    postings_total: u64,
-    /// Those of the key that is added next.
-    ordinals: Vec<u32>,
+    /// So many postings more there may be.
+    postings_left: u64,
     entries: Vec<u8>,
     postings: Vec<u8>,
     offsets: Vec<u8>,
@@ -178,22 +203,49 @@ struct Sections {
 }
 
 impl Sections {
-    fn add(&mut self, entry: Entry) {
-        self.postings_total += self.ordinals.len() as u64;
-        let postings = postings::encode(&self.ordinals, self.events, &mut self.postings);
-        let count = self.ordinals.len() as u32;
-        let last = self.ordinals.last().copied().unwrap_or(entry.last);
-        Entry { count, last, postings, ..entry }.encode(&mut self.entries);
+    fn of(covers: &Covers) -> Sections {
+        let (events, postings_left) = (covers.events, covers.postings_max());
+        Sections { events, postings_left, ..Sections::default() }
     }
 
-    /// A file may claim that every key stands in every event: what is made of it must not grow beyond what
-    /// events can have.
-    fn check(&self) -> Result<(), IndexError> {
-        let most = u64::from(self.events).saturating_mul(KEYS_OF_EVENT_MAX);
-        if self.postings_total > most {
-            return Err(IndexError::damaged(0, "more postings than events can have"));
+    /// Adds the entry of a key, and its ordinals: those in the file, then those in memory.
+    fn add(
+        &mut self,
+        entry: Entry,
+        merged: &Merged<'_>,
+        file: &mut Option<Filed<'_>>,
+    ) -> Result<(), IndexError> {
+        let posted = merged.posted.map_or(&[][..], |posted| posted.ordinals);
+        let filed = merged.filed.map_or(0, |filed| filed.count);
+        let count = self.count(u64::from(filed) + posted.len() as u64)?;
+        let mut encoder = postings::Encoder::new(count, self.events, &mut self.postings);
+        let mut row = Row::default();
+        let mut add = |ordinals: &[u32]| {
+            row.add(ordinals);
+            ordinals.iter().for_each(|&ordinal| encoder.push(ordinal));
+        };
+        if let (Some(filed), Some(file)) = (&merged.filed, file) {
+            file.places.each(filed, &mut add)?;
         }
+        add(posted);
+        let postings = encoder.finish();
+        if !row.ascends() || row.count() != u64::from(count) {
+            return Err(IndexError::damaged(0, "postings that their entry denies"));
+        }
+        let last = row.last().unwrap_or(entry.last);
+        Entry { count, last, postings, ..entry }.encode(&mut self.entries);
         Ok(())
+    }
+
+    /// The number of a key's ordinals, if there can be so many. A file may claim that every key stands in every
+    /// event: what is made of it must not grow beyond what events can have.
+    fn count(&mut self, count: u64) -> Result<u32, IndexError> {
+        let Some(left) = self.postings_left.checked_sub(count) else {
+            return Err(IndexError::damaged(0, "more postings than events can have"));
+        };
+        self.postings_left = left;
+        let count = u32::try_from(count).ok().filter(|count| *count <= self.events);
+        count.ok_or(IndexError::damaged(0, "more ordinals of a key than events"))
     }
 
     fn file(&self, identity: &Identity, covers: &Covers) -> Result<Vec<u8>, IndexError> {

@@ -38,6 +38,12 @@ impl Bitmap {
         0..self.chunks() as u64 * 4
     }
 
+    /// Where the ranks of these chunks stand.
+    #[must_use]
+    pub const fn ranks_of(self, chunks: Range<u32>) -> Range<u64> {
+        chunks.start as u64 * 4..chunks.end as u64 * 4
+    }
+
     /// Where the words of a chunk stand.
     #[must_use]
     pub fn chunk_range(self, chunk: u32) -> Range<u64> {
@@ -174,20 +180,21 @@ impl Iterator for Ones {
     }
 }
 
-/// Appends the table of ranks and the words.
-pub(super) fn encode(bitmap: Bitmap, ordinals: &[u32], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bitmap.bytes() as usize, 0);
-    let words = bitmap.chunk_range(0).start as usize;
-    for ordinal in ordinals {
-        let bit = *ordinal as usize;
-        if let Some(byte) = out.get_mut(start + words + bit / 8) {
-            *byte |= 1 << (bit % 8);
-        }
+/// Sets the bit of an ordinal in these postings; one that no event has is left out.
+pub(super) fn set(bitmap: Bitmap, ordinal: u32, postings: &mut [u8]) {
+    let (words, bit) = (bitmap.chunk_range(0).start as usize, ordinal as usize);
+    if let Some(byte) = postings.get_mut(words + bit / 8) {
+        *byte |= 1 << (bit % 8);
     }
-    for chunk in 0..bitmap.chunks() {
-        let before = ordinals.partition_point(|ordinal| *ordinal < chunk * CHUNK) as u32;
-        let at = start + chunk as usize * 4;
-        out[at..at + 4].copy_from_slice(&before.to_le_bytes());
+}
+
+/// Fills the table of ranks of these postings, whose bits are set.
+pub(super) fn rank(bitmap: Bitmap, postings: &mut [u8]) {
+    let (ranks, words) = postings.split_at_mut(bitmap.chunk_range(0).start as usize);
+    let chunks = words.chunks(CHUNK as usize / 8);
+    let mut before = 0u32;
+    for (rank, chunk) in ranks.as_chunks_mut::<4>().0.iter_mut().zip(chunks) {
+        *rank = before.to_le_bytes();
+        before += chunk.iter().map(|byte| byte.count_ones()).sum::<u32>();
     }
 }

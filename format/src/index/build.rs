@@ -1,9 +1,8 @@
 //! A whole index file from its sections.
 
-use super::header::SECTION_ALIGNMENT;
-use super::{Contents, IndexHeader, Sections, Span, checks, filter};
+use super::{Contents, IndexHeader, Sections, checks, filter};
 use crate::features::Features;
-use crate::{PAGE_BYTES, StoreId, align_up, checksum};
+use crate::{PAGE_BYTES, StoreId, checksum};
 
 /// What is to become an index file.
 #[derive(Clone, Copy, Debug)]
@@ -41,25 +40,7 @@ pub struct Parts<'a> {
 #[must_use]
 pub fn build(draft: &Draft<'_>) -> Vec<u8> {
     let Parts { filter, directory, entries, postings, offsets, names } = draft.parts;
-    let mut file = vec![0; PAGE_BYTES as usize];
-    let mut append = |bytes: &[u8]| {
-        let start = align_up(file.len() as u64, SECTION_ALIGNMENT);
-        file.resize(start as usize, 0);
-        file.extend_from_slice(bytes);
-        Span { start, bytes: bytes.len() as u64 }
-    };
-    let mut sections = Sections {
-        filter: append(filter),
-        directory: append(directory),
-        entries: append(entries),
-        postings: append(postings),
-        offsets: append(offsets),
-        names: append(names),
-        checks: Span::default(),
-    };
-    let start = align_up(file.len() as u64, PAGE_BYTES);
-    file.resize(start as usize, 0);
-    sections.checks = Span { start, bytes: (start / PAGE_BYTES - 1) * 4 };
+    let parts = [filter, directory, entries, postings, offsets, names];
     let mut header = IndexHeader {
         features: draft.features,
         store: draft.store,
@@ -67,9 +48,16 @@ pub fn build(draft: &Draft<'_>) -> Vec<u8> {
         entries: (entries.len() as u64 / draft.contents.entry_bytes()) as u32,
         directory_bits: (directory.len() / 4).saturating_sub(1).checked_ilog2().unwrap_or(0) as u8,
         filter: draft.filter,
-        sections,
+        sections: Sections::of(parts.map(|part| part.len() as u64)),
         checks_crc: 0,
     };
+    // All at once: a file that grows stands in memory twice for a moment.
+    let mut file = Vec::with_capacity(header.file_bytes() as usize);
+    for (section, part) in header.sections.in_order().into_iter().zip(parts) {
+        file.resize(section.start as usize, 0);
+        file.extend_from_slice(part);
+    }
+    file.resize(header.sections.checks.start as usize, 0);
     let checks = checks::encode(&header.encode(), &file[PAGE_BYTES as usize..]);
     header.checks_crc = checksum::plain(&checks);
     file[..PAGE_BYTES as usize].copy_from_slice(&header.encode());

@@ -9,14 +9,15 @@ use super::{Entry, HeadEntry, Span, checks, directory, filter};
 use crate::features::Features;
 use crate::segment::{check_page, read_page};
 use crate::{
-    ByteOffset, FormatError, PAGE_BYTES, Position, Salt, SegmentId, StoreId, Timestamp, checksum,
+    ByteOffset, FormatError, PAGE_BYTES, Position, Salt, SegmentId, StoreId, Timestamp, align_up,
+    checksum,
 };
 
 const MAGIC: [u8; 8] = *b"QUIPUIDX";
 const PAGE: usize = PAGE_BYTES as usize;
 
 /// Sections begin at multiples of this many bytes.
-pub(super) const SECTION_ALIGNMENT: u64 = 64;
+const SECTION_ALIGNMENT: u64 = 64;
 const SECTIONS: usize = 7;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -119,7 +120,21 @@ pub struct Sections {
 }
 
 impl Sections {
-    fn in_order(&self) -> [Span; SECTIONS] {
+    /// The places of sections of these lengths, in this order, and of the checksums behind them.
+    #[must_use]
+    pub fn of(bytes: [u64; SECTIONS - 1]) -> Sections {
+        let mut end = PAGE_BYTES;
+        let [filter, directory, entries, postings, offsets, names] = bytes.map(|bytes| {
+            let span = Span { start: align_up(end, SECTION_ALIGNMENT), bytes };
+            end = span.end();
+            span
+        });
+        let start = align_up(end, PAGE_BYTES);
+        let checks = Span { start, bytes: (start / PAGE_BYTES - 1) * 4 };
+        Sections { filter, directory, entries, postings, offsets, names, checks }
+    }
+
+    pub(super) fn in_order(&self) -> [Span; SECTIONS] {
         let Sections { filter, directory, entries, postings, offsets, names, checks } = *self;
         [filter, directory, entries, postings, offsets, names, checks]
     }

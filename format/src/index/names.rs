@@ -178,25 +178,55 @@ pub fn first(bytes: &[u8]) -> Result<&[u8], FormatError> {
 /// Appends the section of these names to `out`. They are sorted by their bytes, no two are equal, and
 /// each is 1 to 512 bytes long.
 pub fn encode<S: AsRef<str>>(names: &[S], out: &mut Vec<u8>) {
-    let start = out.len();
-    let blocks = names.len().div_ceil(BLOCK as usize);
-    out.extend_from_slice(&(names.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(blocks as u32).to_le_bytes());
-    out.resize(out.len() + blocks * 4, 0);
-    for (number, block) in names.chunks(BLOCK as usize).enumerate() {
-        let at = start + HEAD_BYTES as usize + number * 4;
-        let offset = (out.len() - start) as u32;
-        out[at..at + 4].copy_from_slice(&offset.to_le_bytes());
-        let mut before: &[u8] = &[];
-        for name in block {
-            let name = name.as_ref().as_bytes();
-            let shared = name.iter().zip(before).take_while(|(one, other)| one == other).count();
-            if !before.is_empty() {
-                out.extend_from_slice(&(shared as u16).to_le_bytes());
-            }
-            out.extend_from_slice(&((name.len() - shared) as u16).to_le_bytes());
-            out.extend_from_slice(&name[shared..]);
-            before = name;
+    // A segment has less events, and so less names, than a `u32` counts.
+    let mut encoder = Encoder::new(names.len() as u32, out);
+    names.iter().for_each(|name| encoder.push(name.as_ref()));
+}
+
+/// Appends the section as [`encode`] does, one name after the other: for who does not hold all of them.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where the section begins.
+    start: usize,
+    /// How many names there will be.
+    names: u32,
+    /// How many there are.
+    pushed: u32,
+    before: Vec<u8>,
+}
+
+impl<'a> Encoder<'a> {
+    /// For so many names, behind what `out` holds.
+    pub fn new(names: u32, out: &'a mut Vec<u8>) -> Encoder<'a> {
+        let (start, blocks) = (out.len(), names.div_ceil(BLOCK));
+        out.extend_from_slice(&names.to_le_bytes());
+        out.extend_from_slice(&blocks.to_le_bytes());
+        out.resize(out.len() + blocks as usize * SLOT_BYTES as usize, 0);
+        Encoder { out, start, names, pushed: 0, before: Vec::new() }
+    }
+
+    /// The next name. What is pushed beyond the names that were announced is left out.
+    pub fn push(&mut self, name: &str) {
+        if self.pushed == self.names {
+            return;
         }
+        let name = name.as_bytes();
+        let mut shared = 0;
+        if self.pushed.is_multiple_of(BLOCK) {
+            let offset = (self.out.len() - self.start) as u32;
+            let block = (self.pushed / BLOCK) as usize;
+            let at = self.start + HEAD_BYTES as usize + block * SLOT_BYTES as usize;
+            self.out[at..at + 4].copy_from_slice(&offset.to_le_bytes());
+        } else {
+            let both = name.iter().zip(&self.before);
+            shared = both.take_while(|(one, other)| one == other).count();
+            self.out.extend_from_slice(&(shared as u16).to_le_bytes());
+        }
+        self.out.extend_from_slice(&((name.len() - shared) as u16).to_le_bytes());
+        self.out.extend_from_slice(&name[shared..]);
+        self.before.clear();
+        self.before.extend_from_slice(name);
+        self.pushed += 1;
     }
 }

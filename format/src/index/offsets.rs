@@ -104,7 +104,13 @@ impl Offsets {
         place(slot, more).map(ByteOffset::from_units)
     }
 
-    /// Appends the places of a block, in units, to `out`; at most 128.
+    /// The bytes that the places of so many events take at least: the table, and a width for each block.
+    #[must_use]
+    pub const fn bytes_min(self) -> u64 {
+        self.table_range().end + self.blocks() as u64
+    }
+
+    /// Appends the places of a block, in units, to `out`; at most 128. Gives how many bytes the block takes.
     ///
     /// # Errors
     /// As [`Offsets::value`]; `out` then holds some of them.
@@ -114,12 +120,12 @@ impl Offsets {
         slot: Slot,
         bytes: &[u8],
         out: &mut Vec<u32>,
-    ) -> Result<(), FormatError> {
+    ) -> Result<u64, FormatError> {
         let packed = Packed::with_width(bytes, self.len_of(block) as usize)?;
         for more in packed.iter() {
             out.push(place(slot, more)?);
         }
-        Ok(())
+        Ok(1 + packed.len_bytes() as u64)
     }
 }
 
@@ -129,20 +135,60 @@ fn place(slot: Slot, more: u32) -> Result<u32, FormatError> {
 
 /// Appends the section for these places, in units, to `out`.
 pub fn encode(units: &[u32], out: &mut Vec<u8>) {
-    let start = out.len();
-    let blocks = units.len().div_ceil(BLOCK as usize);
-    out.resize(start + blocks * 8, 0);
-    let mut rests = Vec::with_capacity(BLOCK as usize);
-    for (number, block) in units.chunks(BLOCK as usize).enumerate() {
-        let base = block.iter().min().copied().unwrap_or(0);
-        let at = (out.len() - start) as u32;
-        let slot = &mut out[start + number * 8..start + number * 8 + 8];
-        slot[..4].copy_from_slice(&base.to_le_bytes());
-        slot[4..].copy_from_slice(&at.to_le_bytes());
-        rests.clear();
-        rests.extend(block.iter().map(|units| units - base));
-        let width = packed::width_of(&rests);
-        out.push(width);
-        packed::pack(&rests, width, out);
+    // A segment has less events than a `u32` counts.
+    let mut encoder = Encoder::new(units.len() as u32, out);
+    units.iter().for_each(|&place| encoder.push(place));
+    encoder.finish();
+}
+
+/// Appends the section as [`encode`] does, one place after the other: for who does not hold all of them.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where the section begins.
+    start: usize,
+    offsets: Offsets,
+    /// The places of the block that is not full yet.
+    block: Vec<u32>,
+    /// How many blocks are written.
+    blocks: u32,
+}
+
+impl<'a> Encoder<'a> {
+    /// For the places of so many events, behind what `out` holds.
+    pub fn new(events: u32, out: &'a mut Vec<u8>) -> Encoder<'a> {
+        let (start, offsets) = (out.len(), Offsets::of(events));
+        out.resize(start + offsets.table_range().end as usize, 0);
+        Encoder { out, start, offsets, block: Vec::with_capacity(BLOCK as usize), blocks: 0 }
+    }
+
+    /// The place of the next event, in units. What is pushed beyond the events that were announced is left out.
+    pub fn push(&mut self, units: u32) {
+        self.block.push(units);
+        if self.block.len() == BLOCK as usize {
+            self.end_block();
+        }
+    }
+
+    /// Each event that was announced has been pushed.
+    pub fn finish(mut self) {
+        self.end_block();
+    }
+
+    fn end_block(&mut self) {
+        let base = self.block.iter().min().copied().unwrap_or(0);
+        if self.block.is_empty() || self.blocks == self.offsets.blocks() {
+            return self.block.clear();
+        }
+        let at = (self.out.len() - self.start) as u32;
+        let slot = self.start + self.offsets.slot_range(self.blocks).start as usize;
+        self.out[slot..slot + 4].copy_from_slice(&base.to_le_bytes());
+        self.out[slot + 4..slot + 8].copy_from_slice(&at.to_le_bytes());
+        self.block.iter_mut().for_each(|units| *units -= base);
+        let width = packed::width_of(&self.block);
+        self.out.push(width);
+        packed::pack(&self.block, width, self.out);
+        self.block.clear();
+        self.blocks += 1;
     }
 }

@@ -146,7 +146,7 @@ impl Deltas {
         slot.at as u64..slot.at as u64 + BLOCK_BYTES_MAX
     }
 
-    /// Appends the ordinals of a block, ascending, to `out`; at most 128.
+    /// Appends the ordinals of a block, ascending, to `out`; at most 128. Gives how many bytes the block takes.
     ///
     /// # Errors
     /// [`FormatError::Truncated`] or [`FormatError::Invalid`] for bytes that no writer gives; `out` then holds
@@ -157,7 +157,7 @@ impl Deltas {
         slot: Slot,
         bytes: &[u8],
         out: &mut Vec<u32>,
-    ) -> Result<(), FormatError> {
+    ) -> Result<u64, FormatError> {
         let Some(last) = self.len_of(block).checked_sub(1) else {
             return Err(FormatError::Invalid("a block of postings that there is not"));
         };
@@ -168,7 +168,8 @@ impl Deltas {
             ordinal += u64::from(delta) + 1;
             out.push(self.checked(ordinal)?);
         }
-        Ok(())
+        let before = if slot.first.is_none() { 4 } else { 0 };
+        Ok(before + 1 + deltas.len_bytes() as u64)
     }
 
     /// The ordinal with this index within a block.
@@ -208,41 +209,90 @@ impl Deltas {
 pub fn encode(ordinals: &[u32], events: u32, out: &mut Vec<u8>) -> u32 {
     // More ordinals than events are refused by `Layout::of`, and none of them could be told apart.
     let count = u32::try_from(ordinals.len()).unwrap_or(u32::MAX).min(events);
-    let layout = Layout::of(count, events).unwrap_or(Layout::Nothing);
-    if matches!(layout, Layout::Nothing | Layout::Last | Layout::Every) {
-        return 0;
-    }
-    out.resize(out.len().next_multiple_of(4), 0);
-    let start = out.len();
-    match layout {
-        Layout::Bitmap(bitmap) => bitmap::encode(bitmap, ordinals, out),
-        Layout::Deltas(deltas) => encode_deltas(deltas, ordinals, out),
-        Layout::Nothing | Layout::Last | Layout::Every => {}
-    }
-    u32::try_from(start / 4).unwrap_or(u32::MAX)
+    let mut encoder = Encoder::new(count, events, out);
+    ordinals.iter().for_each(|&ordinal| encoder.push(ordinal));
+    encoder.finish()
 }
 
-fn encode_deltas(deltas: Deltas, ordinals: &[u32], out: &mut Vec<u8>) {
-    let start = out.len();
-    let table = deltas.table_range().end as usize;
-    out.resize(start + table, 0);
-    let mut differences = Vec::with_capacity(BLOCK as usize);
-    for (number, block) in ordinals.chunks(BLOCK as usize).enumerate() {
-        let first = block[0];
-        if table == 0 {
-            out.extend_from_slice(&first.to_le_bytes());
-        } else {
-            let at = (out.len() - start) as u32;
-            let slot = &mut out[start + number * 8..start + number * 8 + 8];
-            slot[..4].copy_from_slice(&first.to_le_bytes());
-            slot[4..].copy_from_slice(&at.to_le_bytes());
+/// Appends the postings of a key as [`encode`] does, one ordinal after the other: for who does not hold all of them.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    /// The section so far.
+    out: &'a mut Vec<u8>,
+    /// Where the key's postings begin in it.
+    start: usize,
+    layout: Layout,
+    /// Of differences: the ordinals of the block that is not full yet.
+    block: Vec<u32>,
+    /// Of differences: how many blocks are written.
+    blocks: u32,
+}
+
+impl<'a> Encoder<'a> {
+    /// For so many ordinals among `events`, behind what `out` holds. Where there are more than events, nothing is
+    /// stored of them.
+    pub fn new(count: u32, events: u32, out: &'a mut Vec<u8>) -> Encoder<'a> {
+        let layout = Layout::of(count, events).unwrap_or(Layout::Nothing);
+        let bytes = match layout {
+            Layout::Nothing | Layout::Last | Layout::Every => None,
+            Layout::Bitmap(bitmap) => Some(bitmap.bytes()),
+            Layout::Deltas(deltas) => Some(deltas.table_range().end),
+        };
+        let mut start = 0;
+        if let Some(bytes) = bytes {
+            start = out.len().next_multiple_of(4);
+            out.resize(start + bytes as usize, 0);
         }
-        differences.clear();
-        differences
-            .extend(block.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]).wrapping_sub(1)));
-        let width = packed::width_of(&differences);
-        out.push(width);
-        packed::pack(&differences, width, out);
+        Encoder { out, start, layout, block: Vec::new(), blocks: 0 }
+    }
+
+    /// The next ordinal: more than the one before, and less than `events`. No more are pushed than were announced.
+    pub fn push(&mut self, ordinal: u32) {
+        match self.layout {
+            Layout::Nothing | Layout::Last | Layout::Every => {}
+            Layout::Bitmap(bitmap) => bitmap::set(bitmap, ordinal, &mut self.out[self.start..]),
+            Layout::Deltas(deltas) => {
+                self.block.push(ordinal);
+                if self.block.len() == BLOCK as usize {
+                    self.end_block(deltas);
+                }
+            }
+        }
+    }
+
+    /// Where the postings begin, in units of 4 bytes. Each ordinal that was announced has been pushed.
+    #[must_use]
+    pub fn finish(mut self) -> u32 {
+        match self.layout {
+            Layout::Nothing | Layout::Last | Layout::Every => {}
+            Layout::Bitmap(bitmap) => bitmap::rank(bitmap, &mut self.out[self.start..]),
+            Layout::Deltas(deltas) => self.end_block(deltas),
+        }
+        u32::try_from(self.start / 4).unwrap_or(u32::MAX)
+    }
+
+    /// Writes the block of differences that has been gathered.
+    fn end_block(&mut self, deltas: Deltas) {
+        let Some(&first) = self.block.first() else { return };
+        let at = (self.out.len() - self.start) as u32;
+        match deltas.slot_range(self.blocks).filter(|slot| slot.end <= deltas.table_range().end) {
+            None => self.out.extend_from_slice(&first.to_le_bytes()),
+            Some(slot) => {
+                let slot = self.start + slot.start as usize;
+                self.out[slot..slot + 4].copy_from_slice(&first.to_le_bytes());
+                self.out[slot + 4..slot + 8].copy_from_slice(&at.to_le_bytes());
+            }
+        }
+        let differences = self.block.len() - 1;
+        for n in 0..differences {
+            self.block[n] = self.block[n + 1].wrapping_sub(self.block[n]).wrapping_sub(1);
+        }
+        self.block.truncate(differences);
+        let width = packed::width_of(&self.block);
+        self.out.push(width);
+        packed::pack(&self.block, width, self.out);
+        self.block.clear();
+        self.blocks += 1;
     }
 }
 

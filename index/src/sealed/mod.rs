@@ -4,6 +4,8 @@ mod names;
 mod postings;
 mod verify;
 
+use std::ops::Range;
+
 use quipu_format::index::offsets::Offsets;
 use quipu_format::index::{Contents, Entry, Scope};
 use quipu_format::{ByteOffset, Salt, SegmentId};
@@ -11,6 +13,7 @@ use quipu_format::{ByteOffset, Salt, SegmentId};
 use crate::pages::Pages;
 use crate::walk::Walk;
 use crate::{Covers, Head, Held, Identity, IndexError, Key, Source, Way};
+pub(crate) use postings::Places;
 
 /// The index of a segment, or of its beginning, in a file that never changes.
 ///
@@ -49,7 +52,7 @@ impl Sealed {
         };
         let section = pages.header().sections.offsets;
         // So that no number of events promises more of them than the file can speak of.
-        if Offsets::of(covers.events).table_range().end > section.bytes {
+        if Offsets::of(covers.events).bytes_min() > section.bytes {
             return Err(IndexError::damaged(section.start, "more events than places of events"));
         }
         Ok(Sealed { pages, segment: covered.segment, salt: covered.salt, covers })
@@ -122,6 +125,11 @@ impl Sealed {
         Entries { sealed: self, walk: Walk::new(&self.pages, section, Entry::BYTES) }
     }
 
+    /// The postings of the entries: nobody has looked at any of them yet.
+    pub(crate) fn places(&self) -> Places<'_> {
+        Places::of(self)
+    }
+
     pub(crate) fn offset(&self, ordinal: u32) -> Result<Option<ByteOffset>, IndexError> {
         if ordinal >= self.covers.events {
             return Ok(None);
@@ -136,24 +144,34 @@ impl Sealed {
         offsets.value(block, slot, &bytes, index).map_err(damaged).map(Some)
     }
 
-    /// The offsets of all ordinals, in units.
-    pub(crate) fn offsets(&self) -> Result<Vec<u32>, IndexError> {
-        let mut units = Vec::new();
-        for block in 0..Offsets::of(self.covers.events).blocks() {
-            self.offsets_of(block, &mut units)?;
+    /// Goes through the offsets of all ordinals, in units. None of their blocks is read for two.
+    pub(crate) fn each_offset(&self, mut each: impl FnMut(u32)) -> Result<(), IndexError> {
+        let section = self.pages.header().sections.offsets;
+        let offsets = Offsets::of(self.covers.events);
+        let (mut units, mut free) = (Vec::new(), offsets.table_range().end);
+        for block in 0..offsets.blocks() {
+            units.clear();
+            let taken = self.offsets_of(block, &mut units)?;
+            if taken.start < free {
+                return Err(IndexError::damaged(section.start, "places of events that overlap"));
+            }
+            free = taken.end;
+            units.iter().for_each(|&units| each(units));
         }
-        Ok(units)
+        Ok(())
     }
 
-    /// Appends the offsets of a block of ordinals, in units.
-    fn offsets_of(&self, block: u32, units: &mut Vec<u32>) -> Result<(), IndexError> {
+    /// Appends the offsets of a block of ordinals, in units. Gives where in the section they stand.
+    fn offsets_of(&self, block: u32, units: &mut Vec<u32>) -> Result<Range<u64>, IndexError> {
         let section = self.pages.header().sections.offsets;
         let damaged = |error| IndexError::format(section.start, error);
         let offsets = Offsets::of(self.covers.events);
         let slot = self.pages.part(section, offsets.slot_range(block))?;
         let slot = offsets.slot(&slot).map_err(damaged)?;
-        let bytes = self.pages.clip(section, offsets.block_range(slot))?;
-        offsets.decode(block, slot, &bytes, units).map_err(damaged)
+        let range = offsets.block_range(slot);
+        let bytes = self.pages.clip(section, range.clone())?;
+        let taken = offsets.decode(block, slot, &bytes, units).map_err(damaged)?;
+        Ok(range.start..range.start + taken)
     }
 }
 
@@ -196,11 +214,6 @@ impl Entries<'_> {
     pub(crate) fn head(&self, entry: &Entry) -> Option<Head> {
         self.sealed.head(entry)
     }
-
-    /// Appends all ordinals of an entry to `out`.
-    pub(crate) fn ordinals(&self, entry: &Entry, out: &mut Vec<u32>) -> Result<(), IndexError> {
-        self.sealed.all(&held(entry), out)
-    }
 }
 
 impl Sealed {
@@ -222,10 +235,5 @@ impl Sealed {
     /// The `n`-th ordinal; see [`Part::nth`](crate::Part::nth).
     pub(crate) fn nth(&self, held: &Held, n: u32) -> Result<u32, IndexError> {
         self.postings(held)?.nth(n)
-    }
-
-    /// Appends all ordinals of a key to `out`.
-    fn all(&self, held: &Held, out: &mut Vec<u32>) -> Result<(), IndexError> {
-        self.postings(held)?.all(out)
     }
 }

@@ -15,7 +15,7 @@ impl Sealed {
         let mut found = Vec::new();
         for block in start..names.blocks() {
             let mut behind = false;
-            self.each_name(names, block, |name| {
+            self.each_of_block(names, block, |name| {
                 if name.starts_with(prefix) {
                     found.push(name.to_owned());
                 } else {
@@ -29,7 +29,25 @@ impl Sealed {
         Ok(found)
     }
 
-    pub(super) fn names_head(&self) -> Result<Names, IndexError> {
+    /// Goes through the names of all streams that begin in the covered part, sorted, and holds one at a time.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the file cannot be read or is damaged.
+    pub fn each_name(&self, mut each: impl FnMut(&str)) -> Result<(), IndexError> {
+        let names = self.names_head()?;
+        let (mut before, mut ascend) = (String::new(), true);
+        for block in 0..names.blocks() {
+            self.each_of_block(names, block, |name| {
+                ascend &= *before < *name;
+                name.clone_into(&mut before);
+                each(name);
+            })?;
+        }
+        let at = self.pages.header().sections.names.start;
+        if ascend { Ok(()) } else { Err(IndexError::damaged(at, "names out of order")) }
+    }
+
+    fn names_head(&self) -> Result<Names, IndexError> {
         let section = self.pages.header().sections.names;
         let head = self.pages.part(section, Names::HEAD)?;
         Names::decode(&head, section.bytes)
@@ -37,7 +55,7 @@ impl Sealed {
     }
 
     /// Reads the names of a block.
-    pub(super) fn each_name(
+    fn each_of_block(
         &self,
         names: Names,
         number: u32,

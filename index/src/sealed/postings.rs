@@ -3,17 +3,71 @@
 use std::ops::Range;
 
 use quipu_format::FormatError;
-use quipu_format::index::Span;
 use quipu_format::index::bitmap::{Bitmap, Chunk};
 use quipu_format::index::postings::{Deltas, Layout, Slot};
+use quipu_format::index::{Entry, Span};
 
-use super::Sealed;
+use super::{Sealed, held};
 use crate::pages::Pages;
 use crate::part::BATCH;
 use crate::{Held, IndexError};
 
 /// Chunks of a bitmap that are read at once: half a kilobyte.
 const CHUNKS_AT_ONCE: u32 = 8;
+
+/// Chunks of a bitmap that are read at once by who reads all of it: 32 KiB.
+const CHUNKS_OF_ALL: u32 = 512;
+
+/// The chunks of a bitmap, as many at a time as are read at once.
+fn walk(bitmap: Bitmap) -> impl Iterator<Item = Range<u32>> {
+    let firsts = (0..bitmap.chunks()).step_by(CHUNKS_OF_ALL as usize);
+    firsts.map(move |first| first..bitmap.chunks().min(first.saturating_add(CHUNKS_OF_ALL)))
+}
+
+const OVERLAP: &str = "postings that overlap";
+
+/// Goes through the postings of entries in order: those of each stand behind those of the one before, and all are no
+/// more than the covered part of the segment can ask for. So nobody can make a small file long to read, or have much
+/// made of it.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    sealed: &'a Sealed,
+    /// Where those of the entries so far end in the section.
+    end: u64,
+    /// So many more there may be.
+    left: u64,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(sealed: &'a Sealed) -> Places<'a> {
+        Places { sealed, end: 0, left: sealed.covers().postings_max() }
+    }
+
+    /// Shows all ordinals of the next entry, some at a time.
+    pub(crate) fn each(
+        &mut self,
+        entry: &Entry,
+        each: &mut dyn FnMut(&[u32]),
+    ) -> Result<(), IndexError> {
+        let postings = self.sealed.postings(&held(entry))?;
+        let Some(left) = self.left.checked_sub(entry.count.into()) else {
+            return Err(IndexError::damaged(
+                postings.span.start,
+                "more postings than events can have",
+            ));
+        };
+        self.left = left;
+        let is_stored = matches!(postings.layout, Layout::Bitmap(_) | Layout::Deltas(_));
+        if is_stored && entry.postings_at() < self.end {
+            return Err(IndexError::damaged(postings.span.start, OVERLAP));
+        }
+        let bytes = postings.each(each)?;
+        if is_stored {
+            self.end = entry.postings_at() + bytes;
+        }
+        Ok(())
+    }
+}
 
 /// The ordinals of one key.
 #[derive(Debug)]
@@ -94,35 +148,60 @@ impl Postings<'_> {
         Ok(())
     }
 
-    /// Appends all ordinals.
-    pub(super) fn all(&self, out: &mut Vec<u32>) -> Result<(), IndexError> {
+    /// Shows all ordinals, some at a time. Gives how many bytes they take from where they begin: no block is read for
+    /// two.
+    pub(super) fn each(&self, each: &mut dyn FnMut(&[u32])) -> Result<u64, IndexError> {
+        let mut some = Vec::new();
         match self.layout {
             Layout::Nothing => {}
-            Layout::Last => out.push(self.held.last),
-            Layout::Every => out.extend(0..self.events),
-            Layout::Bitmap(bitmap) => {
-                for first in (0..bitmap.chunks()).step_by(CHUNKS_AT_ONCE as usize) {
-                    let chunks = first..bitmap.chunks().min(first + CHUNKS_AT_ONCE);
-                    self.chunks(bitmap, chunks, |chunk| out.extend(chunk.ascending()))?;
+            Layout::Last => each(&[self.held.last]),
+            Layout::Every => {
+                for first in (0..self.events).step_by(BATCH) {
+                    some.clear();
+                    some.extend((first..self.events).take(BATCH));
+                    each(&some);
                 }
+            }
+            Layout::Bitmap(bitmap) => {
+                for chunks in walk(bitmap) {
+                    self.chunks(bitmap, chunks, |chunk| {
+                        some.clear();
+                        some.extend(chunk.ascending());
+                        each(&some);
+                    })?;
+                }
+                return Ok(bitmap.bytes());
             }
             Layout::Deltas(deltas) => {
+                let mut free = deltas.table_range().end;
                 for block in 0..deltas.blocks() {
-                    self.block(deltas, block, out)?;
+                    some.clear();
+                    let taken = self.block(deltas, block, &mut some)?;
+                    if taken.start < free {
+                        return Err(IndexError::damaged(self.span.start, OVERLAP));
+                    }
+                    free = taken.end;
+                    each(&some);
                 }
+                return Ok(free);
             }
         }
-        Ok(())
+        Ok(0)
     }
 
-    /// Whether the table of a bitmap says how many of these ordinals, which are all, stand before each chunk.
-    pub(super) fn is_ranked(&self, ordinals: &[u32]) -> Result<bool, IndexError> {
+    /// Whether the table of a bitmap says how many ordinals stand before each chunk.
+    pub(super) fn is_ranked(&self) -> Result<bool, IndexError> {
         let Layout::Bitmap(bitmap) = self.layout else { return Ok(true) };
-        let ranks = self.pages.part(self.span, bitmap.ranks_range())?;
-        let (ranks, _) = ranks.as_chunks::<4>();
-        let before = |chunk| ordinals.partition_point(|&at| bitmap.chunk_of(at) < chunk);
-        let mut numbered = (0..).zip(ranks);
-        Ok(numbered.all(|(chunk, rank)| u32::from_le_bytes(*rank) as usize == before(chunk)))
+        let (mut before, mut agree) = (0u32, true);
+        for chunks in walk(bitmap) {
+            let ranks = self.pages.part(self.span, bitmap.ranks_of(chunks.clone()))?;
+            let mut ranks = ranks.as_chunks::<4>().0.iter();
+            self.chunks(bitmap, chunks, |chunk| {
+                agree &= ranks.next() == Some(&before.to_le_bytes());
+                before += chunk.count();
+            })?;
+        }
+        Ok(agree)
     }
 
     fn nth_bit(&self, bitmap: Bitmap, n: u32) -> Result<u32, IndexError> {
@@ -200,11 +279,18 @@ impl Postings<'_> {
         deltas.slot(&bytes).map_err(|error| self.damaged(error))
     }
 
-    /// Appends the ordinals of a block.
-    fn block(&self, deltas: Deltas, block: u32, out: &mut Vec<u32>) -> Result<(), IndexError> {
+    /// Appends the ordinals of a block. Gives where they stand, from where the postings begin.
+    fn block(
+        &self,
+        deltas: Deltas,
+        block: u32,
+        out: &mut Vec<u32>,
+    ) -> Result<Range<u64>, IndexError> {
         let slot = self.slot(deltas, block)?;
-        let bytes = self.pages.clip(self.span, deltas.block_range(slot))?;
-        deltas.decode(block, slot, &bytes, out).map_err(|error| self.damaged(error))
+        let range = deltas.block_range(slot);
+        let bytes = self.pages.clip(self.span, range.clone())?;
+        let taken = deltas.decode(block, slot, &bytes, out).map_err(|error| self.damaged(error))?;
+        Ok(range.start..range.start + taken)
     }
 
     fn damaged(&self, error: FormatError) -> IndexError {

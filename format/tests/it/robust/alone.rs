@@ -88,7 +88,7 @@ fn a_block_of_differences_has_the_postings_that_there_are_and_no_other() {
     assert_eq!(deltas.nth(1, slot, &bytes, 1), Ok(1));
     let refused = Err(FormatError::Invalid("a posting that there is not"));
     assert_eq!(deltas.nth(1, slot, &bytes, 2), refused);
-    assert_eq!(deltas.decode(1, slot, &bytes, &mut out), Ok(()));
+    assert_eq!(deltas.decode(1, slot, &bytes, &mut out), Ok(1), "its width is all that it takes");
     assert_eq!(out, [0, 1]);
     let refused = Err(FormatError::Invalid("a block of postings that there is not"));
     assert_eq!(deltas.decode(2, slot, &bytes, &mut out), refused);

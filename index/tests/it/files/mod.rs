@@ -1,5 +1,6 @@
 //! What the index answers, from memory and from files, held against plain maps.
 
+mod bounds;
 mod check;
 mod concurrent;
 mod damage;
