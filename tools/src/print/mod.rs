@@ -92,16 +92,19 @@ impl<'o> Printer<'o> {
         Ok(self.sink.flush_if_full()?)
     }
 
-    /// Reports damage, behind the events that stand before it; any other error is a failure.
+    /// Reports damage, behind the events that stand before it; any other error is a failure. It counts also where the
+    /// reader of the events has gone.
     pub(crate) fn damage(&mut self, error: quipu::Error) -> Result<(), Stop> {
-        self.flush()?;
-        Ok(self.damages.pass(error)?)
+        let flushed = self.flush();
+        self.damages.pass(error)?;
+        flushed
     }
 
     /// Reports damage that keeps one question from being answered; any other error is a failure.
     pub(crate) fn unanswered(&mut self, error: quipu::Error) -> Result<(), Stop> {
-        self.flush()?;
-        Ok(self.damages.meet(error)?)
+        let flushed = self.flush();
+        self.damages.meet(error)?;
+        flushed
     }
 
     /// Writes all that was kept.
@@ -118,13 +121,12 @@ impl<'o> Printer<'o> {
         self.damages.any()
     }
 
-    /// Ends the printing; exit code 1 if there was damage.
+    /// Ends the printing; exit code 1 if there was damage, also where the reader has gone behind it.
     pub(crate) fn finish(mut self, ended: Result<(), Stop>) -> Result<Exit, Failure> {
         // What was read before a failure is written all the same.
         let flushed = self.flush();
         match ended.and(flushed) {
-            Ok(()) => Ok(self.damages.exit()),
-            Err(Stop::ReaderGone) => Ok(Exit::Done),
+            Ok(()) | Err(Stop::ReaderGone) => Ok(self.damages.exit()),
             Err(Stop::Failed(failure)) => Err(failure),
         }
     }

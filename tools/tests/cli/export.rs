@@ -1,7 +1,7 @@
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
-use crate::bench::{Bench, lines, quipu};
+use crate::bench::{Bench, flip, lines, quipu};
 
 #[test]
 fn filters_are_all_applied() {
@@ -60,15 +60,38 @@ fn a_reader_that_goes_away_is_no_error() {
     let bench = Bench::new();
     let file = bench.write("in.jsonl", lines(20_000));
     bench.ok(&["import", &file]);
+    let output = read_a_little(&bench);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Damage in the first commit is met before there is anything to read; that in another as what stands before it is
+/// written to nobody.
+#[test]
+fn damage_that_was_met_is_told_also_where_the_reader_goes_away() {
+    for tag in ["knot:0", "knot:1000"] {
+        let bench = Bench::new();
+        let file = bench.write("in.jsonl", lines(20_000));
+        bench.ok(&["import", &file]);
+        let bytes = std::fs::read(bench.segment()).unwrap();
+        let offset = bytes.windows(tag.len()).position(|window| window == tag.as_bytes()).unwrap();
+        flip(&bench.segment(), offset);
+        let output = read_a_little(&bench);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{tag}: {told}");
+        assert!(told.contains("offset"), "{tag}: {told}");
+    }
+}
+
+/// Exports to a reader that goes away after ten bytes.
+fn read_a_little(bench: &Bench) -> Output {
     let mut command = quipu();
     command.arg("--store").arg(bench.store()).arg("export");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 10]).unwrap();
     drop(stdout);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    child.wait_with_output().unwrap()
 }
 
 #[test]
