@@ -1,8 +1,10 @@
 //! One line as an event, read in place.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use quipu::{Codec, NewEvent, Timestamp};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -25,7 +27,7 @@ pub(super) struct Fields<'a> {
     #[serde(borrow)]
     time: Option<Text<'a>>,
     #[serde(borrow, default)]
-    tags: Vec<Text<'a>>,
+    tags: Tags<'a>,
     #[serde(borrow)]
     data: &'a RawValue,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -35,6 +37,37 @@ pub(super) struct Fields<'a> {
 /// A string that borrows where it can. In a newtype, because the items of a `Vec<Cow<str>>` never do.
 #[derive(Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// At most as many tags as a store takes: a list that goes on is refused there, and not read to its end first.
+#[derive(Debug, Default)]
+struct Tags<'a>(Vec<Text<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Tags<'a>, D::Error> {
+        source.deserialize_seq(ListOfTags).map(Tags)
+    }
+}
+
+struct ListOfTags;
+
+impl<'de> Visitor<'de> for ListOfTags {
+    type Value = Vec<Text<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut tags = Vec::new();
+        while let Some(tag) = list.next_element()? {
+            if tags.len() == TAGS_MAX {
+                return Err(A::Error::custom(format_args!("more than {TAGS_MAX} tags")));
+            }
+            tags.push(tag);
+        }
+        Ok(tags)
+    }
+}
 
 /// A value that is there, also where it is `null`.
 fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -59,7 +92,7 @@ impl Parsed<'_> {
         let Fields { event_type, tags, data, metadata, .. } = &self.fields;
         let payload = data.get().as_bytes();
         let mut event = NewEvent::new(&*event_type.0, payload).codec(Codec::Json);
-        event = event.tags(tags.iter().map(|tag| &*tag.0));
+        event = event.tags(tags.0.iter().map(|tag| &*tag.0));
         if let Some(metadata) = metadata {
             event = event.metadata(metadata.get().as_bytes());
         }
@@ -116,14 +149,11 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
 fn check_bounds(fields: &Fields<'_>) -> Result<(), String> {
     within("the name of the stream", &fields.stream.0, STREAM_BYTES_MAX)?;
     within("the type", &fields.event_type.0, NAME_BYTES_MAX)?;
-    for tag in &fields.tags {
+    for tag in &fields.tags.0 {
         within("a tag", &tag.0, NAME_BYTES_MAX)?;
     }
     if fields.stream.0.starts_with('$') {
         return Err("names of streams that begin with $ are reserved".to_owned());
-    }
-    if fields.tags.len() > TAGS_MAX {
-        return Err(format!("{} tags, more than {TAGS_MAX}", fields.tags.len()));
     }
     if fields.metadata.is_some_and(|metadata| metadata.get().len() > METADATA_BYTES_MAX) {
         return Err(format!("metadata of more than {METADATA_BYTES_MAX} bytes"));
@@ -150,8 +180,8 @@ mod tests {
         let line = br#"{"stream":"a-1","type":"T","tags":["x:1","y\"2"],"data": {"k" : 1.0} }"#;
         let fields = read(line).unwrap();
         assert!(matches!(fields.stream.0, Cow::Borrowed("a-1")));
-        assert!(matches!(fields.tags[0].0, Cow::Borrowed("x:1")));
-        assert_eq!(fields.tags[1].0, "y\"2");
+        assert!(matches!(fields.tags.0[0].0, Cow::Borrowed("x:1")));
+        assert_eq!(fields.tags.0[1].0, "y\"2");
         assert_eq!(fields.data.get(), r#"{"k" : 1.0}"#);
     }
 
@@ -164,6 +194,21 @@ mod tests {
             br#"{"stream":"a","type":"T"}"#,
         ] {
             assert!(parse(line, Finer::Refused).unwrap_err().starts_with("missing field"));
+        }
+    }
+
+    /// The place that the reason names is where parsing has stopped: right behind the first tag that is too many, with
+    /// one that is not even text behind it. So memory is bounded, whatever follows.
+    #[test]
+    fn a_list_of_tags_is_read_no_further_than_to_the_first_that_is_too_many() {
+        let head = r#"{"stream":"a","type":"T","data":1,"tags":["#;
+        let list = |count: usize, rest: &str| format!("{head}{}{rest}", r#""t","#.repeat(count));
+        let taken = list(31, r#""t"]}"#);
+        assert_eq!(read(taken.as_bytes()).unwrap().tags.0.len(), TAGS_MAX);
+        for rest in [r#""t"]}"#, "7]}", &r#""t","#.repeat(1 << 20)] {
+            let why = read(list(33, rest).as_bytes()).unwrap_err();
+            let place = head.len() + 33 * r#""t","#.len();
+            assert_eq!(why, format!("more than 32 tags, at its byte {place}"));
         }
     }
 
@@ -199,7 +244,8 @@ mod tests {
             (br#" ["a","T",null,[],1,1]"#, "not an object"),
             (br#""a""#, "invalid type"),
             (long.as_bytes(), "513 bytes"),
-            (tags.as_bytes(), "33 tags"),
+            (tags.as_bytes(), "more than 32 tags"),
+            (br#"{"stream":"a","type":"T","data":1,"tags":"t"}"#, "expected a list of tags"),
         ] {
             let why = parse(line, Finer::Refused).err().unwrap_or_else(|| "taken".to_owned());
             assert!(why.contains(reason), "{}: {why}", String::from_utf8_lossy(line));
