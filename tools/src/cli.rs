@@ -122,6 +122,9 @@ Examples:
 /// batches stay. Each event's id names its line and all lines before it, so an interrupted import can be
 /// resumed without storing anything twice, also beside other events. Behind a line that was changed the
 /// input is another one, whose events are stored too; so is the output of `export`.
+///
+/// A store that has lost lines of the input, and holds others behind them, is left as it is, with exit code 1; of
+/// standard input, which is read only once, lost lines may have been stored at the end before that shows.
 #[derive(Args, Debug)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub(crate) struct ImportArgs {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -13,13 +13,17 @@ use crate::failure::Failure;
 /// Blocks read ahead.
 const BLOCKS: usize = 4;
 
+/// Lines of a block where an input is only looked at.
+const LINES_AGAIN: u32 = 1_000;
+
 /// The lines of an input, which a thread of its own reads.
 #[derive(Debug)]
 pub(crate) struct Input {
     full: Receiver<Result<Block, Broken>>,
     empty: Sender<Block>,
     meter: Meter,
-    total_bytes: Option<u64>,
+    /// The file that it is read from, if it can be read again, and its bytes.
+    file: Option<(PathBuf, u64)>,
     block: Block,
     /// Index in the block of the line that comes next.
     at: usize,
@@ -38,7 +42,7 @@ impl Input {
             return Err(refused(io::ErrorKind::IsADirectory.into()));
         }
         let mut input = Input::of(Box::new(file), lines_max).map_err(refused)?;
-        input.total_bytes = metadata.is_file().then_some(metadata.len());
+        input.file = metadata.is_file().then(|| (path.to_owned(), metadata.len()));
         Ok(input)
     }
 
@@ -52,12 +56,17 @@ impl Input {
             .name("quipu-read".to_owned())
             .spawn(move || read(cutter, &full_in, &empty_out))?;
         let block = Block::default();
-        Ok(Input { full, empty, meter, total_bytes: None, block, at: 0, taken: 0, ended: false })
+        Ok(Input { full, empty, meter, file: None, block, at: 0, taken: 0, ended: false })
     }
 
     /// Bytes of the input as it is on disk, if that is known.
     pub(crate) fn total_bytes(&self) -> Option<u64> {
-        self.total_bytes
+        self.file.as_ref().map(|(_, bytes)| *bytes)
+    }
+
+    /// The same input from its first line on, if it can be read a second time.
+    pub(super) fn again(&self) -> Result<Option<Input>, Failure> {
+        self.file.as_ref().map(|(path, _)| Input::open(path, LINES_AGAIN)).transpose()
     }
 
     /// Tells, also from elsewhere, how many of those have been read.

@@ -4,12 +4,13 @@
 //! line an id that names it and all lines before it ([`ids`]). This one parses the lines in place
 //! ([`event`]) and submits a commit for each block; many are in flight at a time, and they are
 //! acknowledged in order ([`pipeline`]). What an earlier import of the same input has stored is found by
-//! those ids ([`resume`]).
+//! those ids ([`resume`]), also where lines before it are lost ([`later`]).
 
 mod event;
 pub(crate) mod fuzzing;
 mod ids;
 mod input;
+mod later;
 mod lines;
 mod pipeline;
 mod resume;
@@ -116,18 +117,26 @@ pub(crate) fn import(
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary, Failure> {
     let started = Instant::now();
-    match manner.overlap {
+    let later = match manner.overlap {
         Overlap::Refuse => resume::refuse_if_stored(store, input)?,
         Overlap::Resume => resume::skip_stored(store, input)?,
-    }
+    };
+    let mut later = later.map_or(Ok(None), |later| resume::refuse_gap(later, input))?;
     let resumed = input.taken();
     let mut pipeline = Pipeline::new(resumed, watch);
     let mut streams = Streams::default();
-    let ended = feed(store, input, manner.finer, &mut pipeline, &mut streams);
+    let mut admit = |line: &Line<'_>| match &mut later {
+        Some(later) => resume::refuse_stored(later, resumed, *line),
+        None => Ok(()),
+    };
+    let ended = feed(store, input, (manner.finer, &mut admit), &mut pipeline, &mut streams);
     // Whatever went wrong with the input, what was submitted before is on its way.
     let settled = pipeline.finish();
     let stored = pipeline.acknowledged();
     match settled.and(ended) {
+        Err(failure) if failure.code == resume::LINES_LOST => {
+            Err(explain_order(failure, resumed, stored))
+        }
         Err(failure) => Err(explain(failure, stored)),
         Ok(bytes) => Ok(Summary {
             events: stored - resumed,
@@ -139,18 +148,22 @@ pub(crate) fn import(
     }
 }
 
+/// What may refuse a line before it is parsed.
+type Admit<'t> = &'t mut dyn FnMut(&Line<'_>) -> Result<(), Failure>;
+
 /// Submits the lines that are left, a commit for each block.
 fn feed(
     store: &Store,
     input: &mut Input,
-    finer: Finer,
+    (finer, admit): (Finer, Admit<'_>),
     pipeline: &mut Pipeline<'_>,
     streams: &mut Streams,
 ) -> Result<u64, Failure> {
     let mut bytes_read = 0;
     loop {
         let (lines, bytes) = input.batch()?;
-        let parsed = lines.map(|line| parse(line, finer)).collect::<Result<Vec<_>, Failure>>()?;
+        let parsed = lines.map(|line| admit(&line).and_then(|()| parse(line, finer)));
+        let parsed = parsed.collect::<Result<Vec<_>, Failure>>()?;
         if parsed.is_empty() {
             return Ok(bytes_read);
         }
@@ -187,6 +200,16 @@ fn explain(mut failure: Failure, stored: u64) -> Failure {
         }
     };
     failure.advice = format!("{}; {rest}", failure.advice);
+    failure.detail("stored", stored)
+}
+
+/// Adds which lines of an input that is read only once were stored before it showed where they should have stood.
+fn explain_order(mut failure: Failure, resumed: u64, stored: u64) -> Failure {
+    if stored > resumed {
+        let (first, last) = (count(resumed + 1), count(stored));
+        failure.message =
+            format!("{}; lines {first} to {last} now stand at its end", failure.message);
+    }
     failure.detail("stored", stored)
 }
 

@@ -3,31 +3,45 @@
 use quipu::{Store, Uuid};
 
 use super::input::Input;
+use super::later::{Later, of_a_line};
+use super::lines::Line;
 use crate::failure::{Exit, Failure};
 
+/// The code of a failure for a store that has lost lines of the input.
+pub(super) const LINES_LOST: &str = "lines-lost";
+
 /// Takes the leading lines of the input that are stored. Both are walked once, side by side: lines were
-/// stored in order, so the events that came from them stand in order, maybe with others between.
-pub(super) fn skip_stored(store: &Store, input: &mut Input) -> Result<(), Failure> {
-    let Some(mut wanted) = next_id(input)? else { return Ok(()) };
-    let mut events = store.all().events()?;
+/// stored in order, so the events that came from them stand in order, maybe with others between. What is stored
+/// behind the first line that is not, tells the answer when it is asked.
+pub(super) fn skip_stored<'s>(
+    store: &'s Store,
+    input: &mut Input,
+) -> Result<Option<Later<'s>>, Failure> {
+    let Some(mut wanted) = next_id(input)? else { return Ok(None) };
+    let (mut events, mut highest) = (store.all().events()?, None);
     while let Some(event) = events.next()? {
         if event.id() != Some(wanted) {
+            highest = highest.max(of_a_line(event.id()));
             continue;
         }
         input.advance();
         match next_id(input)? {
             Some(id) => wanted = id,
-            None => return Ok(()),
+            None => return Ok(None),
         }
     }
-    Ok(())
+    Ok(Some(Later::new(store, wanted, highest)))
 }
 
 /// Fails if the first line of the input is stored.
-pub(super) fn refuse_if_stored(store: &Store, input: &mut Input) -> Result<(), Failure> {
-    let Some(wanted) = next_id(input)? else { return Ok(()) };
-    let mut events = store.all().events()?;
+pub(super) fn refuse_if_stored<'s>(
+    store: &'s Store,
+    input: &mut Input,
+) -> Result<Option<Later<'s>>, Failure> {
+    let Some(wanted) = next_id(input)? else { return Ok(None) };
+    let (mut events, mut highest) = (store.all().events()?, None);
     while let Some(event) = events.next()? {
+        highest = highest.max(of_a_line(event.id()));
         if event.id() == Some(wanted) {
             let message = format!(
                 "the store holds the first line of this input already, at position {}",
@@ -40,7 +54,55 @@ pub(super) fn refuse_if_stored(store: &Store, input: &mut Input) -> Result<(), F
                 .detail("position", event.position().0));
         }
     }
-    Ok(())
+    Ok(Some(Later::new(store, wanted, highest)))
+}
+
+/// Fails if a line behind the first that is not stored is, where that can be told before anything is written: of an input
+/// that can be read a second time. Of another, what is left to be asked as it is read.
+pub(super) fn refuse_gap<'s>(
+    mut later: Later<'s>,
+    input: &Input,
+) -> Result<Option<Later<'s>>, Failure> {
+    if later.is_over()? {
+        return Ok(None);
+    }
+    let Some(mut again) = input.again()? else { return Ok(Some(later)) };
+    let missing = input.taken();
+    while let Some(line) = again.peek()? {
+        if line.number >= missing {
+            refuse_stored(&mut later, missing, line)?;
+            if later.is_over()? {
+                break;
+            }
+        }
+        again.advance();
+    }
+    Ok(None)
+}
+
+/// Fails if a line is stored although one before it is missing.
+pub(super) fn refuse_stored(
+    later: &mut Later<'_>,
+    missing: u64,
+    line: Line<'_>,
+) -> Result<(), Failure> {
+    if !later.holds(line.id)? {
+        return Ok(());
+    }
+    // Lines are counted from 1 for people.
+    let (missing, stored) = (missing + 1, line.number + 1);
+    let message = if missing < stored {
+        format!("the store holds line {stored} of this input, and not line {missing} before it")
+    } else {
+        format!("the store holds line {stored} of this input, and not behind the lines before it")
+    };
+    let message = format!("{message}: events that it held are lost");
+    let advice = "lines that are lost cannot be put back where they stood: import all of the input into a new store, \
+                  or, to go without them, only the lines behind the last one that is stored";
+    Err(Failure::new(LINES_LOST, message, advice)
+        .exit(Exit::Found)
+        .detail("missing", missing)
+        .detail("line", stored))
 }
 
 fn next_id(input: &mut Input) -> Result<Option<Uuid>, Failure> {

@@ -6,12 +6,16 @@ use crate::bench::{Bench, Said, flip, lines, quipu, said};
 
 /// A store of ten commits; a byte of event 40 is changed.
 fn damaged() -> Bench {
+    damaged_at("knot:40")
+}
+
+/// The same; a byte of the event that has this tag is changed.
+fn damaged_at(tag: &str) -> Bench {
     let bench = Bench::new();
     let file = bench.write("in.jsonl", lines(100));
     bench.ok(&["import", &file, "--batch", "10"]);
     let bytes = fs::read(bench.segment()).unwrap();
-    let needle = b"knot:40";
-    let offset = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
+    let offset = bytes.windows(tag.len()).position(|window| window == tag.as_bytes()).unwrap();
     flip(&bench.segment(), offset);
     bench
 }
@@ -112,4 +116,85 @@ fn a_salvage_without_a_place_is_wrong_use() {
     let bench = damaged();
     assert_eq!(bench.run(&["salvage"]).code, Some(2));
     assert_eq!(bench.run(&["salvage", "--dry-run", "--to", "x"]).code, Some(2));
+}
+
+/// What an import into the copy comes to.
+fn import_into_copy(bench: &Bench, input: &str, arguments: &[&str]) -> Said {
+    let mut command = quipu();
+    command.args(["--store", &copy(bench), "import", "--json", "--batch", "10"]).args(arguments);
+    said(command, input.as_bytes())
+}
+
+/// A store that has lost lines neither gets those behind them a second time, nor the lost ones out of their order.
+#[test]
+fn an_import_goes_on_in_no_copy_that_has_lost_lines_before_its_end() {
+    let bench = damaged();
+    let to = copy(&bench);
+    bench.run(&["salvage", "--to", &to]);
+    let before = on(&to, "export").stdout;
+    let longer = bench.write("longer.jsonl", lines(120));
+    let same = bench.write("in.jsonl", lines(100));
+    for file in [&same, &longer] {
+        let said = import_into_copy(&bench, "", &[file, "--resume"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let error = said.error();
+        assert_eq!(error["error"], "lines-lost", "{said:?}");
+        assert_eq!((&error["missing"], &error["line"]), (&41.into(), &51.into()), "{said:?}");
+        assert!(error["advice"].as_str().unwrap().contains("new store"), "{said:?}");
+        assert_eq!(on(&to, "export").stdout, before, "nothing was written");
+    }
+    let behind: String = lines(120).split_inclusive('\n').skip(100).collect();
+    let said = import_into_copy(&bench, "", &[&bench.write("behind.jsonl", behind)]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(on(&to, "export").objects().len(), 110);
+}
+
+#[test]
+fn a_copy_that_has_lost_the_first_lines_is_not_taken_for_one_without_any() {
+    let bench = damaged_at("knot:4");
+    let to = copy(&bench);
+    bench.run(&["salvage", "--to", &to]);
+    let before = on(&to, "export").stdout;
+    assert_eq!(before.lines().count(), 90);
+    let file = bench.write("in.jsonl", lines(100));
+    for arguments in [&[file.as_str()][..], &[&file, "--resume"]] {
+        let said = import_into_copy(&bench, "", arguments);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let error = said.error();
+        assert_eq!((&error["missing"], &error["line"]), (&1.into(), &11.into()), "{said:?}");
+        assert_eq!(on(&to, "export").stdout, before, "nothing was written");
+    }
+}
+
+/// Standard input is read once: what is missing may be stored before what is there is met, but nothing twice.
+#[test]
+fn no_line_of_standard_input_is_stored_twice_in_a_copy() {
+    let bench = damaged();
+    let to = copy(&bench);
+    bench.run(&["salvage", "--to", &to]);
+    for _ in 0..2 {
+        let said = import_into_copy(&bench, &lines(100), &["-", "--resume"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let error = said.error();
+        assert_eq!((&error["error"], &error["line"]), (&"lines-lost".into(), &51.into()));
+        assert_eq!(on(&to, "export").objects().len(), 100, "{said:?}");
+    }
+}
+
+/// Lines of other inputs with higher numbers are no sign of a loss.
+#[test]
+fn an_import_goes_on_in_a_sound_copy_beside_a_longer_one() {
+    let bench = Bench::new();
+    let other = bench.write("other.jsonl", lines(300).replace("cord", "other"));
+    bench.ok(&["import", &bench.write("in.jsonl", lines(100))]);
+    bench.ok(&["import", &other, "--batch", "10"]);
+    bench.ok(&["salvage", "--to", &copy(&bench)]);
+    let more = lines(150);
+    let file = bench.write("in.jsonl", &more);
+    let said = import_into_copy(&bench, "", &[&file, "--resume"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.objects()[0]["resumed"], 100, "{said:?}");
+    let said = import_into_copy(&bench, &lines(200), &["-", "--resume"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(on(&copy(&bench), "export").objects().len(), 500);
 }
