@@ -82,6 +82,14 @@ bugs! {
     RetryOfOneEvent = "retry-of-one-event",
     /// Whether a commit was taken before is looked up among what is visible only.
     RetryStoredAgain = "retry-stored-again",
+    /// Of a stream that a commit names twice only one of the two says where a retry must stand.
+    RetryNamedOnce = "retry-named-once",
+    /// A commit that is not written yet is not known by its ids.
+    RetryOnItsWayUnknown = "retry-on-its-way-unknown",
+    /// After a failure a commit that is there is not known again.
+    RetryAfterFailureRefused = "retry-after-failure-refused",
+    /// A commit may have one id twice.
+    OneIdTwice = "one-id-twice",
     /// Whoever has left a page `live` is taken for a writer that is still there.
     PageOfTheDead = "page-of-the-dead",
     /// Beside a writer that does not tell, all that is found in the log is shown.

@@ -95,6 +95,18 @@ impl Pipeline {
         }))
     }
 
+    /// The group to wait for until a position is visible, for who is refused because of what stands there.
+    ///
+    /// # Errors
+    /// After a failure, if that was not visible before: nobody will ever read it.
+    pub(crate) fn readable(&self, position: Position) -> Result<Until, Error> {
+        let is_visible = position < self.settling.progressed().visible_position;
+        match self.poison().filter(|_| !is_visible) {
+            Some(error) => Err(error.not_written()),
+            None => Ok(self.pending(position)),
+        }
+    }
+
     /// Lets go of tentative heads, if there are many: the index knows all before this position.
     pub(crate) fn forget_heads(&mut self, indexed: Position) -> Option<StreamHeads> {
         self.heads.forget(indexed, self.next_position)
@@ -119,7 +131,7 @@ impl Pipeline {
     }
 
     /// The group to wait for until a position is visible.
-    pub(crate) fn pending(&self, position: Position) -> Until {
+    pub(super) fn pending(&self, position: Position) -> Until {
         if position < self.settling.progressed().visible_position {
             return None;
         }

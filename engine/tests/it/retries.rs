@@ -7,7 +7,7 @@ use quipu::{
     Appended, ErrorKind, ExpectedVersion, NewEvent, Options, Position, Query, QueryItem, Result,
     Store, Uuid,
 };
-use quipu_disk::{Disk, FaultDisk, MemoryDisk};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, MemoryDisk};
 
 fn store(id_segments: u32) -> Store {
     let options = Options { id_segments, ..Options::default() };
@@ -178,6 +178,22 @@ fn an_overlap_is_told_once_it_can_be_read() {
     disk.hold_syncs(false);
     first.wait().unwrap();
     assert_eq!(overlap.wait().unwrap_err().kind(), ErrorKind::Overlap);
+}
+
+#[test]
+fn nobody_is_told_of_an_overlap_with_what_was_never_written() {
+    let disk = FaultDisk::new(1);
+    let options = Options { ballast_bytes: 0, ..Options::default() };
+    let builder = Store::builder("s").options(options).disk(Arc::new(disk.clone()));
+    let store = builder.open().unwrap();
+    append(&store, "s", NoStream, &[1, 2]).unwrap();
+    let kind = FaultKind::Error(std::io::ErrorKind::Other);
+    disk.plan(Fault { at: disk.operations(), kind, sticky: false });
+    append(&store, "s", Exact(1), &[3, 4]).unwrap_err();
+    let unread = append(&store, "s", Exact(1), &[3, 7]).unwrap_err();
+    assert_eq!(unread.kind(), ErrorKind::Poisoned, "{unread}");
+    let read = append(&store, "s", NoStream, &[1, 7]).unwrap_err();
+    assert_eq!(read.kind(), ErrorKind::Overlap, "{read}");
 }
 
 #[test]
