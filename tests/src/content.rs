@@ -28,6 +28,9 @@ pub const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"]
 pub const TAGS: [&str; 3] = ["customer:7", "region:eu", "k"];
 const CODECS: [Codec; 4] = [Codec::Bytes, Codec::Json, Codec::Rkyv, Codec::MessagePack];
 
+/// Set in the number of an event that is sent without an id. The store gives it one; the number stands in its metadata.
+pub const UNNAMED: u64 = 1 << 63;
+
 /// What no stream has.
 pub const UNKNOWN_STREAM: Stream = Stream::MAX;
 
@@ -71,7 +74,8 @@ impl Content {
         let tags = &TAGS[..tags];
         let metadata_bytes = if random.percent(25) { random.below(40) } else { 0 };
         let occurred = random.percent(25).then(|| Timestamp(i64::from(random.number() as u32)));
-        let metadata = bytes(&mut random, metadata_bytes);
+        let drawn = bytes(&mut random, metadata_bytes);
+        let metadata = if id & UNNAMED == 0 { drawn } else { id.to_le_bytes().to_vec() };
         Content {
             kind,
             codec,
@@ -92,7 +96,7 @@ fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// The event with this id, and what the checker needs to know of it. The id is not 0.
+/// The event with this id, or of this [`UNNAMED`] number, and what the checker needs to know of it. The id is not 0.
 #[must_use]
 pub fn event(id: u64, payload_bytes: usize) -> (NewEvent<'static>, Written) {
     let Content { kind, codec, tags, metadata, occurred, payload } = Content::of(id, payload_bytes);
@@ -104,10 +108,10 @@ pub fn event(id: u64, payload_bytes: usize) -> (NewEvent<'static>, Written) {
         .number(occurred.map_or(i64::MIN, |at| at.0))
         .word(number_of(codec))
         .0;
-    let mut event = NewEvent::new(kind, payload)
-        .codec(codec)
-        .metadata(metadata)
-        .id(Uuid::from_u128(u128::from(id)));
+    let mut event = NewEvent::new(kind, payload).codec(codec).metadata(metadata);
+    if id & UNNAMED == 0 {
+        event = event.id(Uuid::from_u128(u128::from(id)));
+    }
     for &tag in tags {
         event = event.tag(tag);
     }
@@ -151,10 +155,19 @@ pub fn seen(event: &Event<'_>) -> Seen {
         position: event.position().0,
         stream: stream.and_then(|at| Stream::try_from(at).ok()).unwrap_or(UNKNOWN_STREAM),
         version: event.version().0,
-        id: event.id().and_then(|id| u64::try_from(id.as_u128()).ok()).unwrap_or(0),
+        id: number(event).unwrap_or(0),
         digest,
         recorded: event.recorded().0,
     }
+}
+
+/// The number that an event was made from.
+fn number(event: &Event<'_>) -> Option<u64> {
+    let named = event.id().and_then(|id| u64::try_from(id.as_u128()).ok());
+    named.or_else(|| {
+        let told = u64::from_le_bytes(event.metadata().try_into().ok()?);
+        (told & UNNAMED != 0).then_some(told)
+    })
 }
 
 fn number_of(codec: Codec) -> u64 {
@@ -234,5 +247,6 @@ mod tests {
         assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
         assert_ne!(event(1, 8).1.digest, event(1, 9).1.digest);
         assert_eq!(event(1, 8).1, event(1, 8).1);
+        assert_ne!(event(UNNAMED | 1, 0).1.digest, event(UNNAMED | 2, 0).1.digest);
     }
 }

@@ -14,7 +14,7 @@ pub type Follower = u32;
 /// An event of a submitted commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Its id, which no other event has.
+    /// Its id, which no other event has; of one that is sent without an id its number.
     pub id: u64,
     /// A digest of all that the writer said of it.
     pub digest: u64,
@@ -157,8 +157,8 @@ pub enum Entry {
     },
     /// A commit was not taken because it had been before; this is the answer.
     Repeated {
-        /// The commit that was taken.
-        original: Commit,
+        /// What it would have done.
+        parts: Vec<Part>,
         /// What was promised.
         durability: Durability,
         /// What was said.
@@ -166,10 +166,30 @@ pub enum Entry {
         /// The bound of readers.
         visible: u64,
     },
+    /// A commit was refused because some of its events are there, in another commit.
+    Overlaps {
+        /// Its number.
+        commit: Commit,
+        /// What it would have done.
+        parts: Vec<Part>,
+        /// Position of one of these events, as the answer names it.
+        position: u64,
+    },
+    /// A commit was refused for a reason that has nothing to do with what it is.
+    Declined {
+        /// Its number.
+        commit: Commit,
+        /// What it would have done.
+        parts: Vec<Part>,
+        /// What it asked to be promised.
+        durability: Durability,
+    },
     /// A commit was refused because of an event that its condition forbids.
     Barred {
         /// Its number.
         commit: Commit,
+        /// What it would have done.
+        parts: Vec<Part>,
         /// The condition.
         condition: Condition,
         /// Position of the event, as the answer names it.

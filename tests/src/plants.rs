@@ -58,6 +58,10 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::HeadOfFirstEvent, 10),
     by_simulator(Bug::RetryOfOneEvent, 30),
     by_simulator(Bug::RetryStoredAgain, 40),
+    by_simulator(Bug::RetryNamedOnce, 20),
+    by_simulator(Bug::RetryOnItsWayUnknown, 50),
+    by_simulator(Bug::RetryAfterFailureRefused, 600),
+    by_simulator(Bug::OneIdTwice, 10),
     by_simulator(Bug::PageOfTheDead, 150),
     by_simulator(Bug::SilentWriterBelieved, 500),
     by_simulator(Bug::NoDirectorySync, 10),
@@ -78,6 +82,7 @@ pub const PLANTS: &[Plant] = &[
     // Found by the simulator too: these show that the model finds what it is there for.
     by_model(Bug::HeadOfFirstEvent, 30),
     by_model(Bug::RetryOfOneEvent, 200),
+    by_model(Bug::RetryNamedOnce, 500),
     by_model(Bug::PositionReused, 50),
     by_model(Bug::ExpectationOfReaders, 200),
     by_model(Bug::NoDirectorySync, 50),

@@ -38,6 +38,11 @@ impl Log {
         self.events.get(usize::try_from(position).ok()?)
     }
 
+    /// Position of the event with this id.
+    pub(super) fn place(&self, id: u64) -> Option<u64> {
+        self.places.get(&id).copied()
+    }
+
     /// Version and position of a stream's last event.
     pub(super) fn head(&self, stream: Stream) -> Option<(u64, u64)> {
         let position = *self.heads.get(&stream)?;

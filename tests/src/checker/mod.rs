@@ -7,6 +7,7 @@
 
 mod following;
 mod log;
+mod retries;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use quipu::{Durability, ExpectedVersion, Version};
 use crate::history::{Commit, Crash, Entry, Follower, Outcome, Part, Receipt, Seen, Stream};
 use following::Following;
 use log::Log;
+pub use retries::{Standing, has_a_place, is_named};
 pub use violation::{Rule, Violation, ensure};
 
 /// The result of a check.
@@ -53,6 +55,8 @@ pub struct Checker {
     is_open: bool,
     /// It was open before.
     exists: bool,
+    /// It finds events by their ids.
+    knows_ids: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +82,14 @@ impl Checker {
             followers: HashMap::new(),
             is_open: false,
             exists: false,
+            knows_ids: false,
         }
+    }
+
+    /// The store is one that looks for the ids of a commit in all of its segments.
+    #[must_use]
+    pub fn knowing_ids(self) -> Checker {
+        Checker { knows_ids: true, ..self }
     }
 
     /// The last version of a stream once all that was sequenced is there.
@@ -114,10 +125,15 @@ impl Checker {
                 self.allowed(*commit, condition.as_ref())?;
                 self.placed(*commit, parts)
             }
-            Entry::Repeated { original, durability, receipt, visible } => {
-                self.repeated(*original, *durability, receipt, *visible)
+            Entry::Repeated { parts, durability, receipt, visible } => {
+                self.repeated(parts, *durability, receipt, *visible)
             }
-            Entry::Barred { commit, condition, position } => {
+            Entry::Overlaps { commit, parts, position } => self.overlaps(*commit, parts, *position),
+            Entry::Declined { commit, parts, durability } => {
+                self.declined(*commit, parts, *durability)
+            }
+            Entry::Barred { commit, parts, condition, position } => {
+                self.is_no_retry(*commit, parts)?;
                 self.barred(*commit, condition, *position)
             }
             Entry::Selected { question, visible, events } => {
@@ -219,6 +235,7 @@ impl Checker {
         parts: &[Part],
         (stream, expected, actual): (Stream, ExpectedVersion, Option<u64>),
     ) -> Checked {
+        self.is_no_retry(commit, parts)?;
         let head = self.log.head(stream);
         let asked = parts.iter().any(|part| (part.stream, part.expected) == (stream, expected));
         let is_true = actual == head.map(|(version, _)| version);

@@ -1,11 +1,9 @@
 //! Reads and conditions by what events are about.
 
-use quipu::Durability;
-
 use super::log::Event;
-use super::{Checked, Checker, Rule, Violation, ensure};
+use super::{Checked, Checker, Rule, ensure};
 use crate::content::{Labels, STREAMS};
-use crate::history::{Commit, Condition, Item, Order, Question, Receipt, Seen, Selection};
+use crate::history::{Commit, Condition, Item, Order, Question, Seen, Selection};
 
 impl Checker {
     /// What was read must be exactly what was asked for.
@@ -80,34 +78,6 @@ impl Checker {
         })?;
         self.conflicts.insert(commit, Some(position));
         Ok(())
-    }
-
-    /// A commit was answered as one that was taken before.
-    pub(super) fn repeated(
-        &mut self,
-        original: Commit,
-        durability: Durability,
-        receipt: &Receipt,
-        visible: u64,
-    ) -> Checked {
-        let Some(placed) = self.commits.get(&original).copied() else {
-            let detail = format!("commit {original} is not there, and its retry was told it is");
-            return Err(Violation::new(Rule::Repeat, detail));
-        };
-        let version = self.log.last_of(placed.end).map(|event| event.version);
-        let same = receipt.first_position == placed.first
-            && receipt.position + 1 == placed.end
-            && Some(receipt.version) == version;
-        ensure(same, Rule::Repeat, || {
-            format!("commit {original} is {placed:?} with {version:?}, its retry got {receipt:?}")
-        })?;
-        self.looked(visible)?;
-        if durability == Durability::Sync {
-            self.durable = self.durable.max(placed.end);
-        }
-        ensure(visible >= placed.end, Rule::Unreadable, || {
-            format!("commit {original} ends at {}, readers see up to {visible}", placed.end)
-        })
     }
 }
 

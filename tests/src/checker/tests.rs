@@ -2,6 +2,7 @@
 //! else.
 
 mod following;
+mod retries;
 
 use quipu::{Durability, ExpectedVersion};
 
@@ -11,7 +12,7 @@ use crate::history::{Crash, Entry, Outcome, Part, Receipt, Seen, Written};
 const STORE: Durability = Durability::Sync;
 
 fn written(id: u64) -> Written {
-    Written { id, digest: id * 7 }
+    Written { id, digest: id.wrapping_mul(7) }
 }
 
 fn placed(commit: u32, parts: &[(u16, ExpectedVersion, &[u64])]) -> Entry {
@@ -64,6 +65,15 @@ fn history() -> Vec<Entry> {
         acknowledged(2, (1, 2), 0, 3),
         read(0, 3),
     ]
+}
+
+/// Events of the history above, and others behind stream 1, in the parts of a commit.
+fn parts_of(ids: &[u64]) -> Vec<Part> {
+    let part = |&id: &u64| {
+        let stream = u16::from(id > 2);
+        Part { stream, expected: ExpectedVersion::Any, events: vec![written(id)] }
+    };
+    ids.iter().map(part).collect()
 }
 
 fn conflict(actual: Option<u64>) -> Entry {
@@ -352,32 +362,14 @@ mod selection {
         assert_eq!(broken(taken(None)), Some(Rule::Condition));
         assert_eq!(broken(taken(Some(2))), Some(Rule::Condition));
         assert_eq!(broken(taken(Some(3))), None);
-        let barred =
-            |after, position| Entry::Barred { commit: 9, condition: condition(after), position };
+        let barred = |after, position| {
+            let (condition, parts) = (condition(after), parts.clone());
+            Entry::Barred { commit: 9, parts, condition, position }
+        };
         assert_eq!(broken([barred(Some(2), 3)]), None);
         assert_eq!(broken([barred(Some(3), 3)]), Some(Rule::Conflict));
         assert_eq!(broken([barred(None, 4)]), Some(Rule::Conflict), "there is no such event");
         let told = [barred(Some(2), 3), Entry::Told { commit: 9, visible: 3 }];
         assert_eq!(broken(told), Some(Rule::Told));
-    }
-
-    #[test]
-    fn a_retry_gets_the_answer_of_the_first_attempt() {
-        let repeated = |original, positions: (u64, u64), version, visible| Entry::Repeated {
-            original,
-            durability: Durability::Sync,
-            receipt: Receipt {
-                first_position: positions.0,
-                position: positions.1,
-                version,
-                recorded: time(original),
-            },
-            visible,
-        };
-        assert_eq!(broken([repeated(2, (1, 2), 0, 3)]), None);
-        assert_eq!(broken([repeated(2, (1, 1), 0, 3)]), Some(Rule::Repeat));
-        assert_eq!(broken([repeated(2, (1, 2), 1, 3)]), Some(Rule::Repeat));
-        assert_eq!(broken([repeated(7, (1, 2), 0, 3)]), Some(Rule::Repeat), "never taken");
-        assert_eq!(broken([repeated(3, (3, 3), 1, 3)]), Some(Rule::Unreadable));
     }
 }

@@ -287,9 +287,12 @@ impl World {
     fn again(&mut self, back: usize) -> Compared {
         let Some(at) = self.past.len().checked_sub(back + 1) else { return Ok(()) };
         let (sent, appended) = &self.past[at];
-        let is_placed = sent.parts.iter().any(|(_, expected, events)| {
-            let exact = matches!(expected, ExpectedVersion::NoStream | ExpectedVersion::Exact(_));
-            exact && !events.is_empty()
+        let is_placed = sent.parts.iter().any(|(stream, _, events)| {
+            let own = sent.parts.iter().filter(|(other, ..)| other == stream);
+            let mut expected = own.map(|(_, expected, _)| expected);
+            let exact =
+                |it: &_| matches!(it, ExpectedVersion::NoStream | ExpectedVersion::Exact(_));
+            !events.is_empty() && expected.any(exact)
         });
         if !is_placed && !self.setting.knows_ids {
             return Ok(());

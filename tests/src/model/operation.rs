@@ -89,7 +89,7 @@ pub struct Item {
 /// A commit.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Its streams, each once; the first has events.
+    /// Its streams, of which the first two may be one; the first has events.
     pub parts: Vec<Part>,
     /// No event that any of the items selects may be there; of all events, or of so many last ones.
     pub condition: Option<(Vec<Item>, Option<u64>)>,
@@ -199,8 +199,12 @@ fn commit() -> impl Strategy<Value = Commit> {
         [part(0..3), part(0..3)],
         proptest::option::weighted(0.2, condition),
         any::<bool>(),
+        prop::bool::weighted(0.3),
     )
-        .prop_map(|(streams, first, others, condition, other_durability)| {
+        .prop_map(|(mut streams, first, others, condition, other_durability, twice)| {
+            if let (true, [first, second, ..]) = (twice, &mut streams[..]) {
+                *second = first;
+            }
             let parts = std::iter::once(first).chain(others);
             let part = |(stream, (expect, events))| Part { stream, expect, events };
             Commit {

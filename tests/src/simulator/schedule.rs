@@ -60,6 +60,10 @@ impl World {
             let chosen = self.random.below(self.waiting.len());
             self.waiting.swap_remove(chosen)
         } else if under_way < self.profile.writers {
+            if self.random.percent(1) {
+                let (wishes, durability) = self.wishes();
+                return self.subject.refuse_twice(&wishes, durability);
+            }
             self.new_or_again()
         } else {
             self.copy();
@@ -85,13 +89,22 @@ impl World {
 
     /// A commit of its own, or one of before once more.
     fn new_or_again(&mut self) -> Submission {
-        if self.random.percent(7)
-            && let Some(again) = self.subject.compose_again(&mut self.random)
-        {
+        let random = &mut self.random;
+        let again = match random.below(100) {
+            0..6 => self.subject.compose_again(random),
+            6..8 => self.subject.compose_otherwise(random),
+            8 => self.subject.compose_overlap(random),
+            _ => None,
+        };
+        if let Some(again) = again {
             return again;
         }
         let (wishes, durability) = self.wishes();
         let condition = self.random.percent(14).then(|| self.condition());
+        if self.random.percent(5) {
+            let random = &mut self.random;
+            return self.subject.compose_unnamed(&wishes, condition, durability, random);
+        }
         self.subject.compose(&wishes, condition, durability)
     }
 
@@ -151,6 +164,9 @@ impl World {
         let events = if self.random.percent(75) { 1 } else { self.random.between(1, 6) };
         let streams = self.random.between(1, 3.min(self.profile.streams));
         let mut wishes: Vec<Wish> = (0..streams).map(|_| self.wish()).collect();
+        if streams > 1 && self.random.percent(12) {
+            self.name_twice(&mut wishes);
+        }
         for event in 0..events {
             let chosen = if event == 0 { 0 } else { self.random.below(streams) };
             let bytes = self.payload_bytes();
@@ -176,6 +192,17 @@ impl World {
             _ => ExpectedVersion::Exact(head.map_or(0, |version| version.saturating_sub(1))),
         };
         Wish { stream, expected, payloads: Vec::new() }
+    }
+
+    /// Two of the parts are about one stream. They expect different things of it, which are both true.
+    fn name_twice(&mut self, wishes: &mut [Wish]) {
+        let [first, second, ..] = wishes else { return };
+        second.stream = first.stream;
+        let Some(head) = self.subject.checker().head(first.stream) else { return };
+        let exact = ExpectedVersion::Exact(head);
+        let exists = ExpectedVersion::StreamExists;
+        (first.expected, second.expected) =
+            if self.random.percent(50) { (exact, exists) } else { (exists, exact) };
     }
 
     fn payload_bytes(&mut self) -> usize {

@@ -6,7 +6,7 @@ use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
 use super::Subject;
 use super::following::Follower;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content::{self, STREAMS};
+use crate::content::{self, STREAMS, UNNAMED};
 use crate::history::{Commit, Condition, Entry, Outcome, Part, Receipt, Stream};
 use crate::random::Random;
 
@@ -29,10 +29,10 @@ pub struct Wish {
 pub struct Submission {
     pub(super) commit: Commit,
     pub(super) parts: Vec<Part>,
-    store_parts: Vec<StoreParts<'static>>,
-    condition: Option<Condition>,
-    durability: Durability,
-    waiting: Waiting,
+    pub(super) store_parts: Vec<StoreParts<'static>>,
+    pub(super) condition: Option<Condition>,
+    pub(super) durability: Durability,
+    pub(super) waiting: Waiting,
 }
 
 /// What came of an attempt to give a commit its place.
@@ -55,8 +55,8 @@ struct Copying {
 
 struct Waiter {
     commit: Commit,
-    /// Whether the commit was taken before, and this is its retry.
-    is_retry: bool,
+    /// What a commit would have done that was taken before.
+    retries: Option<Vec<Part>>,
     ticket: Ticket,
     durability: Durability,
 }
@@ -95,11 +95,34 @@ impl Subject {
         condition: Option<Condition>,
         durability: Durability,
     ) -> Submission {
+        self.compose_marked(wishes, condition, durability, &mut || 0)
+    }
+
+    /// The same, some of its events without an id.
+    pub fn compose_unnamed(
+        &mut self,
+        wishes: &[Wish],
+        condition: Option<Condition>,
+        durability: Durability,
+        random: &mut Random,
+    ) -> Submission {
+        let mark = &mut || if random.percent(50) { UNNAMED } else { 0 };
+        self.compose_marked(wishes, condition, durability, mark)
+    }
+
+    fn compose_marked(
+        &mut self,
+        wishes: &[Wish],
+        condition: Option<Condition>,
+        durability: Durability,
+        mark: &mut dyn FnMut() -> u64,
+    ) -> Submission {
         let commit = self.ids.commit();
         let mut parts = Vec::with_capacity(wishes.len());
         let mut store_parts = Vec::with_capacity(wishes.len());
         for Wish { stream, expected, payloads } in wishes {
-            let made = payloads.iter().map(|&bytes| content::event(self.ids.event(), bytes));
+            let made =
+                payloads.iter().map(|&bytes| content::event(self.ids.event() | mark(), bytes));
             let (store_events, events) = made.unzip();
             let name = STREAMS[usize::from(*stream) % STREAMS.len()];
             store_parts.push(StoreParts {
@@ -111,13 +134,6 @@ impl Subject {
         }
         let waiting = Waiting::default();
         Submission { commit, parts, store_parts, condition, durability, waiting }
-    }
-
-    /// A commit of before once more, if there is one whose retry can be recognised.
-    pub fn compose_again(&mut self, random: &mut Random) -> Option<Submission> {
-        let original = self.past.pick(random)?;
-        let commit = self.ids.commit();
-        Some(Submission { commit, waiting: Waiting::default(), ..original })
     }
 
     /// Tries to give a commit its place.
@@ -136,12 +152,9 @@ impl Subject {
         match step {
             Step::Refused(answer) => self.refused(submission, answer),
             Step::Repeated(ticket) => {
-                let Submission { parts, durability, .. } = submission;
-                let Some(commit) = self.past.taken_as(&parts) else {
-                    return Err(Violation::new(Rule::Repeat, "a new commit was told it is old"));
-                };
+                let Submission { commit, parts, durability, .. } = submission;
                 self.counts.retries += 1;
-                let waiter = Waiter { commit, is_retry: true, ticket, durability };
+                let waiter = Waiter { commit, retries: Some(parts), ticket, durability };
                 self.in_flight.tickets.push(waiter);
                 Ok(Attempt::Placed)
             }
@@ -167,11 +180,19 @@ impl Subject {
         if let (Some(position), Some(condition)) = (error.matched(), &submission.condition)
             && error.kind() == ErrorKind::Conflict
         {
-            let (commit, condition) = (submission.commit, condition.clone());
+            let (condition, position) = (condition.clone(), position.0);
+            let Submission { commit, parts, .. } = submission;
             self.counts.barred += 1;
-            self.record(Entry::Barred { commit, condition, position: position.0 })?;
+            self.record(Entry::Barred { commit, parts, condition, position })?;
             self.in_flight.answers.push((commit, answer));
             return Ok(Attempt::Refused(ErrorKind::Conflict));
+        }
+        if let (Some(position), ErrorKind::Overlap) = (error.matched(), error.kind()) {
+            let Submission { commit, parts, .. } = submission;
+            self.counts.overlaps += 1;
+            self.record(Entry::Overlaps { commit, parts, position: position.0 })?;
+            self.in_flight.answers.push((commit, answer));
+            return Ok(Attempt::Refused(ErrorKind::Overlap));
         }
         let Some(conflict) = error.conflict() else {
             let explained = match error.kind() {
@@ -187,6 +208,10 @@ impl Subject {
             ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
             self.faults.is_poisoned |=
                 matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Unknown);
+            if error.kind() != ErrorKind::Io {
+                let Submission { commit, parts, durability, .. } = submission;
+                self.record(Entry::Declined { commit, parts, durability })?;
+            }
             return Ok(Attempt::Refused(error.kind()));
         };
         ensure(!self.faults.is_poisoned, Rule::Poison, || "it judges a commit".to_owned())?;
@@ -215,7 +240,7 @@ impl Subject {
     pub fn copy(&mut self, index: usize) {
         let Copying { commit, copy, durability, .. } = self.in_flight.copies.swap_remove(index);
         let ticket = copy.finish();
-        self.in_flight.tickets.push(Waiter { commit, is_retry: false, ticket, durability });
+        self.in_flight.tickets.push(Waiter { commit, retries: None, ticket, durability });
     }
 
     /// Copies all of them.
@@ -241,7 +266,7 @@ impl Subject {
         for (commit, answer) in std::mem::take(&mut self.in_flight.answers) {
             match answer.settled() {
                 None => self.in_flight.answers.push((commit, answer)),
-                Some(error) if error.kind() == ErrorKind::Conflict => {
+                Some(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Overlap) => {
                     self.record(Entry::Told { commit, visible })?;
                 }
                 Some(error) => self.explain_failure(&error).map(drop)?,
@@ -251,19 +276,19 @@ impl Subject {
     }
 
     fn told(&mut self, waiter: Waiter, visible: u64) -> Checked {
-        let Waiter { commit, is_retry, ticket, durability } = waiter;
-        match ticket.wait() {
-            Ok(appended) if is_retry => {
+        let Waiter { commit, retries, ticket, durability } = waiter;
+        match (ticket.wait(), retries) {
+            (Ok(appended), Some(parts)) => {
                 let receipt = receipt(appended);
-                self.record(Entry::Repeated { original: commit, durability, receipt, visible })
+                self.record(Entry::Repeated { parts, durability, receipt, visible })
             }
-            Err(error) if is_retry => self.explain_failure(&error).map(drop),
-            Ok(appended) => {
+            (Err(error), Some(_)) => self.explain_failure(&error).map(drop),
+            (Ok(appended), None) => {
                 self.counts.acknowledged += 1;
                 let receipt = receipt(appended);
                 self.record(Entry::Acknowledged { commit, durability, receipt, visible })
             }
-            Err(error) => {
+            (Err(error), None) => {
                 let outcome = self.explain_failure(&error)?;
                 self.record(Entry::Failed { commit, outcome })
             }

@@ -8,6 +8,7 @@ mod following;
 mod past;
 mod questions;
 mod reads;
+mod retries;
 mod salvage;
 mod unwritten;
 mod verifying;
@@ -65,6 +66,8 @@ pub struct Counts {
     pub barred: u64,
     /// Commits that were recognised as taken before.
     pub retries: u64,
+    /// Commits that were refused because some of their events were taken before.
+    pub overlaps: u64,
     /// Segments begun because one was full.
     pub rolls: u64,
     /// Lives that ended in a crash.
@@ -132,6 +135,9 @@ impl Subject {
     #[must_use]
     pub fn new(disk: FaultDisk, options: Options) -> Subject {
         let checker = Checker::new(options.durability);
+        // No store of a test has as many segments as that.
+        let knows_ids = options.id_segments >= 1000;
+        let checker = if knows_ids { checker.knowing_ids() } else { checker };
         Subject {
             disk,
             options,

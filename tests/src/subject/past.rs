@@ -1,11 +1,10 @@
 //! Commits of before, to be sent once more.
 
-use std::collections::{HashMap, VecDeque};
-
-use quipu::ExpectedVersion;
+use std::collections::{HashSet, VecDeque};
 
 use super::Submission;
-use crate::history::{Commit, Part};
+use crate::checker::{has_a_place, is_named};
+use crate::history::Part;
 use crate::random::Random;
 
 /// Commits that are kept to be repeated.
@@ -15,33 +14,24 @@ const PAST_MAX: usize = 12;
 #[derive(Default)]
 pub(super) struct Past {
     submissions: VecDeque<Submission>,
-    /// Under which number the commit with this first event was taken last.
-    numbers: HashMap<u64, Commit>,
+    /// The first events of commits that were taken.
+    taken: HashSet<u64>,
 }
 
 impl Past {
     /// Notes that a commit was taken, and keeps it to be repeated.
     pub(super) fn take(&mut self, submission: &Submission, by_id: bool) {
-        let number = first_id(&submission.parts).map(|id| (id, submission.commit));
-        if number.is_some_and(|(id, commit)| self.numbers.insert(id, commit).is_none()) {
+        let is_new = first_id(&submission.parts).is_some_and(|id| self.taken.insert(id));
+        if is_new {
             self.remember(submission, by_id);
         }
     }
 
-    /// The number under which a commit of these parts was taken.
-    pub(super) fn taken_as(&self, parts: &[Part]) -> Option<Commit> {
-        self.numbers.get(&first_id(parts)?).copied()
-    }
-
-    /// Keeps a commit whose retry the store can recognise: one that expects an exact version of a stream that
-    /// it appends to, or any if the store knows its events by id.
+    /// Keeps a commit whose retry is not taken for another one: it says where it must stand, or the store knows its
+    /// events by their ids.
     fn remember(&mut self, submission: &Submission, by_id: bool) {
-        let exact = |part: &Part| {
-            let expects =
-                matches!(part.expected, ExpectedVersion::NoStream | ExpectedVersion::Exact(_));
-            expects && !part.events.is_empty()
-        };
-        if by_id || submission.parts.iter().any(exact) {
+        let parts = &submission.parts;
+        if has_a_place(parts) || (by_id && is_named(parts)) {
             self.submissions.push_back(submission.clone());
         }
         if self.submissions.len() > PAST_MAX {
