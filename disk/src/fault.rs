@@ -216,9 +216,9 @@ impl FaultDisk {
         act: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
         self.run(call, |state, fault| match fault {
-            None | Some(FaultKind::Short | FaultKind::Astray) => act(state),
+            None | Some(FaultKind::Short | FaultKind::Astray | FaultKind::Misread) => act(state),
             Some(FaultKind::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
-            Some(FaultKind::Error(kind)) => Err(kind.into()),
+            Some(FaultKind::Error(kind) | FaultKind::ErrorPartly(kind)) => Err(kind.into()),
             Some(FaultKind::ErrorAfter(kind)) => act(state).and_then(|_| Err(kind.into())),
             Some(FaultKind::PowerOff) => {
                 // The caller cannot know whether its last change of a name was still made.

@@ -125,13 +125,17 @@ impl File for FaultFile {
         self.disk.run(&call, |state, fault| {
             state.largest_read = state.largest_read.max(bytes.len());
             let wanted = match fault {
-                None | Some(FaultKind::Astray) => bytes.len(),
+                None | Some(FaultKind::Astray | FaultKind::Misread) => bytes.len(),
                 Some(FaultKind::Short) => bytes.len().min(1 + state.random.below(bytes.len())),
                 Some(fault) => return Err(failure(fault)),
             };
             // What lies beyond the address space lies beyond the end of the file.
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
             let count = self.inode.content.read_at(&mut bytes[..wanted], start);
+            if fault == Some(FaultKind::Misread) && count > 0 {
+                let (at, bit) = (state.random.below(count), state.random.below(8));
+                bytes[at] ^= 1 << bit;
+            }
             state.trace.note(&bytes[..count]);
             Ok(count)
         })
@@ -141,7 +145,10 @@ impl File for FaultFile {
         let call = Call::write(&self.path, bytes, offset);
         self.disk.run(&call, |state, fault| {
             writable(self.access)?;
-            if let Some(fault @ (FaultKind::Error(_) | FaultKind::Interrupted)) = fault {
+            if let Some(
+                fault @ (FaultKind::Error(_) | FaultKind::ErrorPartly(_) | FaultKind::Interrupted),
+            ) = fault
+            {
                 return Err(failure(fault));
             }
             let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -159,12 +166,13 @@ impl File for FaultFile {
     fn sync_data(&self) -> io::Result<()> {
         let call = Call::of(Kind::Sync, &self.path);
         self.disk.run(&call, |state, fault| {
-            if let Some(FaultKind::Error(_)) = fault {
-                self.inode.forget();
-            }
             match fault {
-                None | Some(FaultKind::Short | FaultKind::Astray | FaultKind::ErrorAfter(_)) => {}
-                Some(fault) => return Err(failure(fault)),
+                Some(FaultKind::Error(_)) => self.inode.forget(),
+                Some(FaultKind::ErrorPartly(_)) => self.inode.settle_some(&mut state.random)?,
+                _ => {}
+            }
+            if let Some(fault) = fault.filter(|fault| !fault.lets_sync()) {
+                return Err(failure(fault));
             }
             let mark = self.inode.mark();
             self.disk.wait_while_held(state)?;
@@ -197,8 +205,10 @@ impl fmt::Debug for FaultFile {
 fn failure(fault: FaultKind) -> io::Error {
     match fault {
         FaultKind::PowerOff => io::Error::other(POWER_IS_OFF),
-        FaultKind::Error(kind) | FaultKind::ErrorAfter(kind) => kind.into(),
-        FaultKind::Interrupted | FaultKind::Short | FaultKind::Astray => {
+        FaultKind::Error(kind) | FaultKind::ErrorAfter(kind) | FaultKind::ErrorPartly(kind) => {
+            kind.into()
+        }
+        FaultKind::Interrupted | FaultKind::Short | FaultKind::Astray | FaultKind::Misread => {
             io::ErrorKind::Interrupted.into()
         }
     }

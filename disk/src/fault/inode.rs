@@ -1,12 +1,13 @@
 //! One file of the simulated disk: what is seen of it, and what the medium holds.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::plan::PowerCut;
 use super::random::Random;
-use super::tearing::torn;
+use super::tearing::{PAGE_BYTES, torn, units};
 use crate::memory::Content;
 use crate::threads::Mutex;
 
@@ -131,6 +132,25 @@ impl Inode {
     /// Drops what is not durable, as Linux does after a failed sync: it is still seen, and lost.
     pub(super) fn forget(&self) {
         self.medium.lock().unsynced.clear();
+    }
+
+    /// Makes durable any of the pages that are not, and drops the others, as [`Inode::forget`] does.
+    pub(super) fn settle_some(&self, random: &mut Random) -> io::Result<()> {
+        let mut medium = self.medium.lock();
+        let Medium { durable, unsynced, .. } = &mut *medium;
+        // A fate for the file as a whole, so that nearly all and nearly nothing come up often as well.
+        let kept = random.between(0, 4);
+        let mut fates = BTreeMap::new();
+        for write in unsynced.drain(..) {
+            for part in units(write.offset, write.bytes.len(), PAGE_BYTES) {
+                let page = (write.offset + part.start) / PAGE_BYTES;
+                if *fates.entry(page).or_insert_with(|| random.quarters(kept)) {
+                    let (offset, bytes) = write.part(part);
+                    durable.write_at(bytes, offset)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Damages bytes wherever they are: seen, durable and on their way. `harm` is told where in the range the bytes

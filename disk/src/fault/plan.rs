@@ -28,6 +28,13 @@ pub enum FaultKind {
     /// The call fails, and has taken effect: a file is created, a name is changed, bytes are durable; of a write a
     /// random prefix is there, which may be all or nothing of it.
     ErrorAfter(io::ErrorKind),
+    /// The call fails, and a sync of data has done a random part of its work: any of the pages that were not synced
+    /// are durable, and the others can never become so any more, while reads still show them. So does Linux where a
+    /// device refuses some of the pages of a file. Other calls fail as by [`FaultKind::Error`].
+    ErrorPartly(io::ErrorKind),
+    /// A read returns one byte that is not the one that stands there; asked again, the disk may well read it rightly.
+    /// Nothing is changed. Maps show what is there, and other operations are not affected.
+    Misread,
     /// A read or a write does a random part of what it was asked, one byte at least; other
     /// operations are not affected.
     Short,
@@ -38,6 +45,16 @@ pub enum FaultKind {
     /// The call fails with [`io::ErrorKind::Interrupted`], without effect. A sticky one never ends
     /// for a caller that simply tries again.
     Interrupted,
+}
+
+impl FaultKind {
+    /// Whether a sync does all of its work all the same.
+    pub(super) fn lets_sync(self) -> bool {
+        matches!(
+            self,
+            FaultKind::Short | FaultKind::Astray | FaultKind::Misread | FaultKind::ErrorAfter(_)
+        )
+    }
 }
 
 /// What survives a power cut of all that was not synced.

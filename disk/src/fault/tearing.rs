@@ -7,7 +7,7 @@ use super::random::Random;
 /// The unit in which a medium writes.
 const SECTOR_BYTES: usize = 512;
 /// The unit in which a system writes back what it keeps in memory.
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 
 /// The parts of a write of `length` bytes at `offset` that reach the medium, in order. The write is torn at a byte, so
 /// that a prefix is there; into sectors, any of them, and of some a prefix; or into whole pages, any of them.
@@ -29,7 +29,11 @@ pub(super) fn torn(offset: usize, length: usize, random: &mut Random) -> Vec<Ran
 }
 
 /// The pieces into which the boundaries of units in the file cut a write.
-fn units(offset: usize, length: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn units(
+    offset: usize,
+    length: usize,
+    unit: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let start = done;

@@ -96,6 +96,7 @@ fn every_call_fails_as_planned_once_or_for_good() {
             for (fault, told) in [
                 (FaultKind::Error(kind), kind),
                 (FaultKind::ErrorAfter(kind), kind),
+                (FaultKind::ErrorPartly(kind), kind),
                 (FaultKind::Interrupted, ErrorKind::Interrupted),
                 (FaultKind::PowerOff, ErrorKind::Other),
             ] {
@@ -179,6 +180,20 @@ fn only_reads_and_writes_are_cut_short() {
         (asked.call)(&other).expect(asked.name);
         if asked.name != "write" {
             assert_eq!(world.state(), other.state(), "{}", asked.name);
+        }
+    }
+}
+
+#[test]
+fn only_reads_are_misread() {
+    for asked in CALLS {
+        let (world, other) = (World::new(1), World::new(1));
+        world.plan(FaultKind::Misread, true);
+        (asked.call)(&world).expect(asked.name);
+        (asked.call)(&other).expect(asked.name);
+        assert_eq!(world.state(), other.state(), "{}", asked.name);
+        if asked.name != "read" {
+            assert_eq!(world.disk.trace_hash(), other.disk.trace_hash(), "{}", asked.name);
         }
     }
 }

@@ -200,3 +200,48 @@ fn a_write_that_goes_astray_where_there_is_no_other_place_is_nowhere() {
     file.sync_data().unwrap();
     assert_eq!(log(&disk), b"knot");
 }
+
+#[test]
+fn a_sync_that_fails_partly_keeps_some_pages_and_loses_the_others_for_good() {
+    const PAGE: usize = 4096;
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let (disk, file) = disk_with_log(seed, &[0; 3 * PAGE]);
+        write_all_at(&*file, &[1; 3 * PAGE], 0).unwrap();
+        // Of a page all that was written of it has the same fate.
+        write_all_at(&*file, &[2; 10], PAGE as u64).unwrap();
+        next(&disk, FaultKind::ErrorPartly(ErrorKind::Other));
+        assert_eq!(file.sync_data().unwrap_err().kind(), ErrorKind::Other);
+        let seen = log(&disk);
+        assert_eq!((seen[0], seen[PAGE], seen[2 * PAGE]), (1, 2, 1));
+        file.sync_data().unwrap();
+        let found = log(&disk.power_cut(PowerCut::KeepAll));
+        assert_eq!(found, log(&disk.power_cut(PowerCut::LoseAll)));
+        let pages: Vec<(u8, u8)> =
+            found.chunks(PAGE).map(|page| (page[0], page[PAGE - 1])).collect();
+        assert!([(0, 0), (2, 1)].contains(&pages[1]) && found.len() == 3 * PAGE);
+        outcomes.insert(pages);
+    }
+    assert_eq!(outcomes.len(), 8, "each page has a fate of its own");
+}
+
+#[test]
+fn a_misread_shows_one_other_byte_once_and_changes_nothing() {
+    let mut places = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let (disk, file) = disk_with_log(seed, b"knot");
+        next(&disk, FaultKind::Misread);
+        let mut seen = [0; 4];
+        read_exact_at(&*file, &mut seen, 0).unwrap();
+        let wrong: Vec<usize> = (0..4).filter(|&at| seen[at] != b"knot"[at]).collect();
+        assert_eq!(wrong.len(), 1, "{seen:?}");
+        places.extend(wrong);
+        read_exact_at(&*file, &mut seen, 0).unwrap();
+        assert_eq!(&seen, b"knot");
+        next(&disk, FaultKind::Misread);
+        assert_eq!(file.read_at(&mut seen, 4).unwrap(), 0, "there is nothing to misread");
+        assert_eq!(log(&disk), b"knot");
+        assert_eq!(log(&disk.power_cut(PowerCut::LoseAll)), b"knot");
+    }
+    assert_eq!(places, (0..4).collect());
+}
