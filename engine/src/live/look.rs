@@ -56,6 +56,7 @@ pub(crate) struct Look {
 /// and what the system refuses. Damage is met when it is read.
 pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Look> {
     let before = is_locked(&**disk, directory)?;
+    let earlier = open_page(&**disk, directory).as_ref().and_then(load_at_once);
     let mut survey = Survey::take_beside_writer(&**disk, directory, options.read_mode)?;
     // After the survey: what is told by now is at least what the survey has met of it. And somebody may have
     // come since, whose frames are among those it has met.
@@ -63,6 +64,8 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let page = open_page(&**disk, directory);
     let told = page.as_ref().and_then(if locked { load } else { load_at_once });
     let told = told.filter(|live| is_of(live, &survey));
+    let told = told
+        .filter(|live| !earlier.is_some_and(|it| it.epoch == live.epoch && has_lost(&survey, &it)));
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
         None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
@@ -98,6 +101,13 @@ fn is_of(live: &Live, survey: &Survey) -> bool {
     let mut ids = survey.parts.iter().map(|part| part.segment.id);
     let behind_all = ids.clone().all(|id| id < visible);
     Some(live.epoch) == survey.opened() && (behind_all || ids.any(|id| id == visible))
+}
+
+/// Whether a log lacks what was told before it was surveyed, and nobody has called durable: the power went off since then.
+/// Who told it is gone, also where somebody has the lock, who has not recovered the store yet.
+fn has_lost(survey: &Survey, told: &Live) -> bool {
+    let found = bounds_found(survey).visible;
+    found < told.visible && found >= told.durable
 }
 
 /// The segments that a survey has found, readable up to these bounds, and what is lost between them. Those behind the

@@ -317,3 +317,28 @@ fn what_a_killed_writer_did_not_sync_is_made_durable_before_it_is_shown() {
     }
     assert_eq!(seen_less, 1, "where the sync failed, what was acknowledged is shown");
 }
+
+/// The writer died, the power went off, and the next writer has begun: it has the lock and has recovered nothing. The page
+/// is the dead one's, and tells of a commit that the power has taken away.
+#[test]
+fn a_page_that_has_outlived_a_power_cut_does_not_show_what_that_has_taken() {
+    let disk = FaultDisk::new(23);
+    let shared = || Arc::new(disk.clone()) as Arc<dyn Disk>;
+    let first = stepper(&shared, Durability::Os);
+    for _ in 0..3 {
+        place(&first, Durability::Os);
+        assert!(first.take_job());
+        first.finish_job();
+    }
+    let after = disk.power_cut(PowerCut::TearLast(0, 0));
+    let _lock = after.lock(&Path::new(PATH).join("lock")).unwrap().unwrap();
+    let reader = reader(&after, ReadMode::Map);
+    let mut follower = About::All.follow(&reader, 0);
+    for _ in 0..3 {
+        let mut events = Vec::new();
+        assert!(follower.catch_up(&mut events).is_empty(), "nothing of it is damaged");
+        assert!(About::All.read(&reader).len() <= 2);
+        after.advance(std::time::Duration::from_millis(A_WHILE_MS));
+    }
+    assert!(reader.next_position().0 <= 2);
+}
