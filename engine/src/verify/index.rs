@@ -10,7 +10,8 @@ use quipu_disk::Disk;
 use quipu_format::record::Record;
 use quipu_format::{ByteOffset, Position, Salt, SegmentId, StoreId, Version};
 use quipu_index::{
-    Head, Held, Identity, IndexError, Key, Keys, Kind, Part as IndexPart, Sealed, Way,
+    BuildKeyHasher, Head, Held, Identity, IndexError, Key, Keys, Kind, Part as IndexPart, Sealed,
+    Way,
 };
 
 use super::{Severity, Verifier};
@@ -21,11 +22,14 @@ use crate::keys::keys_of;
 use crate::pipeline::SegmentRef;
 use crate::recovery::Part;
 
+/// In the same order each time, so that a store is always verified by the same calls and told the same of.
+type ByKey<T> = HashMap<Key, T, BuildKeyHasher>;
+
 /// What the index files must say, as far as the log has been read.
 #[derive(Default)]
 pub(super) struct Expected {
     /// Of each key: its events up to the last segment that was read.
-    heads: HashMap<Key, Head>,
+    heads: ByKey<Head>,
     /// What the segment being read holds.
     segment: Content,
 }
@@ -35,8 +39,8 @@ pub(super) struct Expected {
 struct Content {
     base: Position,
     /// Of each key the ordinals of its events.
-    keys: HashMap<Key, Vec<u32>>,
-    ids: HashMap<Key, Vec<u32>>,
+    keys: ByKey<Vec<u32>>,
+    ids: ByKey<Vec<u32>>,
     offsets: Vec<ByteOffset>,
     /// Streams that begin here, each with the ordinal of its first event.
     names: Vec<(String, u32)>,
@@ -102,7 +106,7 @@ impl Content {
     fn compare(
         &self,
         file: &Arc<Sealed>,
-        heads: &HashMap<Key, Head>,
+        heads: &ByKey<Head>,
     ) -> std::result::Result<Option<&'static str>, IndexError> {
         let covers = *file.covers();
         let part = IndexPart::File(Arc::clone(file));
