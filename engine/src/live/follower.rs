@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Page};
+use quipu_format::record::RECORD_HEADER_BYTES;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Lsn, Position, SegmentId};
 
@@ -191,10 +192,9 @@ impl State {
             self.told = is_blank.then_some(*live).or(self.told);
             return Ok(is_blank);
         }
-        // However well it sums up: nothing is visible behind the end of a file.
         let view = segments.view();
         if let Some(active) = view.table.segments.last()
-            && live.visible.offset().0 > segments.size_of(active)?
+            && !has_room_for(live, active.base, segments.size_of(active)?)
         {
             return Ok(false);
         }
@@ -247,6 +247,14 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Whether a segment that begins at this position, in a file of so many bytes, may hold what a page tells. However well
+/// that sums up: nothing is visible behind the end of a file, and no event is smaller than a record's header.
+fn has_room_for(live: &Live, base: Position, file_bytes: u64) -> bool {
+    let end = live.visible.offset().0;
+    let events = end.saturating_sub(FIRST_FRAME.0) / RECORD_HEADER_BYTES as u64;
+    end <= file_bytes && live.next_position <= base.plus(events)
 }
 
 /// Refuses to go on from what was found where it has less than what was seen here, or something else.

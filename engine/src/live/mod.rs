@@ -7,8 +7,8 @@
 //!
 //! The page is never evidence about the log. It is believed only while the writer's lock is held and its
 //! epoch is that of the last opening in the manifest, and never beyond what the log bears out; by who follows already,
-//! who has no need to look for more than it tells, never behind the end of a file. Of a writer that tells nothing it is
-//! looked, now and then, what its later frames call durable.
+//! who has no need to look for more than it tells, never beyond what a file has room for. Of a writer that tells nothing
+//! it is looked, now and then, what its later frames call durable.
 
 mod follower;
 mod look;

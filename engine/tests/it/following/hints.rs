@@ -56,6 +56,22 @@ fn a_far_position_costs_no_memory() {
 }
 
 #[test]
+fn who_follows_already_believes_no_more_events_than_there_is_room_for() {
+    let disk = MemoryDisk::new();
+    let writer = open(&disk);
+    (0..3).for_each(|_| append(&writer, "a"));
+    let following = reader(&disk);
+    assert_eq!(following.next_position(), Position(3));
+    for position in [1 << 40, u64::MAX, 1_000] {
+        forge(&disk, |live| live.next_position = Position(position));
+        assert_eq!(following.next_position(), Position(3));
+    }
+    append(&writer, "a");
+    assert_eq!(following.next_position(), Position(4), "what is told next is believed");
+    assert_eq!(About::All.read(&following).len(), 4);
+}
+
+#[test]
 fn what_the_log_does_not_bear_out_is_not_believed() {
     let changes: [fn(&mut Live); 4] = [
         |live| live.epoch = Epoch([1; 16]),
