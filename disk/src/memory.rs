@@ -19,7 +19,7 @@ use crate::{Access, Disk, File, Lock, Map, Page, RealDisk};
 pub(crate) use content::Content;
 pub(crate) use locks::Locks;
 pub(crate) use name::Name;
-pub(crate) use tree::Tree;
+pub(crate) use tree::{Tree, ancestors};
 
 /// A disk in memory: for tests, and for stores that need not outlive the process.
 ///

@@ -84,6 +84,26 @@ pub(crate) fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Syncs all directories that a directory stands in: whoever has made it may not have, or have failed to. Those that
+/// nobody may sync here are left to whoever has made what they hold.
+pub(crate) fn sync_ancestors(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    for above in directory.ancestors().skip(1) {
+        match disk.sync_directory(above) {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported
+                ) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Syncs the directory that `path` stands in.
 pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match path.parent().filter(|_| !plant::is_in(Bug::NoDirectorySync)) {

@@ -44,9 +44,12 @@ impl Disk for FaultDisk {
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.run_whole(&Call::of(Kind::CreateDirectory, path), |state| {
+        let made = self.run_whole(&Call::of(Kind::CreateDirectory, path), |state| {
             state.names.create_directory(path)
-        })
+        })?;
+        // If it fails after all, nobody has synced where they stand.
+        self.shared.state.lock().names.settle_directories(&made);
+        Ok(())
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Names of the simulated disk: what is seen, and what the medium holds.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use super::inode::Inode;
 use super::plan::PowerCut;
 use super::random::Random;
-use crate::memory::{Name, Tree};
+use crate::memory::{Name, Tree, ancestors};
 
 /// Which name stands for which file.
 pub(super) type Files = BTreeMap<Name, Arc<Inode>>;
@@ -16,8 +17,11 @@ pub(super) type Files = BTreeMap<Name, Arc<Inode>>;
 /// The names, and their changes that are not durable yet.
 #[derive(Default)]
 pub(super) struct Names {
-    /// What a process sees. Directories are durable at once, so they are only here.
+    /// What a process sees.
     seen: Tree<Arc<Inode>>,
+    /// Directories that a power cut may take away, with all that is in them: those in which they stand were not synced
+    /// since. Nobody removes or renames one.
+    unsynced_directories: BTreeSet<Name>,
     /// What a power cut cannot take away.
     durable: Files,
     /// Changes since the last syncs of their directories, in order.
@@ -45,6 +49,8 @@ pub(super) struct Survivors {
     pub(super) files: Files,
     /// Files of which only the first half is there, by their ids.
     pub(super) halved: BTreeSet<u64>,
+    /// Directories that are gone, with all that was in them.
+    pub(super) lost: BTreeSet<Name>,
 }
 
 impl Names {
@@ -58,10 +64,11 @@ impl Names {
         self.seen.files().map(|(_, inode)| inode).chain(self.durable.values())
     }
 
-    /// The same directories, with other files, all of them durable.
-    pub(super) fn settled(&self, files: Files) -> Names {
-        let seen = self.seen.with_files(files.clone());
-        Names { seen, durable: files, unsynced: Vec::new() }
+    /// The same directories but for those that are lost, with other files, all of them durable.
+    pub(super) fn settled(&self, files: Files, lost: &BTreeSet<Name>) -> Names {
+        let mut seen = self.seen.with_files(files.clone());
+        seen.remove_directories(lost);
+        Names { seen, durable: files, ..Names::default() }
     }
 
     /// The same names, seen, durable and on their way, with each file replaced.
@@ -79,7 +86,8 @@ impl Names {
             | Change::Rename { inode, .. }) = change;
             *inode = copy(inode);
         }
-        Names { seen: self.seen.with_files(seen), durable, unsynced }
+        let unsynced_directories = self.unsynced_directories.clone();
+        Names { seen: self.seen.with_files(seen), unsynced_directories, durable, unsynced }
     }
 
     pub(super) fn create(&mut self, path: &Path, inode: &Arc<Inode>) -> io::Result<()> {
@@ -110,8 +118,17 @@ impl Names {
         Ok(replaced)
     }
 
-    pub(super) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
-        self.seen.create_directory(path)
+    /// Creates a directory and its missing parents, none of them synced. Gives those that were missing.
+    pub(super) fn create_directory(&mut self, path: &Path) -> io::Result<Vec<Name>> {
+        let missing = self.seen.missing_directories(path);
+        self.seen.create_directory(path)?;
+        self.unsynced_directories.extend(missing.iter().cloned());
+        Ok(missing)
+    }
+
+    /// The names of directories have become durable.
+    pub(super) fn settle_directories(&mut self, names: &[Name]) {
+        self.unsynced_directories.retain(|name| !names.contains(name));
     }
 
     /// Names a durable file, whatever the name stood for before. Changes of names in its directory
@@ -143,13 +160,16 @@ impl Names {
         let (now, later) =
             self.unsynced.drain(..).partition::<Vec<_>, _>(|change| change.touches(&synced));
         self.unsynced = later;
+        let stands = |name: &Name| name.parent().is_some_and(|parent| synced.contains(parent));
+        self.unsynced_directories.retain(|name| !stands(name));
         now.iter().for_each(|change| change.apply(&mut self.durable));
         Ok(())
     }
 
     /// The names found after a power cut.
     pub(super) fn survivors(&self, how: PowerCut, random: &mut Random) -> Survivors {
-        let mut found = Survivors { files: self.durable.clone(), halved: BTreeSet::new() };
+        let (halved, lost) = (BTreeSet::new(), BTreeSet::new());
+        let mut found = Survivors { files: self.durable.clone(), halved, lost };
         // A fate for the names as a whole, so that all and nothing come up often as well.
         let kept = if how == PowerCut::Random { random.between(0, 4) } else { 0 };
         for change in &self.unsynced {
@@ -163,6 +183,16 @@ impl Names {
                 change.apply(&mut found.files);
             }
         }
+        let stays = |_: &&Name| match how {
+            PowerCut::KeepAll | PowerCut::TearLast(..) => true,
+            PowerCut::LoseAll => false,
+            PowerCut::Random => random.quarters(kept),
+        };
+        let (_, lost) = self.unsynced_directories.iter().partition::<Vec<_>, _>(stays);
+        found.lost = lost.into_iter().cloned().collect();
+        let is_lost =
+            |name: &Name| ancestors(name.borrow()).any(|above| found.lost.contains(above));
+        found.files.retain(|name, _| !is_lost(name));
         found
     }
 }

@@ -25,7 +25,8 @@ pub enum FaultKind {
     /// A sync of data fails as on Linux: what was not synced can never become durable any more, while
     /// reads still show it, and the next sync succeeds without bringing it back.
     Error(io::ErrorKind),
-    /// The call fails, and has taken effect: a file is created, a name is changed, bytes are durable; of a write a
+    /// The call fails, and has taken effect: a file is created, or a directory that a power cut may take away, a name is
+    /// changed, bytes are durable; of a write a
     /// random prefix is there, which may be all or nothing of it.
     ErrorAfter(io::ErrorKind),
     /// The call fails, and a sync of data has done a random part of its work: any of the pages that were not synced

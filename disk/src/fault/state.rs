@@ -175,7 +175,7 @@ impl State {
             inode.pass_page_to(&survivor, how, &mut self.random);
             survivors.insert(name, Arc::new(survivor));
         }
-        let names = self.names.settled(survivors);
+        let names = self.names.settled(survivors, &found.lost);
         self.successor(names)
     }
 

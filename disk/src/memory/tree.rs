@@ -104,6 +104,19 @@ impl<F: Clone> Tree<F> {
         Ok(())
     }
 
+    /// Which directories a path needs and that are not there.
+    pub(crate) fn missing_directories(&self, path: &Path) -> Vec<Name> {
+        let name = normal(path);
+        let missing = ancestors(&name).filter(|ancestor| !self.directories.contains(*ancestor));
+        missing.map(Name::from).collect()
+    }
+
+    /// Takes directories away, with all directories in them; their files have to be gone.
+    pub(crate) fn remove_directories(&mut self, gone: &BTreeSet<Name>) {
+        let is_gone = |name: &Name| ancestors(name.borrow()).any(|above| gone.contains(above));
+        self.directories.retain(|name| !is_gone(name));
+    }
+
     /// The name of a directory, if there is such a directory.
     pub(crate) fn directory(&self, path: &Path) -> io::Result<&Name> {
         self.directory_of(&normal(path))
@@ -136,6 +149,6 @@ impl<F: Clone> Tree<F> {
 }
 
 /// A name, its directory, that one's directory, and so on.
-fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(name), |name| parent(name))
 }

@@ -30,7 +30,7 @@ use quipu_format::{
     ByteOffset, Epoch, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp, align_up,
 };
 
-use crate::create::{create_complete, remove_if_there};
+use crate::create::{create_complete, remove_if_there, sync_ancestors};
 use crate::directory::Directory;
 use crate::index_files::{self, IndexNames, Missing};
 use crate::manifest::{Manifest, draw};
@@ -99,6 +99,8 @@ pub(crate) fn create(
     directory: &Directory,
     options: &Options,
 ) -> Result<Ready> {
+    let path = directory.path();
+    sync_ancestors(&**disk, path).map_err(|error| Error::io("syncing what holds", path, error))?;
     let mut manifest = Manifest::create(disk, directory)?;
     let plan = Plan::draw(&**disk)?;
     let segment = plan.header(&manifest, SegmentId(1), options.segment_bytes_min);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
-use quipu_disk::{Disk, FaultDisk, MemoryDisk, PowerCut};
+use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
 
 const PATH: &str = "s";
 
@@ -176,4 +176,20 @@ fn many_threads_get_dense_positions_and_versions() {
     let found = all(&store);
     assert_eq!(found.len(), 1600);
     assert!(found.iter().zip(0..).all(|((_, _, position, _), n)| *position == n));
+}
+
+/// The directory was made, and where it stands was not synced: by somebody else, or by whoever was killed before.
+#[test]
+fn a_store_in_a_directory_that_somebody_has_made_survives_a_power_cut() {
+    let disk = FaultDisk::new(1);
+    let kind = FaultKind::ErrorAfter(std::io::ErrorKind::Other);
+    disk.plan(Fault { at: disk.operations(), kind, sticky: false });
+    disk.create_directory(Path::new("above/s")).unwrap_err();
+    let builder = || Store::builder("above/s");
+    let store = builder().disk(Arc::new(disk.clone())).open().unwrap();
+    store.append("a", ExpectedVersion::Any, [event("x")]).unwrap();
+    let after = disk.power_cut(PowerCut::LoseAll);
+    drop(store);
+    let store = builder().disk(Arc::new(after)).mode(Mode::Existing).open().unwrap();
+    assert_eq!(all(&store).len(), 1);
 }

@@ -1,9 +1,11 @@
 //! Power cuts take what they may, and nothing else.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use quipu_disk::{
-    Access, Disk, FaultDisk, FaultKind, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut, write_all_at,
+    Access, Disk, Fault, FaultDisk, FaultKind, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut, write_all_at,
 };
 
 use super::{SEEDS, assert_off, at, disk_with_log, log, log_path, next};
@@ -215,4 +217,33 @@ fn the_process_after_a_killed_one_can_sync_what_that_wrote() {
     let killed = disk.kill();
     killed.open(&log_path(), Access::Write).unwrap().sync_data().unwrap();
     assert_eq!(log(&killed.power_cut(PowerCut::LoseAll)), b"knot tied");
+}
+
+/// A directory that was made, and whose parent nobody has synced, goes with all that is in it.
+#[test]
+fn a_directory_that_was_not_synced_where_it_stands_is_lost_with_its_files() {
+    let made = |sync: &str, how: PowerCut| {
+        let disk = FaultDisk::new(1);
+        disk.create_directory(Path::new("a")).unwrap();
+        let kind = FaultKind::ErrorAfter(io::ErrorKind::Other);
+        disk.plan(Fault { at: disk.operations(), kind, sticky: false });
+        disk.create_directory(Path::new("a/b/c")).unwrap_err();
+        let file = disk.open(Path::new("a/b/c/file"), Access::Create).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_directory(Path::new("a/b/c")).unwrap();
+        // Who makes it again finds it there.
+        disk.create_directory(Path::new("a/b/c")).unwrap();
+        for path in sync.split_whitespace() {
+            disk.sync_directory(Path::new(path)).unwrap();
+        }
+        let disk = disk.kill().power_cut(how);
+        let levels = ["a", "a/b", "a/b/c"].map(|path| disk.list(Path::new(path)).is_ok());
+        assert_eq!(disk.files().len() == 1, levels[2]);
+        levels.into_iter().filter(|is_there| *is_there).count()
+    };
+    assert_eq!(made("", PowerCut::LoseAll), 1);
+    assert_eq!(made("a", PowerCut::LoseAll), 2);
+    assert_eq!(made("a/b", PowerCut::LoseAll), 1);
+    assert_eq!(made("a/b a", PowerCut::LoseAll), 3);
+    assert_eq!(made("", PowerCut::KeepAll), 3);
 }
