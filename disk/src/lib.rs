@@ -198,3 +198,9 @@ pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
+
+/// Whether an error says that a part of the medium cannot be read: the rest of the file may be read all the same.
+#[must_use]
+pub fn is_unreadable(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::IO)
+}

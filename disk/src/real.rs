@@ -8,7 +8,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -48,6 +48,43 @@ impl RealDisk {
     #[must_use]
     pub const fn new() -> RealDisk {
         RealDisk
+    }
+
+    /// Where a path leads to: that of its nearest ancestor that exists, without symbolic links, and what follows.
+    ///
+    /// # Errors
+    /// What the system refuses, but for names that are not there.
+    pub fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        for ancestor in path.ancestors() {
+            let mut resolved = match fs::canonicalize(or_here(ancestor)) {
+                Ok(resolved) => resolved,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            let mut leads_back = false;
+            for part in rest.components() {
+                match part {
+                    // What is made on the way will be no link; where it leads back to may be one.
+                    Component::ParentDir => leads_back |= resolved.pop(),
+                    part => resolved.push(part),
+                }
+            }
+            return if leads_back { self.resolve(&resolved) } else { Ok(resolved) };
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// Whether a directory does not exist, or holds nothing at all: also none of what [`list`](Disk::list) leaves out.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn is_vacant(&self, directory: &Path) -> io::Result<bool> {
+        match fs::read_dir(or_here(directory)) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 }
 

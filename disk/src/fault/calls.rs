@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::inode::Inode;
 use super::plan::{FaultKind, Lie};
 use super::trace::{Call, Kind};
@@ -134,7 +136,12 @@ impl File for FaultFile {
             };
             // What lies beyond the address space lies beyond the end of the file.
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
-            let count = self.inode.content.read_at(&mut bytes[..wanted], start);
+            // As Linux does: what stands before a bad sector is read, and then the sector fails.
+            let readable = self.inode.readable(start, wanted);
+            if readable < wanted.min(1) {
+                return Err(Errno::IO.into());
+            }
+            let count = self.inode.content.read_at(&mut bytes[..readable], start);
             if fault == Some(FaultKind::Misread) && count > 0 {
                 let (at, bit) = (state.random.below(count), state.random.below(8));
                 bytes[at] ^= 1 << bit;
@@ -191,6 +198,11 @@ impl File for FaultFile {
 
     fn map(&self) -> io::Result<Map> {
         self.disk.run_whole(&Call::of(Kind::Map, &self.path), |state| {
+            // No simulated map can fail at one place.
+            let size = self.inode.content.size();
+            if self.inode.readable(0, size) < size {
+                return Err(Errno::IO.into());
+            }
             let map = self.inode.content.map()?;
             state.trace.note(map.size());
             Ok(map)

@@ -66,6 +66,34 @@ impl FaultDisk {
         self.overwrite(to, offset, &bytes)
     }
 
+    /// Makes a range of a file unreadable for good, as a bad sector does: reads end before it, and those that begin
+    /// in it fail with `EIO`; so does every mapping of the file. A power cut or a kill does not change that, nor does
+    /// writing. A file that is [`put`](FaultDisk::put) in its place can be read.
+    ///
+    /// ```
+    /// use quipu_disk::{Access, Disk, FaultDisk, is_unreadable};
+    /// use std::path::Path;
+    ///
+    /// let (disk, path) = (FaultDisk::new(1), Path::new("/log"));
+    /// disk.put(path, b"knots")?;
+    /// disk.spoil(path, 2..3)?;
+    /// let (file, mut bytes) = (disk.open(path, Access::Read)?, [0; 5]);
+    /// assert_eq!(file.read_at(&mut bytes, 0)?, 2);
+    /// assert!(is_unreadable(&file.read_at(&mut bytes, 2).unwrap_err()));
+    /// assert_eq!(file.read_at(&mut bytes, 3)?, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is no such file, [`io::ErrorKind::UnexpectedEof`] if it ends before the
+    /// range does, or the range is empty.
+    pub fn spoil(&self, path: &Path, range: Range<u64>) -> io::Result<()> {
+        let inode = self.inode(path)?;
+        let range = places(range)?;
+        let _calls_wait = self.shared.state.lock();
+        inode.spoil(range)
+    }
+
     /// All bytes of a file, as they are seen now.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub(super) struct Inode {
     /// stored by nobody.
     last_page: OnceLock<Content>,
     medium: Mutex<Medium>,
+    /// Bytes that cannot be read.
+    bad: Mutex<Vec<Range<usize>>>,
 }
 
 /// What is on the medium, and what is on its way there.
@@ -59,7 +61,8 @@ impl Inode {
     }
 
     fn with(id: u64, content: Content, medium: Medium) -> Inode {
-        Inode { id, content, last_page: OnceLock::new(), medium: Mutex::new(medium) }
+        let (last_page, bad) = (OnceLock::new(), Mutex::new(Vec::new()));
+        Inode { id, content, last_page, medium: Mutex::new(medium), bad }
     }
 
     /// The same file at another address, with the same bytes at risk.
@@ -72,7 +75,9 @@ impl Inode {
             unsynced: medium.unsynced.clone(),
             written: medium.written,
         };
-        Inode::with(self.id, content, copy)
+        let copy = Inode::with(self.id, content, copy);
+        self.pass_bad_to(&copy);
+        copy
     }
 
     /// Writes bytes that are seen at once and not durable yet.
@@ -175,6 +180,27 @@ impl Inode {
             harm(at, &mut Arc::make_mut(&mut write.bytes)[part]);
         }
         Ok(())
+    }
+
+    /// Makes bytes unreadable for good.
+    pub(super) fn spoil(&self, range: Range<usize>) -> io::Result<()> {
+        if range.is_empty() || range.end > self.content.size() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.bad.lock().push(range);
+        Ok(())
+    }
+
+    /// How much of so many bytes from a place on can be read, up to the first that cannot.
+    pub(super) fn readable(&self, start: usize, count: usize) -> usize {
+        let bad = self.bad.lock();
+        let ahead = bad.iter().filter(|bad| start < bad.end);
+        ahead.map(|bad| bad.start.saturating_sub(start)).fold(count, usize::min)
+    }
+
+    /// What cannot be read of a file cannot be read of what is found of it later.
+    pub(super) fn pass_bad_to(&self, other: &Inode) {
+        other.bad.lock().clone_from(&self.bad.lock());
     }
 
     /// The power goes off, or the process ends: what is stored in its page from now on is lost.

@@ -173,6 +173,7 @@ impl State {
             }
             let survivor = Inode::durable(inode.id, image);
             inode.pass_page_to(&survivor, how, &mut self.random);
+            inode.pass_bad_to(&survivor);
             survivors.insert(name, Arc::new(survivor));
         }
         let names = self.names.settled(survivors, &found.lost);

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, FaultDisk, File, PowerCut, write_all_at};
+use quipu_disk::{
+    Access, Disk, FaultDisk, File, PowerCut, is_unreadable, read_exact_at, write_all_at,
+};
 
 fn at(name: &str) -> PathBuf {
     Path::new("/store").join(name)
@@ -99,4 +101,42 @@ fn what_is_not_there_cannot_be_damaged() {
     ];
     assert!(absent.iter().all(|done| done.as_ref().unwrap_err().kind() == ErrorKind::NotFound));
     assert_eq!(found(&disk, &*file), [&b"KNots"[..], b"012345"]);
+}
+
+#[test]
+fn a_bad_sector_fails_for_good_and_nothing_beside_it() {
+    let (disk, file) = disk();
+    disk.spoil(&at("log"), 2..4).unwrap();
+    write_all_at(&*file, b"KNOTS", 0).unwrap();
+    file.sync_data().unwrap();
+    let reads = |disk: &FaultDisk| {
+        let file = disk.open(&at("log"), Access::Read).unwrap();
+        let read = |offset| {
+            let mut bytes = [0; 9];
+            let read = file.read_at(&mut bytes, offset);
+            read.map(|count| bytes[..count].to_vec()).map_err(|error| is_unreadable(&error))
+        };
+        assert!(is_unreadable(&file.map().unwrap_err()));
+        assert_eq!(file.read_at(&mut [], 3).unwrap(), 0);
+        assert!(read_exact_at(&*file, &mut [0; 2], 0).is_ok());
+        (0..6).map(read).collect::<Vec<_>>()
+    };
+    let expected = [
+        Ok(b"KN".to_vec()),
+        Ok(b"N".to_vec()),
+        Err(true),
+        Err(true),
+        Ok(b"S".to_vec()),
+        Ok(Vec::new()),
+    ];
+    assert_eq!(reads(&disk), expected);
+    let cut = disk.power_cut(PowerCut::LoseAll);
+    assert_eq!(reads(&cut), expected);
+    let killed = cut.kill();
+    assert_eq!(reads(&killed), expected);
+    assert!(killed.open(&at("other"), Access::Read).unwrap().map().is_ok());
+    killed.put(&at("log"), b"knots").unwrap();
+    assert!(killed.open(&at("log"), Access::Read).unwrap().map().is_ok());
+    assert_eq!(killed.spoil(&at("log"), 4..6).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    assert_eq!(killed.spoil(&at("no"), 0..1).unwrap_err().kind(), ErrorKind::NotFound);
 }

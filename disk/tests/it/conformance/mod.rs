@@ -364,3 +364,30 @@ impl Drop for Place {
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }
+
+#[test]
+fn the_real_disk_says_where_paths_lead_and_what_is_vacant() {
+    let place = Place::new("resolve");
+    let disk = RealDisk::new();
+    let at = |name: &str| place.path.join(name);
+    disk.create_directory(&at("store/folder")).unwrap();
+    std::os::unix::fs::symlink("store", at("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+    create(&disk, &at("file"), b"knot");
+    let real = disk.resolve(&place.path).unwrap();
+    for (path, leads_to) in [
+        ("store", "store"),
+        ("link", "store"),
+        ("link/new/newer", "store/new/newer"),
+        ("link/../other", "other"),
+        ("new/../link/new", "store/new"),
+        ("./store/./new", "store/new"),
+    ] {
+        assert_eq!(disk.resolve(&at(path)).unwrap(), real.join(leads_to), "{path}");
+    }
+    let here = disk.resolve(Path::new(".")).unwrap();
+    assert_eq!(disk.resolve(Path::new("new")).unwrap(), here.join("new"));
+    let vacant = |name: &str| disk.is_vacant(&at(name)).map_err(|error| error.kind());
+    let expected = [Ok(true), Ok(true), Ok(false), Ok(false), Err(NotADirectory)];
+    assert_eq!(["new", "store/folder", "store", "link", "file"].map(vacant), expected);
+}
