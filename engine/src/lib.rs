@@ -46,6 +46,7 @@ struct Readme;
 
 #[cfg(feature = "rkyv")]
 mod archived;
+mod bad_sectors;
 mod ballast;
 mod commit;
 mod create;
@@ -95,6 +96,7 @@ mod wakers;
 mod writer;
 mod zeros;
 
+pub use bad_sectors::Unreadable;
 pub use commit::Commit;
 pub use error::{Conflict, Damage, Error, ErrorKind, Result};
 pub use event::{Event, NewEvent, OwnedEvent, Verify};

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use quipu::{Damage, Lost, Position, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
+use quipu::{
+    Damage, Lost, Position, Renumbered, SalvageProgress, SalvageReport, SalvageStep, Unreadable,
+};
 use serde_json::{Value, json};
 
 use crate::cli::SalvageArgs;
@@ -12,6 +14,8 @@ use crate::output::{Look, Output, plural};
 
 /// Streams that are named for people; scripts get all that the report holds.
 const STREAMS_SHOWN: usize = 20;
+/// The same of places that the system cannot read.
+const PLACES_SHOWN: usize = 20;
 
 /// Salvages the store; exit code 1 if something is lost.
 pub(crate) fn run(path: &Path, args: &SalvageArgs, output: &Output) -> Result<Exit, Failure> {
@@ -106,6 +110,15 @@ fn notes(report: &SalvageReport) -> Vec<String> {
     if let Some(Damage { file, offset, what, .. }) = &report.manifest {
         notes.push(format!("{} at offset {offset}: {what}", file.display()));
     }
+    for Unreadable { file, offset, bytes, error } in report.unreadable.iter().take(PLACES_SHOWN) {
+        let (file, bytes) = (file.display(), plural(*bytes, "byte"));
+        notes.push(format!("{file} at offset {offset}: {bytes} cannot be read: {error}"));
+    }
+    let more = report.unreadable.len().saturating_sub(PLACES_SHOWN);
+    if more > 0 {
+        let places = plural(more as u64, "more place");
+        notes.push(format!("nor can {places}; --json names them"));
+    }
     if let Some(position) = report.moved_from {
         notes.push(format!("events from position {position} on have lower positions in the copy"));
     }
@@ -141,6 +154,9 @@ fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
             "what": damage.what,
         })
     });
+    let unreadable = report.unreadable.iter().map(|Unreadable { file, offset, bytes, error }| {
+        json!({ "file": file.display().to_string(), "offset": offset, "bytes": bytes, "error": error })
+    });
     let renumbered = report
         .renumbered
         .iter()
@@ -156,6 +172,7 @@ fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
         "lost": lost.collect::<Vec<_>>(),
         "more_lost": report.more_lost,
         "manifest": manifest,
+        "unreadable": unreadable.collect::<Vec<_>>(),
         "moved_from": report.moved_from.map(|Position(position)| position),
         "renumbered": renumbered.collect::<Vec<_>>(),
         "more_renumbered": report.more_renumbered,

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use quipu_disk::Disk;
+use quipu_disk::{Disk, RealDisk};
 use quipu_format::record::Record;
 
 use super::report::{SalvageProgress, SalvageReport, SalvageStep};
@@ -39,6 +39,19 @@ pub(super) fn refuse_within(from: &Path, to: &Path) -> Result<()> {
         return Err(Error::invalid(detail));
     }
     Ok(())
+}
+
+/// The same for the machine's own paths, of which one may lead to another place than it says; and a directory that
+/// holds anything, also where it is no file.
+pub(super) fn refuse_real(disk: RealDisk, from: &Path, to: &Path) -> Result<()> {
+    let resolved = |path| disk.resolve(path).map_err(|error| Error::io("resolving", path, error));
+    refuse_within(&resolved(from)?, &resolved(to)?)?;
+    refuse_occupied(&disk, to)?;
+    match disk.is_vacant(to) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(occupied(to)),
+        Err(error) => Err(Error::io("listing", to, error)),
+    }
 }
 
 impl Copy {
@@ -138,11 +151,20 @@ impl Copy {
         Ok(())
     }
 
-    /// Makes it a store.
+    /// Makes it a store, or removes it. Once it is one it stays, also where nobody knows whether it is durable.
     pub(super) fn finish(&self) -> Result<()> {
-        self.disk
-            .reveal()
-            .map_err(|error| Error::io("renaming the manifest of", self.directory.path(), error))
+        let path = self.directory.path();
+        if let Err(error) = self.disk.reveal() {
+            self.discard();
+            return Err(Error::io("renaming the manifest of", path, error));
+        }
+        self.disk.sync_directory(path).map_err(|error| {
+            let detail = format!(
+                "the copy in {} is whole and verified, and a power cut may take it back: syncing its directory",
+                path.display()
+            );
+            Error::because(ErrorKind::Io, detail, error)
+        })
     }
 
     /// Removes what there is of it, for the room that it takes. What cannot be removed shows by its names that it was

@@ -17,6 +17,7 @@ use quipu_disk::{Disk, RealDisk};
 
 use self::copy::Copy;
 use self::source::Source;
+use crate::bad_sectors::BadSectors;
 use crate::{Options, Result};
 
 pub use report::{Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
@@ -27,6 +28,9 @@ pub use report::{Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
 /// is lost as a whole, because a commit is all or nothing. What recovery would keep or drop at the end of a log
 /// that was not closed, salvage keeps or drops too. A store that is sound is copied.
 ///
+/// A page of a file that the medium does not give back (`EIO`) is damaged, and costs the commits that have bytes of their
+/// own in it; [`SalvageReport::unreadable`] names it.
+///
 /// Each event keeps its stream, type, id, both times, tags, metadata, payload and codec, and the commits keep their
 /// order. Positions and versions are dense in every store, so behind a lost commit positions move down, and the
 /// streams that lost events are numbered anew: the report says from where on. The copy is a store of its own, with
@@ -34,7 +38,7 @@ pub use report::{Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
 ///
 /// The source is only read. `to` must not exist, or be empty. Until the copy is whole and verified its manifest has
 /// another name, so a directory that a crash has left halfway opens as no store; remove it and begin again. After an
-/// error the directory is left empty.
+/// error the directory is left empty, but for one of the very last sync, which says that the copy is there.
 ///
 /// ```
 /// use quipu::ErrorKind;
@@ -55,7 +59,9 @@ pub fn salvage(
     to: &Path,
     progress: &mut dyn FnMut(SalvageProgress),
 ) -> Result<SalvageReport> {
-    salvage_on(&(Arc::new(RealDisk::new()) as _), from, to, &Options::default(), progress)
+    let disk = RealDisk::new();
+    copy::refuse_real(disk, from, to)?;
+    salvage_on(&(Arc::new(disk) as _), from, to, &Options::default(), progress)
 }
 
 /// As [`salvage`], both stores on another disk. The options are those of the new store; its mode and durability do
@@ -72,10 +78,11 @@ pub fn salvage_on(
 ) -> Result<SalvageReport> {
     options.validate()?;
     copy::refuse_within(from, to)?;
-    let source = Source::survey(&**disk, from)?;
+    let damaged = BadSectors::new(&**disk);
+    let source = Source::survey(&damaged, from)?;
     let copy = Copy::begin(disk, to, options)?;
     let copied = source
-        .read(&**disk, progress, &mut |commit| copy.add(commit))
+        .read(&damaged, progress, &mut |commit| copy.add(commit))
         .and_then(|report| copy.verified(&report, progress).map(|()| report));
     match copied {
         Ok(report) => copy.finish().map(|()| report),
@@ -111,5 +118,6 @@ pub fn salvageable_on(
     from: &Path,
     progress: &mut dyn FnMut(SalvageProgress),
 ) -> Result<SalvageReport> {
-    Source::survey(disk, from)?.read(disk, progress, &mut |_| Ok(()))
+    let damaged = BadSectors::new(disk);
+    Source::survey(&damaged, from)?.read(&damaged, progress, &mut |_| Ok(()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use quipu_format::{Position, Version};
 
-use crate::Damage;
+use crate::{Damage, Unreadable};
 
 /// What was kept, and what is lost. Positions and versions are those of the damaged store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct SalvageReport {
     /// What is wrong with the manifest, if anything is: there may then have been segments behind those that were found,
     /// which nothing in this list tells of.
     pub manifest: Option<Damage>,
+    /// Parts of files that the system could not read, whether or not anything is lost with them.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl SalvageReport {

@@ -4,6 +4,8 @@
 //! verification. Positions are dense, so two valid frames tell how many events are lost between them, and so do seals
 //! and the place where the store was closed.
 
+mod ends;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,17 +15,18 @@ use quipu_format::frame::FrameHeader;
 use quipu_format::record::Record;
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{
-    ByteOffset, FormatError, Lsn, PAGE_BYTES, Position, SegmentId, Timestamp, UNIT_BYTES,
+    ByteOffset, FormatError, PAGE_BYTES, Position, SegmentId, Timestamp, UNIT_BYTES,
 };
 
 use super::report::{Lost, SalvageProgress, SalvageReport, SalvageStep};
 use super::tally::Tally;
+use crate::bad_sectors::BadSectors;
 use crate::directory::Directory;
 use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::draw;
 use crate::plant::{self, Bug};
-use crate::recovery::{Part, SegmentFile, Survey, Tip};
-use crate::{Damage, Error, ErrorKind, ReadMode, Result, header};
+use crate::recovery::{Part, SegmentFile, Survey};
+use crate::{Error, ErrorKind, ReadMode, Result, header};
 
 /// A commit that is whole.
 pub(super) struct Commit<'a> {
@@ -101,7 +104,7 @@ impl Source {
     /// Reads the log, and hands on every commit that is whole.
     pub(super) fn read(
         &self,
-        disk: &dyn Disk,
+        disk: &BadSectors<'_>,
         progress: &mut dyn FnMut(SalvageProgress),
         sink: Sink<'_>,
     ) -> Result<SalvageReport> {
@@ -128,7 +131,7 @@ impl Source {
             reading.part(part, &file)?;
         }
         gone.for_each(|id| reading.gone(id));
-        Ok(reading.finish())
+        Ok(reading.finish(disk.found()))
     }
 }
 
@@ -305,56 +308,6 @@ impl Reading<'_, '_> {
         self.next = until;
         let Hole { file, offset, bytes, what, .. } = hole;
         self.tally.lose(Lost { file, offset, bytes, positions, what });
-    }
-
-    fn finish(mut self) -> SalvageReport {
-        if let Some((end, position)) = self.survey.closed() {
-            self.closed(end, position);
-        }
-        if let Some(hole) = self.hole.take() {
-            match self.is_told(&hole) {
-                Some(until) => self.lose(hole, until),
-                None if hole.segment => self.lose(hole, self.next),
-                // The end of a log that was not closed: nothing behind it was promised.
-                None => {}
-            }
-        }
-        let unfinished = match self.survey.tip {
-            Tip::Unclean { dropped_bytes, .. } => dropped_bytes,
-            Tip::Empty | Tip::Clean => 0,
-        };
-        let manifest = self.survey.directory.manifest();
-        let mut damage = self.survey.damage.iter().filter_map(Error::damage);
-        let damage = damage.find(|damage| damage.file == manifest).cloned();
-        self.tally.finish(unfinished, damage)
-    }
-
-    /// The position up to which events are lost with what was passed over at the end, if a frame that is no part of the
-    /// log any more calls some of it durable.
-    fn is_told(&self, hole: &Hole) -> Option<Position> {
-        let mut damage = self.survey.damage.iter().filter_map(Error::damage);
-        let within = |damage: &&Damage| {
-            let range = damage.offset.0..damage.offset.0.saturating_add(damage.bytes);
-            damage.file == hole.file && range.contains(&hole.offset) && !damage.positions.is_empty()
-        };
-        damage.find(within).map(|damage| damage.positions.end.max(self.next))
-    }
-
-    /// What lies behind the last frame is lost if the store was closed later. If it was closed right there, nothing
-    /// is.
-    fn closed(&mut self, end: Lsn, position: Position) {
-        let last = self.survey.end();
-        let unwritten = end.offset() == FIRST_FRAME && !self.survey.gone.contains(&end.segment());
-        let here = last.is_some_and(|last| last <= end && position == self.next)
-            || (unwritten && last.is_none_or(|last| last.segment() < end.segment()));
-        if position > self.next {
-            let file = self.survey.directory.segment(end.segment());
-            let what = "the log ends before the place where it was closed".to_owned();
-            let otherwise = Hole { file, offset: end.offset().0, bytes: 0, what, segment: false };
-            self.reach(position, Some(otherwise));
-        } else if here {
-            self.hole = None;
-        }
     }
 
     fn tell(&mut self, at: u64) {

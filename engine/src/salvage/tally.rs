@@ -7,7 +7,7 @@ use quipu_index::{Key, Keys, Kind};
 
 use super::report::{Lost, Renumbered, SalvageReport};
 use super::source::Commit;
-use crate::Damage;
+use crate::{Damage, Unreadable};
 
 /// A report lists no more pieces and no more streams: a store of noise must not fill the memory.
 const LISTED_MAX: usize = 10_000;
@@ -65,10 +65,12 @@ impl Tally {
         mut self,
         unfinished_bytes: u64,
         manifest: Option<Damage>,
+        unreadable: Vec<Unreadable>,
     ) -> SalvageReport {
         self.report.streams = self.streams.len() as u64;
         self.report.unfinished_bytes = unfinished_bytes;
         self.report.manifest = manifest;
+        self.report.unreadable = unreadable;
         self.report
     }
 }

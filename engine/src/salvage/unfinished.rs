@@ -22,7 +22,7 @@ pub(super) struct Unfinished {
     disk: Arc<dyn Disk>,
     directory: Directory,
     now: AtomicU64,
-    /// The files that were made through it and are there.
+    /// The files that were made through it and may be there.
     made: Mutex<BTreeSet<PathBuf>>,
 }
 
@@ -38,9 +38,11 @@ impl Unfinished {
         let failed = |path: &Path, error: &io::Error| {
             tracing::warn!(file = %path.display(), %error, "removing what there is of a copy");
         };
-        for path in made {
-            if let Err(error) = self.disk.remove(&path) {
-                failed(&path, &error);
+        // The manifest goes first: without it no part of the rest is taken for a store.
+        for path in made.into_iter().rev() {
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => failed(&path, &error),
+                _ => {}
             }
         }
         // Who locks a directory makes this, and nobody can tell who has: it goes where it is all there is.
@@ -61,11 +63,22 @@ impl Unfinished {
         self.now.store(u64::try_from(time.0).unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Gives the manifest its name: from here on the store exists.
+    /// Gives the manifest its name: from here on the store exists, and it is durable once its directory is synced.
+    ///
+    /// # Errors
+    /// Those of the system. The manifest can be removed then, under whichever name it has.
     pub(super) fn reveal(&self) -> io::Result<()> {
-        let manifest = self.directory.manifest();
-        self.disk.rename(&self.real(&manifest), &manifest)?;
-        self.disk.sync_directory(self.directory.path())
+        let shown = self.directory.manifest();
+        let hidden = self.real(&shown);
+        self.disk.rename(&hidden, &shown).inspect_err(|_| {
+            // It may have taken effect all the same; nobody else makes one while ours has the other name.
+            let names = self.disk.list(self.directory.path()).unwrap_or_default();
+            if !names.is_empty() && !names.iter().any(|name| self.directory.file(name) == hidden) {
+                let mut made = self.made.lock();
+                made.remove(&hidden);
+                made.insert(shown.clone());
+            }
+        })
     }
 
     fn real(&self, path: &Path) -> PathBuf {
@@ -80,11 +93,14 @@ impl Unfinished {
 impl Disk for Unfinished {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
         let path = self.real(path);
-        let file = self.disk.open(&path, access)?;
-        if matches!(access, Access::Create | Access::Fill) {
+        let file = self.disk.open(&path, access);
+        // A call that fails may have made it all the same.
+        let is_of_others =
+            file.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists);
+        if matches!(access, Access::Create | Access::Fill) && !is_of_others {
             self.made.lock().insert(path);
         }
-        Ok(file)
+        file
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -99,11 +115,14 @@ impl Disk for Unfinished {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (self.real(from), self.real(to));
-        self.disk.rename(&from, &to)?;
+        let renamed = self.disk.rename(&from, &to);
         let mut made = self.made.lock();
-        made.remove(&from);
+        if renamed.is_ok() {
+            made.remove(&from);
+        }
+        // Also where it has failed: it may have taken effect, and the store is locked.
         made.insert(to);
-        Ok(())
+        renamed
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -13,10 +13,11 @@ use quipu_format::{Hash, Position, SegmentId};
 use quipu_index::{Keys, StreamHeads};
 
 use self::index::{Expected, Place};
+use crate::bad_sectors::BadSectors;
 use crate::directory::Directory;
 use crate::manifest;
 use crate::recovery::{SegmentFile, Survey, Tip};
-use crate::{Damage, Error, ReadMode, Result};
+use crate::{Damage, Error, ReadMode, Result, Unreadable};
 
 /// How far from the end of the last edit one that was never finished may reach.
 const EDIT_REACH_BYTES: u64 = 4096;
@@ -118,6 +119,8 @@ pub struct VerifyProgress {
 /// Verifies the store in this directory: every checksum, every chain, every count, that what nobody wrote is
 /// zero, and that the index files say what the log says.
 ///
+/// Pages that the medium does not give back (`EIO`) are damage, with what the system said; all others are verified.
+///
 /// What only a newer version of Quipu can read is found as [`Severity::Unsupported`], and the rest is verified as far
 /// as it stands alone.
 ///
@@ -144,6 +147,7 @@ pub fn verify_on(
     progress: &mut dyn FnMut(VerifyProgress),
 ) -> Result<VerifyReport> {
     let directory = Directory::new(path);
+    let disk = &BadSectors::new(disk);
     let (mut survey, newer) = survey(disk, &directory)?;
     survey.look_at_sealed(disk)?;
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
@@ -195,6 +199,7 @@ pub fn verify_on(
         verifier.unsupported(newer);
     }
     verifier.damage(&survey);
+    verifier.unreadable(disk.found());
     Ok(verifier.finish(&survey))
 }
 
@@ -283,6 +288,15 @@ impl Verifier<'_> {
                 let range = range.start..range.start + damage.bytes;
                 self.find(Severity::Damage, file, range, positions, &damage.what);
             }
+        }
+    }
+
+    /// What could not be read. The events that are lost with it have been told of.
+    fn unreadable(&mut self, found: Vec<Unreadable>) {
+        for Unreadable { file, offset, bytes, error } in found {
+            let nothing = self.next_position..self.next_position;
+            let what = format!("it cannot be read: {error}");
+            self.find(Severity::Damage, file, offset..offset + bytes, nothing, &what);
         }
     }
 

@@ -111,6 +111,64 @@ fn a_sound_store_is_copied_once() {
     assert_eq!(bench.run(&["salvage", "--to", &within]).code, Some(2));
 }
 
+/// The copy may be named by a path that does not look like one into the store, or through links.
+#[test]
+fn a_place_within_the_store_is_refused_by_whichever_name() {
+    let bench = damaged();
+    let link = bench.folder.join("link");
+    std::os::unix::fs::symlink(bench.store(), &link).unwrap();
+    let before = fs::read_dir(bench.store()).unwrap().count();
+    let refused = |directory: &std::path::Path, store: &str, to: &str| {
+        let mut command = quipu();
+        command.current_dir(directory).args(["--store", store, "salvage", "--json", "--to", to]);
+        let said = said(command, b"");
+        assert_eq!(said.code, Some(2), "{store} {to}: {said:?}");
+        let error = said.error();
+        assert_eq!(error["error"], "invalid", "{said:?}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("lies within the damaged store"), "{store} {to}: {said:?}");
+    };
+    let folder = &bench.folder;
+    for (store, to) in [
+        ("test.quipu", "link/copy"),
+        ("link", "test.quipu/copy"),
+        ("test.quipu", "./link/../test.quipu/a/b"),
+        ("./test.quipu", "test.quipu/copy"),
+        ("test.quipu", "new/../link/copy"),
+    ] {
+        refused(folder, store, to);
+    }
+    refused(&bench.store(), ".", "copy");
+    refused(&link, "../test.quipu", "new/copy");
+    assert_eq!(fs::read_dir(bench.store()).unwrap().count(), before, "nothing was made in it");
+}
+
+/// Folders and links are something, too.
+#[test]
+fn a_place_that_holds_anything_is_refused() {
+    let bench = damaged();
+    let place = bench.folder.join("place");
+    let to = place.display().to_string();
+    for make in [
+        &|| fs::create_dir_all(place.join("letters")).unwrap(),
+        &|| std::os::unix::fs::symlink("nowhere", place.join("link")).unwrap(),
+        &|| fs::write(place.join("dear.txt"), "dear").unwrap(),
+    ] as [&dyn Fn(); 3]
+    {
+        fs::create_dir_all(&place).unwrap();
+        make();
+        let said = bench.run(&["salvage", "--to", &to, "--json"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.error()["message"].as_str().unwrap().contains("is not empty"), "{said:?}");
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "left alone");
+        fs::remove_dir_all(&place).unwrap();
+    }
+    fs::write(&place, "dear").unwrap();
+    let said = bench.run(&["salvage", "--to", &to]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("a store is a directory"), "{said:?}");
+}
+
 #[test]
 fn a_salvage_without_a_place_is_wrong_use() {
     let bench = damaged();

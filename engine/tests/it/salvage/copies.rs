@@ -195,6 +195,84 @@ fn a_copy_that_a_crash_has_left_halfway_is_no_store() {
     assert!(halfway > 20 && whole > 3, "{halfway} {whole}");
 }
 
+/// From where on calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Since {
+    Beginning,
+    Verified,
+}
+
+/// Salvages with one failing call. Returns the disk as the next process finds it, which meets no more faults, and how many calls followed.
+fn with_a_fault(
+    disk: &FaultDisk,
+    since: Since,
+    fault: Option<(u64, FaultKind)>,
+) -> (FaultDisk, Result<SalvageReport>, u64) {
+    let mut from = None;
+    let begin = |from: &mut Option<u64>| {
+        let first = *from.get_or_insert(disk.operations());
+        if let Some((call, kind)) = fault {
+            disk.plan(Fault { at: first + call, kind, sticky: false });
+        }
+    };
+    if since == Since::Beginning {
+        begin(&mut from);
+    }
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let told = salvage_on(&shared, PATH.as_ref(), COPY.as_ref(), &options(), &mut |progress| {
+        let is_done = progress.done_bytes == progress.total_bytes;
+        if progress.step == SalvageStep::Verifying && is_done && from.is_none() {
+            begin(&mut from);
+        }
+    });
+    let calls = disk.operations() - from.unwrap_or_default();
+    (disk.kill(), told, calls)
+}
+
+const FAILURES: [FaultKind; 2] =
+    [FaultKind::Error(std::io::ErrorKind::Other), FaultKind::ErrorAfter(std::io::ErrorKind::Other)];
+
+/// One call after another fails, without effect or with it. An error leaves nothing, but where the copy has its name and
+/// only that may be lost: then it says so.
+#[test]
+fn an_error_leaves_nothing_or_says_that_the_copy_is_there() {
+    let (disk, known) = damaged_store();
+    let before = disk.files();
+    let looked = salvageable_on(&disk, Path::new(PATH), &mut |_| {}).unwrap();
+    // The same store on a disk of its own.
+    let store = || {
+        let own = FaultDisk::new(2);
+        copy_to(&disk, &own, PATH);
+        own
+    };
+    for (since, copies) in [(Since::Beginning, 0), (Since::Verified, 2)] {
+        let (mut gone, mut there) = (0, 0);
+        let (_, _, calls) = with_a_fault(&store(), since, None);
+        for fault in FAILURES.into_iter().flat_map(|kind| (0..calls).map(move |call| (call, kind)))
+        {
+            let (disk, told, _) = with_a_fault(&store(), since, Some(fault));
+            let left = disk.files();
+            match told {
+                Err(error) if left == before => {
+                    assert!(!error.to_string().contains("whole and"), "{fault:?}: {error}");
+                    gone += 1;
+                    continue;
+                }
+                Err(error) => {
+                    let says_so = error.to_string().contains("whole and verified");
+                    assert!(says_so, "{fault:?}: {error} {left:?}");
+                    there += 1;
+                }
+                Ok(_) => {}
+            }
+            let sizes = commits(&disk, COPY).iter().map(|commit| commit.events).collect();
+            let made = Made { report: looked.clone(), sizes, events: events(&disk, COPY) };
+            assert_eq!(known.judge(&LOST, &made), Ok(()), "{fault:?}");
+        }
+        assert!(gone > 2 && there >= copies, "{since:?} {gone} {there}");
+    }
+}
+
 /// A medium that loses what the copy has written is found before the copy has its name.
 #[test]
 fn a_copy_that_is_not_sound_is_not_acknowledged() {

@@ -5,4 +5,5 @@ mod copies;
 mod ends;
 mod flips;
 mod lost;
+mod sectors;
 mod store;
