@@ -25,8 +25,41 @@ pub(crate) fn create_complete(
     start: &[u8],
     size: u64,
 ) -> io::Result<Arc<dyn File>> {
+    create_filled(disk, path, |temporary| {
+        let file = if size > start.len() as u64 {
+            fill_with_zeros(disk, temporary, size)?;
+            disk.open(temporary, Access::Write)?
+        } else {
+            disk.open(temporary, Access::Create)?
+        };
+        write_all_at(&*file, start, 0)?;
+        Ok(file)
+    })
+}
+
+/// Creates the file `path` of what is written into it, as [`create_complete`] does of bytes.
+pub(crate) fn create_written(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(&dyn File) -> io::Result<()>,
+) -> io::Result<Arc<dyn File>> {
+    create_filled(disk, path, |temporary| {
+        let file = disk.open(temporary, Access::Create)?;
+        write(&*file)?;
+        Ok(file)
+    })
+}
+
+/// Has a temporary file made, syncs it, and gives it its name.
+fn create_filled(
+    disk: &dyn Disk,
+    path: &Path,
+    fill: impl FnOnce(&Path) -> io::Result<Arc<dyn File>>,
+) -> io::Result<Arc<dyn File>> {
     let temporary = Directory::temporary(path);
-    let created = fill_temporary(disk, &temporary, start, size).and_then(|file| {
+    let filled = remove_if_there(disk, &temporary).and_then(|()| fill(&temporary));
+    let created = filled.and_then(|file| {
+        file.sync_data()?;
         disk.rename(&temporary, path)?;
         Ok(file)
     });
@@ -44,24 +77,6 @@ pub(crate) fn create_complete(
             Err(error)
         }
     }
-}
-
-fn fill_temporary(
-    disk: &dyn Disk,
-    temporary: &Path,
-    start: &[u8],
-    size: u64,
-) -> io::Result<Arc<dyn File>> {
-    remove_if_there(disk, temporary)?;
-    let file = if size > start.len() as u64 {
-        fill_with_zeros(disk, temporary, size)?;
-        disk.open(temporary, Access::Write)?
-    } else {
-        disk.open(temporary, Access::Create)?
-    };
-    write_all_at(&*file, start, 0)?;
-    file.sync_data()?;
-    Ok(file)
 }
 
 /// Creates a file of zeros, not yet synced.

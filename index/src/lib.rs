@@ -6,8 +6,8 @@
 //! What all segments together hold of it is in [`Layers`]: the newest segments' files, and below them
 //! [`Run`]s, each of which sums up a range of segments.
 //!
-//! What is absent: this crate reads no log and opens no file. Bytes come through a [`Source`], and files
-//! leave as bytes, from [`write_segment`] and [`write_run`].
+//! What is absent: this crate reads no log and opens no file. Bytes come through a [`Source`]. The index of a segment
+//! leaves as bytes, from [`write_segment`]; a run, which may be of any size, through a [`Sink`], from [`write_run`].
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ mod part;
 mod row;
 mod run;
 mod sealed;
+mod sink;
 mod source;
 mod table;
 mod walk;
@@ -38,5 +39,6 @@ pub use layers::{Head, Layer, Layers};
 pub use part::{Held, Part, Way};
 pub use run::{Run, write_run};
 pub use sealed::Sealed;
+pub use sink::Sink;
 pub use source::{Covers, Identity, Source};
 pub use write::{Lineage, write_segment};

@@ -5,13 +5,14 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use quipu_disk::Disk;
+use quipu_disk::{Disk, File, write_all_at};
 use quipu_format::{Salt, SegmentId};
-use quipu_index::{Identity, IndexError, Run, Sealed};
+use quipu_index::{Identity, IndexError, Layer, Run, Sealed, Sink, write_run};
 
+use super::Trouble;
 use super::source::Bytes;
 use crate::ballast::sparing;
-use crate::create::create_complete;
+use crate::create::{create_complete, create_written};
 use crate::directory::Directory;
 use crate::segments::Shelf;
 use crate::{Error, ReadMode, Result};
@@ -103,4 +104,53 @@ pub(crate) fn write(shelf: &Shelf, path: &Path, bytes: &[u8]) -> Result<()> {
     sparing(disk, shelf.directory.path(), create)
         .map(drop)
         .map_err(|error| Error::io("writing", path, error))
+}
+
+/// Writes the run of these layers, newest first, under this name: as [`write`] does, and piece by piece, because a run
+/// may be larger than memory.
+///
+/// # Errors
+/// [`Trouble::Index`] where one of the layers cannot be used; else what the system refuses.
+pub(crate) fn write_run_of(
+    shelf: &Shelf,
+    path: &Path,
+    layers: &[Layer],
+) -> std::result::Result<(), Trouble> {
+    let disk = &*shelf.disk;
+    let mut wrong = None;
+    let create = || {
+        create_written(disk, path, |file| {
+            let mut sink = FileSink { file, failed: None };
+            let written = write_run(shelf.store, layers, &mut sink);
+            let Err(error) = written else { return Ok(()) };
+            // What the new file refuses may be want of room; a layer that cannot be read is another matter.
+            Err(sink.failed.unwrap_or_else(|| {
+                wrong = Some(error);
+                io::ErrorKind::InvalidData.into()
+            }))
+        })
+    };
+    let created = sparing(disk, shelf.directory.path(), create);
+    match (created, wrong) {
+        (Ok(_), _) => Ok(()),
+        (Err(_), Some(wrong)) => Err(Trouble::Index(wrong)),
+        (Err(error), None) => Err(Trouble::Store(Error::io("writing", path, error))),
+    }
+}
+
+/// A new file that an index is written into.
+struct FileSink<'f> {
+    file: &'f dyn File,
+    /// Why it could not be written.
+    failed: Option<io::Error>,
+}
+
+impl Sink for FileSink<'_> {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(self.file, bytes, at).map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
+    }
 }

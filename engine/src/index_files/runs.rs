@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use quipu_index::{Layer, Layers, write_run};
+use quipu_index::{Layer, Layers};
 
+use super::file::write_run_of;
 use super::mend::mend_layer;
-use super::{open_run, write};
+use super::{Trouble, open_run};
 use crate::segments::{Segments, Table};
 use crate::{Error, ErrorKind, Result};
 
@@ -42,16 +43,16 @@ impl Merge {
         let shelf = &segments.shelf;
         let all = self.layers.newest_first();
         let old = &all[self.range.clone()];
-        let bytes = match write_run(shelf.store, old) {
-            Ok(bytes) => bytes,
-            Err(error) => {
+        let (Some(newest), Some(oldest)) = (old.first(), old.last()) else { return Ok(()) };
+        let covers = *oldest.segments().start()..=*newest.segments().end();
+        match write_run_of(shelf, &shelf.directory.run(&covers), old) {
+            Ok(()) => {}
+            Err(Trouble::Index(error)) => {
                 self.examine(segments)?;
                 return Err(error.into());
             }
-        };
-        let (Some(newest), Some(oldest)) = (old.first(), old.last()) else { return Ok(()) };
-        let covers = *oldest.segments().start()..=*newest.segments().end();
-        write(shelf, &shelf.directory.run(&covers), &bytes)?;
+            Err(error) => return Err(error.into()),
+        }
         let unreadable = || Error::new(ErrorKind::Io, "a run cannot be read back");
         let run = open_run(shelf, &covers, newest.salt()).ok_or_else(unreadable)?;
         let mut layers = all.to_vec();

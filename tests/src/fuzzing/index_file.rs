@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use quipu_format::PAGE_BYTES;
 use quipu_format::index::{Contents, Covered, Entry, HeadEntry, IndexHeader, Span};
+use quipu_format::{PAGE_BYTES, StoreId};
 use quipu_index::{
     Held, Identity, IndexError, Key, Layer, Lineage, Part, Run, Sealed, Source, Way, write_run,
     write_segment,
@@ -205,10 +205,17 @@ fn copied(identity: &Identity, part: Part, is_sound: bool) -> Judged {
     let again = write_segment(identity, &covers, &[part], &mut alone)
         .and_then(|bytes| Sealed::open(Box::new(Bytes(bytes.into())), identity)?.verify());
     ensure(again.is_ok() || !is_sound, || format!("written again: {again:?}"))?;
-    let run = write_run(identity.store, &[Layer::Index(sealed)]).and_then(|bytes| {
+    let run = run_of(identity.store, &[Layer::Index(sealed)]).and_then(|bytes| {
         Run::open(Box::new(Bytes(bytes.into())), identity.segment, identity)?.verify()
     });
     ensure(run.is_ok() || !is_sound, || format!("a run of it: {run:?}"))
+}
+
+/// The bytes of a run of these layers.
+pub(super) fn run_of(store: StoreId, layers: &[Layer]) -> Result<Vec<u8>, IndexError> {
+    let mut bytes = Vec::new();
+    write_run(store, layers, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// The file of a run.
@@ -224,7 +231,7 @@ pub(super) fn run(input: &[u8]) -> Judged {
         let found = run.find(key);
         ensure(matches!(found, Ok(Some(_))) || !is_sound, || format!("{key:?}: {found:?}"))?;
     }
-    let again = write_run(identity.store, &[Layer::Run(Arc::new(run))])
+    let again = run_of(identity.store, &[Layer::Run(Arc::new(run))])
         .and_then(|bytes| Run::open(Box::new(Bytes(bytes.into())), first, &identity)?.verify());
     ensure(again.is_ok() || !is_sound, || format!("written again: {again:?}"))
 }

@@ -11,7 +11,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{
     ByteOffset, Epoch, Live, Lsn, PAGE_BYTES, Position, SegmentId, Standing, UNIT_BYTES,
 };
-use quipu_index::{Identity, Layer, Sealed, write_run};
+use quipu_index::{Identity, Layer, Sealed};
 
 use super::{decode, index_file, mend, store};
 use crate::random::Random;
@@ -180,7 +180,7 @@ fn runs() -> Vec<Vec<u8>> {
         let (identity, source) = index_file::opened(&header, bytes)?;
         let sealed = Sealed::open(source, &identity).ok()?;
         let Identity { store, .. } = identity;
-        write_run(store, &[Layer::Index(sealed.into())]).ok()
+        index_file::run_of(store, &[Layer::Index(sealed.into())]).ok()
     };
     files("idx").into_iter().filter_map(run).map(|bytes| index_file::short(&bytes)).collect()
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod forged;
+mod runs;
 
 use std::borrow::Cow;
 use std::io;

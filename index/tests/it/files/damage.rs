@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use quipu_index::{IndexError, Layer, Part, Run, Sealed, Source, write_run};
+use quipu_index::{IndexError, Layer, Part, Run, Sealed, Source};
 
 use super::check::difference;
 use super::events::{IDENTITY, Model, lent, memory, write};
 use super::segments::sample;
-use super::source::{Copied, Lent, Rotting};
+use super::source::{Copied, Lent, Rotting, write_run};
 
 /// How a file is held.
 type Hold = fn(Vec<u8>) -> Box<dyn Source>;

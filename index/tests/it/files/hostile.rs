@@ -7,11 +7,11 @@ use quipu_format::index::checks::Tie;
 use quipu_format::index::postings::Layout;
 use quipu_format::index::{Entry, IndexHeader};
 use quipu_format::{PAGE_BYTES, checksum};
-use quipu_index::{IndexError, Key, Layer, Part, Run, Sealed, Way, write_run, write_segment};
+use quipu_index::{IndexError, Key, Layer, Part, Run, Sealed, Way, write_segment};
 
 use super::events::{IDENTITY, Model, events, lent, lineage, memory, write};
 use super::segments::sample;
-use super::source::{Copied, Lent};
+use super::source::{Copied, Lent, write_run};
 
 const PAGE: usize = PAGE_BYTES as usize;
 

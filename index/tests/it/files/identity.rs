@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use quipu_format::{Salt, SegmentId, StoreId};
-use quipu_index::{Identity, IndexError, Layer, Run, Sealed, write_run};
+use quipu_index::{Identity, IndexError, Layer, Run, Sealed};
 
 use super::events::{IDENTITY, covers, lent, memory, write};
 use super::segments::sample;
-use super::source::{Copied, Lent};
+use super::source::{Copied, Lent, write_run};
 
 #[test]
 fn the_index_of_another_segment_is_refused() {

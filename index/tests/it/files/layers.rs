@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use quipu_format::{ByteOffset, Position, Salt, SegmentId, StoreId, Timestamp, Version};
 use quipu_index::{
     Active, Covers, Head, Identity, IndexError, Key, Layer, Layers, Lineage, Part, Post, Run,
-    Sealed, write_run, write_segment,
+    Sealed, write_segment,
 };
 
-use super::source::{Copied, Lent};
+use super::source::{Copied, Lent, write_run};
 
 const STORE: StoreId = StoreId([9; 16]);
 const LOCAL: Key = Key(1 << 100 | 5);

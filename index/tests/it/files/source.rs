@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use quipu_index::Source;
+use quipu_format::StoreId;
+use quipu_index::{IndexError, Layer, Source};
 
 /// Lends its bytes.
 #[derive(Debug)]
@@ -63,4 +64,11 @@ impl Source for Rotting {
     fn read(&self, range: Range<u64>) -> io::Result<Cow<'_, [u8]>> {
         slice(&self.0.lock().unwrap(), range).map(|bytes| Cow::Owned(bytes.to_vec()))
     }
+}
+
+/// The bytes of a run of these layers.
+pub(crate) fn write_run(store: StoreId, layers: &[Layer]) -> Result<Vec<u8>, IndexError> {
+    let mut bytes = Vec::new();
+    quipu_index::write_run(store, layers, &mut bytes)?;
+    Ok(bytes)
 }
