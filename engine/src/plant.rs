@@ -40,6 +40,8 @@ bugs! {
     SavedIndexBelieved = "saved-index-believed",
     /// A run of heads is taken to cover one segment more.
     RunCoversMore = "run-covers-more",
+    /// Recovery takes the first frame that it cannot read for the end of the log, and does not read it again.
+    EndReadOnce = "end-read-once",
     /// After a recovery the log goes on one position too early.
     PositionReused = "position-reused",
     /// A torn tail is called damage.
@@ -92,6 +94,8 @@ bugs! {
     OneIdTwice = "one-id-twice",
     /// Whoever has left a page `live` is taken for a writer that is still there.
     PageOfTheDead = "page-of-the-dead",
+    /// Beside a recovery, the page `live` of before a power cut is believed.
+    LostPageBelieved = "lost-page-believed",
     /// Beside a writer that does not tell, all that is found in the log is shown.
     SilentWriterBelieved = "silent-writer-believed",
     /// A caller that commits by itself leaves what others have added meanwhile, and calls nobody.
@@ -106,6 +110,8 @@ bugs! {
     NewsInBetweenMissed = "news-in-between-missed",
     /// Followers are not told that the store was closed.
     EndNotTold = "end-not-told",
+    /// Of the tasks that wait for the same, the first is not woken.
+    FirstTaskNotWoken = "first-task-not-woken",
     /// The store's threads are called before they are to stop, and not after.
     StopToldTooEarly = "stop-told-too-early",
     /// A writer gives its slot back without the order in memory by which the committer sees what it holds.

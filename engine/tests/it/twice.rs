@@ -83,15 +83,15 @@ impl Attendant for Misread {
     }
 }
 
-/// Whatever is read wrongly while a store is opened, and rightly afterwards, costs nothing that later frames call
-/// durable: neither what is read nor what is built on it.
+/// Whatever is read wrongly while a store is opened, and rightly afterwards, costs nothing: neither what is read nor what
+/// is built on it. Nothing calls the last frame durable, so it is read again where it seems to be torn.
 #[test]
 fn what_is_misread_once_in_a_recovery_is_not_lost() {
     const READS: u64 = 12;
     let killed = killed();
     let frames = frames(&killed.contents(&segment()).unwrap());
     let mut refused = 0;
-    for (at, header) in &frames[..frames.len() - 1] {
+    for (at, header) in &frames {
         for reads in 1..=READS {
             let disk = Attended::<Misread>::new(&killed.kill());
             disk.attendant.at.store(*at + u64::from(header.len) - 1, Ordering::Relaxed);
