@@ -40,8 +40,6 @@ bugs! {
     SavedIndexBelieved = "saved-index-believed",
     /// A run of heads is taken to cover one segment more.
     RunCoversMore = "run-covers-more",
-    /// Recovery takes the first frame that it cannot read for the end of the log, and does not read it again.
-    EndReadOnce = "end-read-once",
     /// After a recovery the log goes on one position too early.
     PositionReused = "position-reused",
     /// A torn tail is called damage.

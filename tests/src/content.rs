@@ -1,6 +1,8 @@
 //! Events that are made from a number: whoever reads one can tell which it is and whether every byte
 //! of it is as it was written.
 
+use std::sync::OnceLock;
+
 use quipu::{AppendCondition, Codec, Event, NewEvent, Position, Query, QueryItem, Timestamp, Uuid};
 
 use crate::history::{Condition, Item, Seen, Stream, Written};
@@ -21,6 +23,31 @@ pub const STREAMS: [&str; 12] = [
     "b",
     "c-",
 ];
+
+/// Streams that a test may write to: those above, and more that have numbers.
+pub const STREAMS_MAX: usize = 2000;
+
+/// The name of a stream.
+#[must_use]
+pub fn stream_name(stream: Stream) -> &'static str {
+    static MORE: OnceLock<Vec<String>> = OnceLock::new();
+    let at = usize::from(stream) % STREAMS_MAX;
+    STREAMS.get(at).copied().unwrap_or_else(|| {
+        let name = |at: usize| format!("{MANY}{at}");
+        &MORE.get_or_init(|| (STREAMS.len()..STREAMS_MAX).map(name).collect())[at - STREAMS.len()]
+    })
+}
+
+/// What the names of streams with numbers begin with.
+const MANY: &str = "many-";
+
+/// The stream of a name, if it has one that a test gave.
+#[must_use]
+pub fn stream_of(name: &str) -> Option<Stream> {
+    let numbered = || name.strip_prefix(MANY).and_then(|number| number.parse().ok());
+    let known = STREAMS.iter().position(|&known| known == name);
+    known.map_or_else(numbered, |at| Stream::try_from(at).ok())
+}
 
 /// All types of events.
 pub const TYPES: [&str; 4] = ["Noted", "Moved", "OrderPlaced", "MoneyWithdrawn"];
@@ -150,10 +177,9 @@ pub fn seen(event: &Event<'_>) -> Seen {
         .number(event.occurred().map_or(i64::MIN, |at| at.0))
         .word(number_of(event.codec()))
         .0;
-    let stream = STREAMS.iter().position(|&name| name == event.stream());
     Seen {
         position: event.position().0,
-        stream: stream.and_then(|at| Stream::try_from(at).ok()).unwrap_or(UNKNOWN_STREAM),
+        stream: stream_of(event.stream()).unwrap_or(UNKNOWN_STREAM),
         version: event.version().0,
         id: number(event).unwrap_or(0),
         digest,

@@ -291,6 +291,15 @@ pub enum Entry {
         /// What it got.
         events: Vec<Seen>,
     },
+    /// Another process came between two calls of the store to its disk, and got these. It would have got no more.
+    Glimpsed {
+        /// Where it began.
+        from: u64,
+        /// What it got.
+        events: Vec<Seen>,
+        /// What it asked then, and was answered.
+        asked: Option<(Question, Vec<Seen>)>,
+    },
     /// The store was closed in order.
     Closed,
     /// The life of the store ended otherwise.

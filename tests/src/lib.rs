@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`attended`] | a disk beside which somebody stands, who comes between two of its calls |
 //! | [`history`] | what a store was asked and what it answered, as data |
 //! | [`checker`] | judges a history by the store's promises; knows no store |
 //! | [`content`] | events that are made from a number, so that each can be recognised |
@@ -16,6 +17,7 @@
 //!
 //! Everything but `model` is deterministic and runs on one thread: a seed that fails once fails every time.
 
+pub mod attended;
 pub mod checker;
 pub mod content;
 pub mod flips;

@@ -32,6 +32,9 @@ struct Arguments {
     /// Make the disk or the index lie, or put a bug into the store; the run must fail then
     #[arg(long, value_name = "NAME", value_parser = planted)]
     plant: Option<Planted>,
+    /// Let the disk read a byte wrongly now and then while a store is opened
+    #[arg(long)]
+    misreads: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -138,6 +141,8 @@ struct Summary {
     commits: u64,
     rolls: u64,
     crashes: u64,
+    segments: u64,
+    runs: u64,
     failure: Option<Failure>,
 }
 
@@ -147,6 +152,8 @@ struct Done {
     commits: u64,
     rolls: u64,
     crashes: u64,
+    segments: u64,
+    runs: u64,
     failure: Option<Failure>,
 }
 
@@ -197,7 +204,7 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration + Sync) -> Sum
     let end = arguments.start.saturating_add(arguments.seeds);
     let seeds = Seeds {
         arguments,
-        setting: Setting { plant, keep_trail: arguments.verbose },
+        setting: Setting { plant, keep_trail: arguments.verbose, misreads: arguments.misreads },
         elapsed: &elapsed,
         next: AtomicU64::new(arguments.start),
         end: AtomicU64::new(end),
@@ -225,6 +232,8 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration + Sync) -> Sum
         commits: median(|done| done.commits),
         rolls: median(|done| done.rolls),
         crashes: median(|done| done.crashes),
+        segments: median(|done| done.segments),
+        runs: median(|done| done.runs),
         failure: done.pop().and_then(|done| done.failure),
     }
 }
@@ -257,9 +266,9 @@ impl Seeds<'_> {
         if seed.is_multiple_of(REPEAT_EVERY) && run(seed, self.setting).trace != *trace {
             reason.get_or_insert("Trace: the same seed went another way".to_owned());
         }
-        let Counts { commits, rolls, crashes, .. } = *counts;
+        let Counts { commits, rolls, crashes, segments, runs, .. } = *counts;
         let failure = reason.map(|reason| Failure { outcome, reason });
-        Done { seed, commits, rolls, crashes, failure }
+        Done { seed, commits, rolls, crashes, segments, runs, failure }
     }
 
     /// Tells on a terminal once a second how far it is.
@@ -291,13 +300,16 @@ fn per_second(summary: &Summary, took: Duration) -> f64 {
 
 fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
     println!(
-        "{} seeds in {:.1} s: {:.0} a second on one core; medians: {} commits, {} rolls, {} crashes",
+        "{} seeds in {:.1} s: {:.0} a second on one core; medians: {} commits, {} rolls, {} crashes, \
+         {} segments, {} runs",
         summary.seeds,
         took.as_secs_f64(),
         per_second(summary, took),
         summary.commits,
         summary.rolls,
         summary.crashes,
+        summary.segments,
+        summary.runs,
     );
     let Some(Failure { outcome, reason }) = &summary.failure else { return };
     if arguments.verbose {
@@ -313,7 +325,8 @@ fn again(seed: u64, arguments: &Arguments) -> String {
     let build = if cfg!(quipu_plant) { Build::WithBugs } else { Build::Ordinary };
     let plant =
         arguments.plant.as_ref().map_or_else(String::new, |p| format!(" --plant {}", p.name));
-    format!("{} --start {seed} --seeds 1 -v{plant}", command(build))
+    let misreads = if arguments.misreads { " --misreads" } else { "" };
+    format!("{} --start {seed} --seeds 1 -v{plant}{misreads}", command(build))
 }
 
 fn print_json(summary: &Summary, took: Duration) {
@@ -333,6 +346,8 @@ fn print_json(summary: &Summary, took: Duration) {
         "commits_median": summary.commits,
         "rolls_median": summary.rolls,
         "crashes_median": summary.crashes,
+        "segments_median": summary.segments,
+        "runs_median": summary.runs,
         "failure": failure,
     });
     println!("{report}");

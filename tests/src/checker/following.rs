@@ -53,6 +53,14 @@ impl Checker {
         Ok(())
     }
 
+    /// Whether there is an event for a follower that it has not got.
+    ///
+    /// # Errors
+    /// Nobody is this follower.
+    pub fn is_due(&self, follower: Follower, visible: u64) -> Checked<bool> {
+        Ok(self.next_for(follower, visible)?.is_some())
+    }
+
     fn pass(&mut self, follower: Follower, position: u64) {
         if let Some(following) = self.followers.get_mut(&follower) {
             following.next = following.next.max(position);

@@ -17,7 +17,9 @@ use std::collections::HashMap;
 
 use quipu::{Durability, ExpectedVersion, Version};
 
-use crate::history::{Commit, Crash, Entry, Follower, Outcome, Part, Receipt, Seen, Stream};
+use crate::history::{
+    Commit, Crash, Entry, Follower, Outcome, Part, Question, Receipt, Seen, Stream,
+};
 use following::Following;
 use log::Log;
 pub use retries::{Standing, has_a_place, is_named};
@@ -116,7 +118,8 @@ impl Checker {
     /// The promise that it breaks.
     pub fn record(&mut self, entry: &Entry) -> Checked {
         let is_down = matches!(entry, Entry::Opened { .. } | Entry::Shown { .. });
-        ensure(is_down != self.is_open, Rule::Nonsense, || {
+        let is_both = matches!(entry, Entry::Glimpsed { .. });
+        ensure(is_both || is_down != self.is_open, Rule::Nonsense, || {
             format!("{entry:?} while the store is{} open", if is_down { "" } else { " not" })
         })?;
         match entry {
@@ -157,6 +160,7 @@ impl Checker {
             }
             Entry::CaughtUp { follower, visible } => self.caught_up(*follower, *visible),
             Entry::Shown { from, events } => self.shown(*from, events),
+            Entry::Glimpsed { from, events, asked } => self.glimpsed(*from, events, asked.as_ref()),
             Entry::Closed => self.closed(),
             Entry::Crashed(crash) => {
                 self.crashed(*crash);
@@ -336,6 +340,26 @@ impl Checker {
         let found = self.found(from, events)?;
         (self.durable, self.written) = (found.max(self.durable), found.max(self.written));
         Ok(())
+    }
+
+    /// Whoever reads between two calls sees whole commits. They are there for good where only what is durable is
+    /// shown; else until the power goes off, because the one who has written them may have said so before it died.
+    fn glimpsed(
+        &mut self,
+        from: u64,
+        events: &[Seen],
+        asked: Option<&(Question, Vec<Seen>)>,
+    ) -> Checked {
+        self.log.compare(from, events)?;
+        let seen = from + events.len() as u64;
+        ensure(self.log.is_boundary(seen), Rule::Torn, || {
+            format!("{seen} events were seen in between: the last commit is not whole")
+        })?;
+        self.written = self.written.max(seen);
+        if self.store == Durability::Sync {
+            self.durable = self.durable.max(seen);
+        }
+        asked.map_or(Ok(()), |(question, events)| self.answered(question, seen, events))
     }
 
     /// What is not there is gone for ever.

@@ -2,7 +2,7 @@
 
 use super::log::Event;
 use super::{Checked, Checker, Rule, ensure};
-use crate::content::{Labels, STREAMS};
+use crate::content::{self, Labels};
 use crate::history::{Commit, Condition, Item, Order, Question, Seen, Selection};
 
 impl Checker {
@@ -14,6 +14,11 @@ impl Checker {
         events: &[Seen],
     ) -> Checked {
         ensure(visible <= self.visible, Rule::Nonsense, || "a cursor of the future".to_owned())?;
+        self.answered(question, visible, events)
+    }
+
+    /// What was read by whoever saw so much must be exactly what was asked for.
+    pub(super) fn answered(&self, question: &Question, visible: u64, events: &[Seen]) -> Checked {
         let wanted = self.answer(question, visible);
         events.iter().try_for_each(|seen| self.log.compare_event(seen))?;
         let got: Vec<u64> = events.iter().map(|seen| seen.position).collect();
@@ -86,8 +91,8 @@ pub(super) fn matches(selection: &Selection, event: &Event) -> bool {
         Selection::All => true,
         Selection::Stream(stream) => event.stream == *stream,
         Selection::Category(category) => {
-            let name = STREAMS.get(usize::from(event.stream));
-            name.and_then(|name| name.split_once('-')).is_some_and(|(own, _)| own == *category)
+            let name = content::stream_name(event.stream);
+            name.split_once('-').is_some_and(|(own, _)| own == *category)
         }
         Selection::Query(items) => items.iter().any(|item| item_matches(item, event)),
     }

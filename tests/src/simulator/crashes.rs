@@ -2,7 +2,7 @@
 
 use std::io;
 
-use quipu::ErrorKind;
+use quipu::{ErrorKind, ReadMode};
 use quipu_disk::PowerCut;
 
 use super::World;
@@ -120,6 +120,9 @@ impl World {
 
     pub(super) fn close(&mut self) -> Checked {
         self.forget();
+        if self.random.percent(30) {
+            self.expect_visitor(30);
+        }
         self.subject.close()?;
         // The power may go off later than that: while followers read the rest.
         if !self.subject.is_off() {
@@ -209,6 +212,10 @@ impl World {
             25..28 if self.profile.errors > 0 => {
                 self.subject.faults.plan_error(&disk, io::ErrorKind::Other, within, Sticky::No);
             }
+            45..55 if self.misreads && self.profile.options.read_mode == ReadMode::Map => {
+                self.subject.faults.plan_misread(&disk, within);
+            }
+            30..45 => self.expect_visitor(60),
             28..30 if self.profile.errors > 0 => {
                 let (kind, sticky) = (io::ErrorKind::Other, Sticky::No);
                 self.subject.faults.plan_error_after(&disk, kind, within, sticky);

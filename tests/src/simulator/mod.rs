@@ -1,6 +1,7 @@
 //! A store's life from one seed: writers, readers, a committer, faults and crashes, in an order that
 //! the seed decides.
 
+mod between;
 mod crashes;
 mod following;
 mod index_files;
@@ -27,6 +28,8 @@ pub struct Setting {
     pub plant: Option<Plant>,
     /// Keeps the history of a run that fails.
     pub keep_trail: bool,
+    /// While a store is opened, a read may return a wrong byte.
+    pub misreads: bool,
 }
 
 /// A bug that is put in on purpose.
@@ -68,6 +71,7 @@ struct World {
     attic: Attic,
     /// Index files lie.
     forges: bool,
+    misreads: bool,
 }
 
 /// Runs one seed.
@@ -85,8 +89,9 @@ pub fn run(seed: u64, setting: Setting) -> Outcome {
     }
     let forges = setting.plant == Some(Plant::Index);
     let (waiting, cursors, attic) = (Vec::new(), Vec::new(), Attic::default());
-    let is_stuck = false;
-    let mut world = World { random, profile, subject, waiting, is_stuck, cursors, attic, forges };
+    let (is_stuck, misreads) = (false, setting.misreads);
+    let mut world =
+        World { random, profile, subject, waiting, is_stuck, cursors, attic, forges, misreads };
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let violation = lived.unwrap_or_else(|panic| Err(panicked(&*panic))).err();
     let World { profile, subject, .. } = world;
@@ -109,6 +114,7 @@ impl World {
         self.reopen()?;
         for _ in 0..self.profile.steps {
             self.step()?;
+            self.subject.nobody_sleeps_on()?;
             if self.subject.is_off() {
                 self.crash()?;
             }

@@ -4,7 +4,11 @@ use std::fmt;
 
 use quipu::{Durability, Options, ReadMode};
 
+use crate::content::STREAMS_MAX;
 use crate::random::Random;
+
+/// Percentage of seeds that stand for a large store.
+const LARGE: usize = 2;
 
 /// The options and habits of one run.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ impl Profile {
             ballast_bytes: 0,
             ..Options::default()
         };
-        Profile {
+        let profile = Profile {
             options,
             steps: random.between(760, 1520),
             writers: random.between(2, 6),
@@ -58,6 +62,22 @@ impl Profile {
             crashes: random.pick(&[6, 12, 24, 48]).unwrap_or(12),
             errors: random.pick(&[0, 0, 14, 56]).unwrap_or(0),
             silent: random.percent(10),
+        };
+        if random.percent(LARGE) { profile.large(random) } else { profile }
+    }
+
+    /// A store of many streams and segments, so that runs sum up others and an index has several pages of entries. It
+    /// lives longer, and crashes as seldom as the others do in their lives.
+    fn large(self, random: &mut Random) -> Profile {
+        let (segment_bytes_min, segment_bytes_max) = (8 << 10, 16 << 10);
+        let options = Options { segment_bytes_min, segment_bytes_max, ..self.options };
+        Profile {
+            options,
+            steps: random.between(4000, 6000),
+            streams: random.between(200, STREAMS_MAX),
+            payload_bytes: random.between(150, 600),
+            crashes: 6,
+            ..self
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::checker::Checked;
-use crate::content::STREAMS;
+use crate::content;
 use crate::history::{Order, Question, Selection, Stream};
 
 /// Questions that are asked whenever the store was opened: its index has been read or made anew.
@@ -22,10 +22,11 @@ impl World {
 
     pub(super) fn question(&mut self) -> Question {
         let stream = self.random.below(self.profile.streams);
+        let number = Stream::try_from(stream).unwrap_or_default();
         let selection = match self.random.below(10) {
-            0..4 => Selection::Stream(Stream::try_from(stream).unwrap_or_default()),
+            0..4 => Selection::Stream(number),
             4..6 => {
-                let category = STREAMS[stream % STREAMS.len()].split_once('-');
+                let category = content::stream_name(number).split_once('-');
                 Selection::Category(category.map_or("none", |(category, _)| category))
             }
             6 => Selection::All,

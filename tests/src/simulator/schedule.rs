@@ -40,7 +40,8 @@ impl World {
             944..958 => self.ask(),
             958..972 => self.follow(),
             972..986 => self.subject.idle(),
-            986..990 => self.look_around(),
+            986..989 => self.look_around(),
+            989..992 => self.come_between(),
             _ => {
                 let time = Duration::from_micros(self.random.number() >> 44);
                 self.subject.disk().advance(time);
@@ -49,7 +50,7 @@ impl World {
         }
     }
 
-    fn write(&mut self) -> Checked {
+    pub(super) fn write(&mut self) -> Checked {
         let under_way = self.waiting.len() + self.subject.copies();
         let retries = !self.waiting.is_empty()
             && (under_way >= self.profile.writers || self.random.percent(50));
@@ -145,7 +146,7 @@ impl World {
         Ok(())
     }
 
-    fn finish_job(&mut self) -> Checked {
+    pub(super) fn finish_job(&mut self) -> Checked {
         if !self.subject.can_finish_job() {
             return Ok(());
         }
@@ -272,11 +273,12 @@ impl World {
                 let at_once = self.subject.can_finish_job() && self.random.percent(70);
                 let within = if at_once { 0 } else { within };
                 // What fails may have been done all the same.
-                let is_done = self.random.percent(30);
+                let done = self.random.below(10);
                 let faults = &mut self.subject.faults;
-                match is_done {
-                    true => faults.plan_error_after(&disk, kind, within, sticky),
-                    false => faults.plan_error(&disk, kind, within, sticky),
+                match done {
+                    0..3 => faults.plan_error_after(&disk, kind, within, sticky),
+                    3..6 => faults.plan_error_partly(&disk, kind, within, sticky),
+                    _ => faults.plan_error(&disk, kind, within, sticky),
                 }
                 if at_once {
                     return self.finish_job();

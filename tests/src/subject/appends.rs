@@ -1,12 +1,16 @@
 //! Appending to the store under test.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use quipu::stepping::{Answer, Copy, Part as StoreParts, Step, Waiting};
 use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
 
 use super::Subject;
 use super::following::Follower;
+use super::task::Task;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content::{self, STREAMS, UNNAMED};
+use crate::content::{self, UNNAMED};
 use crate::history::{Commit, Condition, Entry, Outcome, Part, Receipt, Stream};
 use crate::random::Random;
 
@@ -59,6 +63,23 @@ struct Waiter {
     retries: Option<Vec<Part>>,
     ticket: Ticket,
     durability: Durability,
+    /// Awaits the ticket.
+    task: Task,
+}
+
+impl Waiter {
+    fn new(commit: Commit, ticket: Ticket, durability: Durability) -> Waiter {
+        let task = Task::default();
+        let mut waiter = Waiter { commit, retries: None, ticket, durability, task };
+        waiter.ask();
+        waiter
+    }
+
+    /// The answer is taken later, all at once; here the task only has itself woken.
+    fn ask(&mut self) {
+        let Waiter { ticket, task, .. } = self;
+        let _ = task.poll(|context| Pin::new(ticket).poll(context));
+    }
 }
 
 /// Everything that is under way.
@@ -124,7 +145,7 @@ impl Subject {
             let made =
                 payloads.iter().map(|&bytes| content::event(self.ids.event() | mark(), bytes));
             let (store_events, events) = made.unzip();
-            let name = STREAMS[usize::from(*stream) % STREAMS.len()];
+            let name = content::stream_name(*stream);
             store_parts.push(StoreParts {
                 stream: name,
                 expected: *expected,
@@ -154,8 +175,8 @@ impl Subject {
             Step::Repeated(ticket) => {
                 let Submission { commit, parts, durability, .. } = submission;
                 self.counts.retries += 1;
-                let waiter = Waiter { commit, retries: Some(parts), ticket, durability };
-                self.in_flight.tickets.push(waiter);
+                let waiter = Waiter::new(commit, ticket, durability);
+                self.in_flight.tickets.push(Waiter { retries: Some(parts), ..waiter });
                 Ok(Attempt::Placed)
             }
             Step::Placed(_) | Step::Busy if poisoned => {
@@ -203,6 +224,7 @@ impl Subject {
                     self.faults.has_failed(self.disk.operations()) || self.is_off()
                 }
                 ErrorKind::Full => self.faults.was_full(),
+                ErrorKind::Damaged => self.faults.has_misread(self.disk.operations()),
                 _ => false,
             };
             ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
@@ -215,8 +237,7 @@ impl Subject {
             return Ok(Attempt::Refused(error.kind()));
         };
         ensure(!self.faults.is_poisoned, Rule::Poison, || "it judges a commit".to_owned())?;
-        let stream = STREAMS.iter().position(|&name| name == conflict.stream);
-        let stream = stream.and_then(|at| Stream::try_from(at).ok());
+        let stream = content::stream_of(&conflict.stream);
         let Submission { commit, parts, .. } = submission;
         self.counts.conflicts += 1;
         self.record(Entry::Conflict {
@@ -240,7 +261,7 @@ impl Subject {
     pub fn copy(&mut self, index: usize) {
         let Copying { commit, copy, durability, .. } = self.in_flight.copies.swap_remove(index);
         let ticket = copy.finish();
-        self.in_flight.tickets.push(Waiter { commit, retries: None, ticket, durability });
+        self.in_flight.tickets.push(Waiter::new(commit, ticket, durability));
     }
 
     /// Copies all of them.
@@ -256,10 +277,16 @@ impl Subject {
     /// What an answer breaks.
     pub fn settle(&mut self) -> Checked {
         let visible = self.visible()?;
-        for waiter in std::mem::take(&mut self.in_flight.tickets) {
+        for mut waiter in std::mem::take(&mut self.in_flight.tickets) {
             if waiter.ticket.is_settled() {
+                ensure(!waiter.task.sleeps(), Rule::Stuck, || {
+                    format!("commit {} is answered, and its task sleeps", waiter.commit)
+                })?;
                 self.told(waiter, visible)?;
             } else {
+                if waiter.task.is_woken() {
+                    waiter.ask();
+                }
                 self.in_flight.tickets.push(waiter);
             }
         }
@@ -276,7 +303,7 @@ impl Subject {
     }
 
     fn told(&mut self, waiter: Waiter, visible: u64) -> Checked {
-        let Waiter { commit, retries, ticket, durability } = waiter;
+        let Waiter { commit, retries, ticket, durability, .. } = waiter;
         match (ticket.wait(), retries) {
             (Ok(appended), Some(parts)) => {
                 let receipt = receipt(appended);

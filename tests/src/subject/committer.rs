@@ -33,10 +33,11 @@ impl Subject {
         // Whoever is told from here on is told by this job.
         self.settle()?;
         let (before, acknowledged) = (self.disk.operations(), self.counts.acknowledged);
+        let visible = self.visible()?;
+        self.await_visit();
         self.stepper()?.finish_job();
-        let segments = self.stepper()?.segments();
-        self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
-        self.in_flight.segments = segments;
+        self.judge_visit(Some(visible))?;
+        self.count_rolls()?;
         // The committer only writes and syncs the log.
         let failed = self.faults.has_failed_since(before, self.disk.operations());
         if failed && !self.faults.only_interrupts() {
@@ -49,12 +50,23 @@ impl Subject {
         self.expect_failures()
     }
 
+    /// Notes what the last jobs have begun.
+    pub(super) fn count_rolls(&mut self) -> Checked {
+        let segments = self.stepper()?.segments();
+        self.counts.rolls += segments.saturating_sub(self.in_flight.segments) as u64;
+        self.in_flight.segments = segments;
+        Ok(())
+    }
+
     /// Does a chore, if there is one.
     ///
     /// # Errors
     /// What follows from it and should not.
     pub fn chore(&mut self) -> Checked<bool> {
+        let visible = self.visible()?;
+        self.await_visit();
         let did = self.stepper()?.chore();
+        self.judge_visit(Some(visible))?;
         self.expect_failures()?;
         Ok(did)
     }
@@ -74,6 +86,7 @@ impl Subject {
             return Ok(());
         }
         self.settle()?;
+        self.nobody_sleeps()?;
         ensure(self.in_flight.is_settled(), Rule::Stuck, || {
             "waiting on a poisoned store".to_owned()
         })

@@ -17,10 +17,26 @@ pub(super) const A_WHILE: Duration = Duration::from_millis(200);
 
 /// A store that is open for reading, and who follows it.
 pub(super) struct Elsewhere {
-    store: Store,
+    pub(super) store: Store,
     pub(super) all: Box<Subscription<Position>>,
     /// The position of the event that comes next.
     pub(super) next: u64,
+}
+
+impl Elsewhere {
+    pub(super) fn new(store: Store) -> quipu::Result<Elsewhere> {
+        let all = Box::new(store.all().subscribe()?);
+        Ok(Elsewhere { store, all, next: 0 })
+    }
+}
+
+pub(super) fn open_for_reading(
+    disk: &(impl Disk + Clone + 'static),
+    options: &Options,
+) -> quipu::Result<Store> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let options = Options { mode: Mode::ReadOnly, ..options.clone() };
+    Store::builder(PATH).disk(disk).options(options).open()
 }
 
 impl Subject {
@@ -30,10 +46,7 @@ impl Subject {
     /// What that breaks.
     pub fn open_elsewhere(&mut self) -> Checked {
         let before = self.disk.operations();
-        let opened = self.open_for_reading().and_then(|store| {
-            let all = Box::new(store.all().subscribe()?);
-            Ok(Elsewhere { store, all, next: 0 })
-        });
+        let opened = self.open_for_reading().and_then(Elsewhere::new);
         match opened {
             Ok(elsewhere) => {
                 self.elsewhere = Some(elsewhere);
@@ -44,9 +57,7 @@ impl Subject {
     }
 
     pub(super) fn open_for_reading(&self) -> quipu::Result<Store> {
-        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let options = Options { mode: Mode::ReadOnly, ..self.options.clone() };
-        Store::builder(PATH).disk(disk).options(options).open()
+        open_for_reading(&self.disk, &self.options)
     }
 
     /// Whether another process reads the store.

@@ -20,6 +20,8 @@ pub struct Faults {
     /// The operation from which on calls are cut short.
     short: Option<u64>,
     error: Option<Planned>,
+    /// The operation at which a read is wrong.
+    misread: Option<u64>,
     /// An error came that was planned before this one.
     failed_before: bool,
     /// There is a limit to the disk's room now.
@@ -40,6 +42,11 @@ impl Faults {
         let at = disk.operations() + operations;
         self.power_off = Some(at);
         disk.plan(Fault { at, kind: FaultKind::PowerOff, sticky: false });
+    }
+
+    /// The power goes off at this operation, as somebody else has planned.
+    pub(super) fn will_be_off(&mut self, at: u64) {
+        self.power_off = Some(at);
     }
 
     /// Plans that a call fails, `operations` from now, and all later ones too if it is sticky.
@@ -63,6 +70,30 @@ impl Faults {
         sticky: Sticky,
     ) {
         self.plan_failure(disk, (FaultKind::ErrorAfter(kind), kind), operations, sticky);
+    }
+
+    /// Plans that a call fails, `operations` from now, and a sync has done a part of its work.
+    pub fn plan_error_partly(
+        &mut self,
+        disk: &FaultDisk,
+        kind: io::ErrorKind,
+        operations: u64,
+        sticky: Sticky,
+    ) {
+        self.plan_failure(disk, (FaultKind::ErrorPartly(kind), kind), operations, sticky);
+    }
+
+    /// Plans that a call, `operations` from now, returns a wrong byte if it is a read.
+    pub fn plan_misread(&mut self, disk: &FaultDisk, operations: u64) {
+        let at = disk.operations() + operations;
+        self.misread = Some(at);
+        disk.plan(Fault { at, kind: FaultKind::Misread, sticky: false });
+    }
+
+    /// Whether something may have been read wrongly in this life.
+    #[must_use]
+    pub fn has_misread(&self, operations: u64) -> bool {
+        self.misread.is_some_and(|at| operations > at)
     }
 
     fn plan_failure(
@@ -105,7 +136,7 @@ impl Faults {
     #[must_use]
     pub fn is_armed(&self, operations: u64) -> bool {
         let error = self.error.map(|error| error.at);
-        let planned = [self.power_off, self.short, error];
+        let planned = [self.power_off, self.short, self.misread, error];
         self.is_stuck(operations) || planned.into_iter().flatten().any(|at| operations <= at)
     }
 
@@ -160,6 +191,7 @@ impl Faults {
         self.is_poisoned = false;
         self.was_full = self.is_full;
         self.failed_before = false;
+        self.misread = None;
         if self.has_failed(operations) && !self.is_stuck(operations) {
             self.error = None;
         }

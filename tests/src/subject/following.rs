@@ -1,11 +1,14 @@
 //! Following the store under test.
 
+use std::task::Poll;
+
 use quipu::stepping::Stepper;
 use quipu::{Delivery, Error, ErrorKind, Position, Result, Subscription, Version};
 
 use super::Subject;
+use super::task::Task;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content::{self, STREAMS};
+use crate::content;
 use crate::history::{self, Entry, Seen, Selection};
 
 /// A subscription, and what it is to.
@@ -13,6 +16,10 @@ pub(super) struct Follower {
     number: history::Follower,
     selection: Selection,
     subscription: Counted,
+    /// What it asks as, if it does not only look now and then.
+    task: Option<Task>,
+    /// Up to here it was looked whether it sleeps on.
+    checked: u64,
     /// It was told that there will be no more.
     is_over: bool,
 }
@@ -27,6 +34,16 @@ enum Got {
     Event(Seen),
     CaughtUp,
     Nothing,
+    /// There will be no more.
+    Over,
+}
+
+fn got(delivery: Option<Delivery<'_>>, nothing: Got) -> Got {
+    match delivery {
+        Some(Delivery::Event(event)) => Got::Event(content::seen(&event)),
+        Some(Delivery::CaughtUp) => Got::CaughtUp,
+        None => nothing,
+    }
 }
 
 impl Counted {
@@ -43,7 +60,7 @@ impl Counted {
         Ok(match selection {
             Selection::All => Counted::ByPosition(subscribe!(stepper.all(), Position)?),
             Selection::Stream(stream) => {
-                let name = STREAMS[usize::from(*stream) % STREAMS.len()];
+                let name = content::stream_name(*stream);
                 Counted::ByVersion(subscribe!(stepper.stream(name), Version)?)
             }
             Selection::Category(category) => {
@@ -57,14 +74,32 @@ impl Counted {
 
     fn try_next(&mut self) -> Result<Got> {
         let delivery = match self {
-            Counted::ByPosition(subscription) => subscription.try_next()?,
-            Counted::ByVersion(subscription) => subscription.try_next()?,
+            Counted::ByPosition(subscription) => subscription.try_next(),
+            Counted::ByVersion(subscription) => subscription.try_next(),
         };
-        Ok(match delivery {
-            Some(Delivery::Event(event)) => Got::Event(content::seen(&event)),
-            Some(Delivery::CaughtUp) => Got::CaughtUp,
-            None => Got::Nothing,
-        })
+        match delivery {
+            Err(error) if error.kind() == ErrorKind::Closed => Ok(Got::Over),
+            delivery => Ok(got(delivery?, Got::Nothing)),
+        }
+    }
+
+    /// The same as a task does it.
+    fn poll(&mut self, task: &mut Task) -> Result<Got> {
+        loop {
+            let told = task.poll(|context| match self {
+                Counted::ByPosition(subscription) => {
+                    subscription.poll_next(context).map(|next| Ok(got(next?, Got::Over)))
+                }
+                Counted::ByVersion(subscription) => {
+                    subscription.poll_next(context).map(|next| Ok(got(next?, Got::Over)))
+                }
+            });
+            match told {
+                Poll::Ready(told) => return told,
+                Poll::Pending if task.sleeps() => return Ok(Got::Nothing),
+                Poll::Pending => {}
+            }
+        }
     }
 
     fn checkpoint(&self) -> u64 {
@@ -94,11 +129,14 @@ impl Subject {
             Err(error) => return self.explain_read(before, &error),
         };
         let number = self.ids.follower();
-        let is_over = false;
+        let task = number.is_multiple_of(2).then(Task::default);
+        let (checked, is_over) = (visible, false);
         self.in_flight.followers.push(Follower {
             number,
             selection: selection.clone(),
             subscription,
+            task,
+            checked,
             is_over,
         });
         self.record(Entry::Follows { follower: number, selection, from, visible })
@@ -116,6 +154,9 @@ impl Subject {
             Ok(subscription) => {
                 self.in_flight.followers[index].subscription = subscription;
                 self.in_flight.followers[index].is_over = false;
+                if let Some(task) = &mut self.in_flight.followers[index].task {
+                    *task = Task::default();
+                }
                 Ok(())
             }
             Err(error) => self.explain_read(before, &error),
@@ -130,10 +171,18 @@ impl Subject {
         for _ in 0..count {
             let before = self.disk.operations();
             let visible = self.visible()?;
-            let Follower { number: follower, subscription, is_over, .. } =
+            let Follower { number: follower, subscription, task, is_over, .. } =
                 &mut self.in_flight.followers[index];
             let follower = *follower;
-            match subscription.try_next() {
+            let told = match task {
+                Some(task) => subscription.poll(task),
+                None => subscription.try_next(),
+            };
+            match told {
+                Ok(Got::Over) => {
+                    *is_over = true;
+                    return self.record(Entry::CaughtUp { follower, visible });
+                }
                 Ok(_) if *is_over => {
                     let detail = format!("follower {follower} goes on behind the end");
                     return Err(Violation::new(Rule::Following, detail));
@@ -146,10 +195,6 @@ impl Subject {
                 Ok(Got::Nothing) => {
                     self.record(Entry::CaughtUp { follower, visible })?;
                     return self.expect_an_end(follower);
-                }
-                Err(error) if error.kind() == ErrorKind::Closed => {
-                    *is_over = true;
-                    return self.record(Entry::CaughtUp { follower, visible });
                 }
                 Err(error) => return self.follower_failed(index, before, &error),
             }
@@ -165,8 +210,38 @@ impl Subject {
         (0..self.in_flight.followers.len()).try_for_each(|index| self.deliver(index, usize::MAX))
     }
 
+    /// Whoever sleeps has nothing to get, of what became visible since it was looked last.
+    ///
+    /// # Errors
+    /// Somebody has, and was not woken.
+    pub fn nobody_sleeps_on(&mut self) -> Checked {
+        let Some(stepper) = &self.stepper else { return Ok(()) };
+        let visible = stepper.next_position().0;
+        for follower in &mut self.in_flight.followers {
+            let Follower { number, task, checked, .. } = follower;
+            if *checked == visible || !task.as_ref().is_some_and(Task::sleeps) {
+                continue;
+            }
+            *checked = visible;
+            let is_due = self.checker.is_due(*number, visible)?;
+            ensure(!is_due, Rule::Stuck, || format!("follower {number} sleeps on at {visible}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whoever follows a store that has come to its end was woken.
+    pub(super) fn nobody_sleeps(&self) -> Checked {
+        let mut followers = self.in_flight.followers.iter();
+        let asleep = followers.find(|it| it.task.as_ref().is_some_and(Task::sleeps));
+        ensure(asleep.is_none(), Rule::Stuck, || {
+            let number = asleep.map(|follower| follower.number);
+            format!("follower {number:?} sleeps on, and there will be no more")
+        })
+    }
+
     /// Whoever follows a store that was closed gets what became visible, and then learns that this is all.
     pub(super) fn let_followers_go(&mut self) -> Checked {
+        self.nobody_sleeps()?;
         for index in 0..self.in_flight.followers.len() {
             // What it cannot read because of a planned fault it does not get.
             self.deliver(index, usize::MAX)?;

@@ -1,6 +1,7 @@
 //! A store under test: driven step by step on a fault disk, and every answer told to the checker.
 
 mod appends;
+mod between;
 mod committer;
 mod elsewhere;
 mod faults;
@@ -10,20 +11,24 @@ mod questions;
 mod reads;
 mod retries;
 mod salvage;
+mod task;
 mod unwritten;
 mod verifying;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::stepping::Stepper;
 use quipu::{Durability, ErrorKind, Options};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
+use crate::attended::Attended;
 use crate::checker::{Checked, Checker, Rule, Violation, ensure};
 use crate::history::{Crash, Entry, Seen};
 use appends::InFlight;
 pub use appends::{Attempt, Submission, Wish};
+use between::Between;
+pub use between::{Visit, When, Work};
 use elsewhere::Elsewhere;
 pub use faults::{Faults, Sticky};
 use past::Past;
@@ -80,6 +85,12 @@ pub struct Counts {
     pub selections: u64,
     /// Events that followers were delivered.
     pub deliveries: u64,
+    /// Segments at most.
+    pub segments: u64,
+    /// Runs of heads at most.
+    pub runs: u64,
+    /// Looks of another process between two calls to the disk.
+    pub glimpses: u64,
 }
 
 /// Numbers that were given out.
@@ -111,12 +122,13 @@ impl Ids {
 pub struct Subject {
     disk: FaultDisk,
     options: Options,
-    stepper: Option<Stepper>,
+    stepper: Option<Arc<Stepper>>,
     checker: Checker,
     ids: Ids,
     in_flight: InFlight,
     /// Another process that reads the store.
     elsewhere: Option<Elsewhere>,
+    between: Between,
     /// The store tells other processes nothing.
     is_silent: bool,
     /// A life on this disk ended without a sync of all that was visible.
@@ -146,6 +158,7 @@ impl Subject {
             ids: Ids::default(),
             in_flight: InFlight::default(),
             elsewhere: None,
+            between: Between::default(),
             is_silent: false,
             lost_unsynced: false,
             past: Past::default(),
@@ -184,6 +197,17 @@ impl Subject {
         &self.options
     }
 
+    /// Notes how large the store has become.
+    fn count_files(&mut self) {
+        let files = self.disk.files();
+        let of = |kind: &str| {
+            let is_kind = |path: &&PathBuf| path.extension().is_some_and(|it| it == kind);
+            files.iter().filter(is_kind).count() as u64
+        };
+        self.counts.segments = self.counts.segments.max(of("seg"));
+        self.counts.runs = self.counts.runs.max(of("run"));
+    }
+
     /// Whether the store is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -214,7 +238,7 @@ impl Subject {
 
     fn stepper(&self) -> Checked<&Stepper> {
         let closed = || Violation::new(Rule::Nonsense, "the store is not open");
-        self.stepper.as_ref().ok_or_else(closed)
+        self.stepper.as_deref().ok_or_else(closed)
     }
 
     fn visible(&self) -> Checked<u64> {
@@ -230,7 +254,8 @@ impl Subject {
     /// Whether something went wrong in this life of the store, except that the power went off.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.faults.is_poisoned() || self.faults.has_failed(self.disk.operations())
+        let now = self.disk.operations();
+        self.faults.is_poisoned() || self.faults.has_failed(now) || self.faults.has_misread(now)
     }
 
     /// Opens the store and checks all that is in it.
@@ -238,17 +263,21 @@ impl Subject {
     /// # Errors
     /// What opening or the store's content breaks.
     pub fn open(&mut self) -> Checked<Opened> {
-        let opened = open(&self.disk, &self.options).and_then(|stepper| {
+        self.await_visit();
+        let disk = Attended::new(&self.disk, &self.between.door);
+        let opened = open(disk, &self.options).and_then(|stepper| {
             let events = reads::everything(&stepper)?;
             Ok((stepper, events))
         });
+        self.judge_visit(None)?;
         match opened {
             Ok((stepper, events)) => {
                 let created = stepper.opening().created;
                 let visible = stepper.next_position().0;
                 self.in_flight = InFlight::default();
                 self.in_flight.segments = stepper.segments();
-                self.stepper = Some(stepper);
+                self.count_files();
+                self.stepper = Some(Arc::new(stepper));
                 self.counts.openings += 1;
                 self.record(Entry::Opened { created, visible, events })?;
                 Ok(Opened::Yes)
@@ -260,6 +289,8 @@ impl Subject {
                     ErrorKind::Io => self.faults.has_failed(self.disk.operations()),
                     _ => false,
                 };
+                // Whoever was shown something wrong refuses to go on, in whichever words.
+                let explained = explained || self.faults.has_misread(self.disk.operations());
                 ensure(explained, Rule::Opening, || format!("{error:?}"))?;
                 Ok(Opened::Failed(error.kind()))
             }
@@ -274,7 +305,7 @@ impl Subject {
     pub fn peek(&mut self) -> Checked<Vec<Seen>> {
         let copy = self.copy_disk();
         copy.plan_full(None);
-        let events = open(&copy, &self.options).and_then(|stepper| reads::everything(&stepper));
+        let events = open(copy, &self.options).and_then(|stepper| reads::everything(&stepper));
         events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
     }
 
@@ -292,6 +323,7 @@ impl Subject {
     /// What the answers that were still due break.
     pub fn crash(&mut self, end: End) -> Checked {
         let was_open = self.is_open();
+        self.count_files();
         if was_open {
             self.settle()?;
         }
@@ -341,8 +373,14 @@ impl Subject {
     /// What closing breaks.
     pub fn close(&mut self) -> Checked<bool> {
         self.copy_all();
+        self.count_files();
+        let visitor = self.between.expected();
         self.finish_job()?;
+        let visible = self.visible()?;
+        self.between.expect(visitor);
+        self.await_visit();
         let closed = self.stepper()?.close();
+        self.judge_visit(Some(visible))?;
         self.settle()?;
         ensure(self.in_flight.is_settled(), Rule::Stuck, || format!("closing: {closed:?}"))?;
         self.let_followers_go()?;
@@ -360,7 +398,6 @@ impl Subject {
     }
 }
 
-fn open(disk: &FaultDisk, options: &Options) -> quipu::Result<Stepper> {
-    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    Stepper::open(disk, Path::new(PATH), options)
+fn open(disk: impl Disk + 'static, options: &Options) -> quipu::Result<Stepper> {
+    Stepper::open(Arc::new(disk), Path::new(PATH), options)
 }

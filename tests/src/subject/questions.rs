@@ -5,7 +5,7 @@ use quipu::{Events, Position, Query, Store, Version};
 
 use super::Subject;
 use crate::checker::Checked;
-use crate::content::{self, STREAMS};
+use crate::content;
 use crate::history::{Entry, Order, Question, Seen, Selection};
 
 impl Subject {
@@ -86,7 +86,7 @@ fn cursor(store: &impl Asked, question: &Question) -> quipu::Result<Events> {
     match selection {
         Selection::All => narrowed!(store.all(), Position),
         Selection::Stream(stream) => {
-            let name = STREAMS[usize::from(*stream) % STREAMS.len()];
+            let name = content::stream_name(*stream);
             narrowed!(store.stream(name), Version)
         }
         Selection::Category(category) => narrowed!(store.category(category), Position),

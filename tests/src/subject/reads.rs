@@ -78,6 +78,7 @@ impl Subject {
         let now = self.disk.operations();
         let failed = self.is_off() || self.faults.has_failed_since(before, now);
         let typed = matches!(error.kind(), ErrorKind::Io | ErrorKind::Full);
-        ensure(failed && typed, Rule::Error, || format!("reading: {error:?}"))
+        let misread = error.kind() == ErrorKind::Damaged && self.faults.has_misread(now);
+        ensure(failed && typed || misread, Rule::Error, || format!("reading: {error:?}"))
     }
 }

@@ -13,7 +13,7 @@ use crate::content;
 use crate::history::{Entry, Order, Question, Selection};
 
 /// Times that a follower looks: what the writer told last may be news, and is doubted only after that.
-const LOOKS: usize = 3;
+pub(super) const LOOKS: usize = 3;
 
 impl Subject {
     /// From now on the store can tell other processes nothing: something else stands where its page should.

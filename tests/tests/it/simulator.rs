@@ -55,7 +55,7 @@ fn found_after(lie: Lie, seeds: u64) -> Option<u64> {
 }
 
 fn found(plant: Plant, seeds: u64) -> Option<u64> {
-    let setting = Setting { plant: Some(plant), keep_trail: false };
+    let setting = Setting { plant: Some(plant), ..Setting::default() };
     (0..seeds).find(|&seed| run(seed, setting).violation.is_some())
 }
 

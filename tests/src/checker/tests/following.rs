@@ -1,7 +1,9 @@
 //! Followers that get too little, too much, or something else.
 
+use std::ops::Range;
+
 use super::{Entry, Rule, Seen, broken, opened, seen};
-use crate::history::{Crash, Selection};
+use crate::history::{Crash, Order, Question, Selection};
 
 fn follows(selection: Selection, from: Option<u64>) -> Entry {
     Entry::Follows { follower: 1, selection, from, visible: 3 }
@@ -95,4 +97,28 @@ fn nobody_follows_beyond_the_life_of_the_store() {
         delivered(seen(0)),
     ];
     assert_eq!(broken(lives), Some(Rule::Nonsense));
+}
+
+#[test]
+fn whoever_comes_between_two_calls_sees_whole_commits_that_stay() {
+    let glimpsed = |from: u64, positions: Range<u64>, asked: Option<&[u64]>| {
+        let (selection, order) = (Selection::All, Order::Forward);
+        let question = Question { selection, order, from: None, limit: usize::MAX };
+        let events = |positions: &mut dyn Iterator<Item = u64>| positions.map(seen).collect();
+        let asked = asked.map(|asked| (question, events(&mut asked.iter().copied())));
+        Entry::Glimpsed { from, events: events(&mut positions.into_iter()), asked }
+    };
+    let crashed = || Entry::Crashed(Crash::PowerCut);
+    assert_eq!(broken([glimpsed(0, 0..3, Some(&[0, 1, 2]))]), None);
+    assert_eq!(
+        broken([crashed(), glimpsed(0, 0..4, None), opened(4)]),
+        None,
+        "also before it is open"
+    );
+    assert_eq!(broken([glimpsed(0, 0..4, None), crashed(), opened(3)]), Some(Rule::Lost));
+    assert_eq!(broken([crashed(), glimpsed(1, 1..4, None), opened(3)]), Some(Rule::Lost));
+    assert_eq!(broken([glimpsed(0, 0..2, None)]), Some(Rule::Torn));
+    assert_eq!(broken([glimpsed(0, 1..4, None)]), Some(Rule::Gap));
+    assert_eq!(broken([glimpsed(0, 0..3, Some(&[0, 2]))]), Some(Rule::Selection));
+    assert_eq!(broken([glimpsed(0, 0..3, Some(&[0, 1, 2, 3]))]), Some(Rule::Selection));
 }
