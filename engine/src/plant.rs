@@ -52,6 +52,14 @@ bugs! {
     RemovedBeforeRetired = "removed-before-retired",
     /// A read does not sum what it serves.
     ChecksumSkipped = "checksum-skipped",
+    /// Whoever reads by key is not told of lost events whose keys nobody knows.
+    LossByKeyNotTold = "loss-by-key-not-told",
+    /// A writer believes the last versions of streams though nobody knows of which the lost events were.
+    UnknownHeadBelieved = "unknown-head-believed",
+    /// Verification names damage at the end of a segment, and not the events that are lost with it.
+    LossAtEndNotCounted = "loss-at-end-not-counted",
+    /// Salvage leaves a damaged commit out and does not say so.
+    LossNotListed = "loss-not-listed",
     /// Salvage keeps what is left of a damaged commit.
     DamagedCommitKept = "damaged-commit-kept",
     /// The segment after one need not name it as the one before.

@@ -5,6 +5,13 @@ use std::ops::Range;
 use quipu_format::Position;
 use quipu_index::Way;
 
+use crate::Error;
+
+/// Whether damage concerns no event: a link or a mark, of which whoever comes there is told once, and goes on behind it.
+pub(crate) fn concerns_no_event(error: &Error) -> bool {
+    error.damage().is_some_and(|damage| damage.positions.is_empty())
+}
+
 /// These positions in words, the last one included: of the range itself it would not be seen that its end is none
 /// of them.
 pub(crate) fn named(positions: &Range<Position>) -> String {

@@ -7,6 +7,7 @@ use quipu_format::{ByteOffset, Position, Version};
 use quipu_index::{Active, Covers, Key, Kind, Post};
 
 use crate::keys::{keys_of_event, lost};
+use crate::positions::concerns_no_event;
 use crate::read::Walk;
 use crate::segments::{Shelf, View};
 use crate::{Error, ErrorKind, Result};
@@ -60,6 +61,7 @@ pub(crate) fn replay(
         let found = match walk.next() {
             Ok(Some(found)) => found,
             Ok(None) => break,
+            Err(error) if concerns_no_event(&error) => continue,
             Err(error) if error.kind() == ErrorKind::Damaged => {
                 post_lost(active, base, until, &lost, &error);
                 damage.get_or_insert(error);

@@ -12,6 +12,7 @@ use crate::find;
 use crate::keys::lost;
 use crate::pipeline::{Guard, Sighting};
 use crate::plant::{self, Bug};
+use crate::positions::concerns_no_event;
 use crate::read::{Events, Selected, Selection};
 use crate::segments::View;
 use crate::ticket::{Appended, Ticket};
@@ -113,7 +114,13 @@ impl Log {
 
     fn sight(&self, mut cursor: Events) -> Result<Vec<Sighting>> {
         let mut seen = Vec::new();
-        while let Some(event) = cursor.next()? {
+        loop {
+            let event = match cursor.next() {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(seen),
+                Err(error) if concerns_no_event(&error) => continue,
+                Err(error) => return Err(error),
+            };
             seen.push(Sighting {
                 stream: self.segments.shelf.keys.key(Kind::Stream, event.stream()),
                 version: event.version(),
@@ -122,7 +129,6 @@ impl Log {
                 id: event.id().map(uuid::Uuid::into_bytes).unwrap_or_default(),
             });
         }
-        Ok(seen)
     }
 
     /// Looks for the commit's ids in the last segments. What is found is a retry, or an overlap; if nothing

@@ -13,6 +13,7 @@ use quipu_index::{IndexError, Part};
 use super::Found;
 use super::bytes::Lender;
 use super::found::undecodable;
+use super::frame::header_at;
 use crate::find::{ask, parts};
 use crate::positions::named;
 use crate::segments::{View, hole_error};
@@ -205,8 +206,8 @@ impl Locator {
             return Ok(Ok(header));
         }
         let segment = &view.table.segments[spot.index];
-        let bytes = self.lender.lend(view, segment, at.0..at.0 + FRAME_HEADER)?;
-        let header = FrameHeader::decode(bytes, Place::new(segment.salt, at));
+        // Judged as by whoever reads frame by frame, so that both serve the same events.
+        let header = header_at(view, segment, &mut self.lender, at, segment.end(view.visible))?;
         Ok(header.and_then(|header| {
             header.permit()?;
             if header.kind != FrameKind::Events {

@@ -11,6 +11,7 @@ use super::Locator;
 use super::locate::Target;
 use crate::Result;
 use crate::find::{Budget, Lost, Plan, Sight, nearer};
+use crate::plant::{self, Bug};
 use crate::segments::View;
 
 /// How many events are found ahead of the one that is read, at most.
@@ -40,7 +41,8 @@ impl Search {
     ) -> Search {
         // Where every event is looked at, those that are lost are met anyway.
         let keys = &view.store.shelf.keys;
-        let lost = (!matches!(plan, Plan::Every(_))).then(|| Lost::new(keys, way));
+        let by_key = !matches!(plan, Plan::Every(_)) && !plant::is_in(Bug::LossByKeyNotTold);
+        let lost = by_key.then(|| Lost::new(keys, way));
         let range = range.start..range.end.min(view.visible_position);
         Search { plan, lost, way, range, check, ahead: VecDeque::new(), burst: 1 }
     }

@@ -114,6 +114,15 @@ impl Survey {
         }
     }
 
+    /// Has the last part hold all events up to the end of the log, where no segment behind it is gone that may have held
+    /// them.
+    pub(crate) fn end_with_close(&mut self) {
+        let Some(last) = self.parts.last_mut() else { return };
+        if self.gone.last().is_none_or(|&gone| gone < last.segment.id) {
+            last.next = last.next.max(self.next_position);
+        }
+    }
+
     /// What is known of a segment that is gone.
     fn gone(&self, id: SegmentId) -> Damage {
         let file = self.directory.segment(id);

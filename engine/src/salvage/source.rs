@@ -307,6 +307,9 @@ impl Reading<'_, '_> {
         let positions = self.next..until;
         self.next = until;
         let Hole { file, offset, bytes, what, .. } = hole;
+        if plant::is_in(Bug::LossNotListed) {
+            return;
+        }
         self.tally.lose(Lost { file, offset, bytes, positions, what });
     }
 

@@ -150,6 +150,7 @@ pub fn verify_on(
     let disk = &BadSectors::new(disk);
     let (mut survey, newer) = survey(disk, &directory)?;
     survey.look_at_sealed(disk)?;
+    survey.end_with_close();
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
     let total_bytes = survey.bytes();
     let is_written_on = || {

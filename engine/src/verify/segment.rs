@@ -12,6 +12,7 @@ use quipu_index::{Kind, StreamHead};
 use super::{Severity, Verifier};
 use crate::frames::{Bad, Body, Frame, Frames};
 use crate::manifest::SealedAs;
+use crate::plant::{self, Bug};
 use crate::recovery::{Part, SegmentFile};
 use crate::{Result, header, seal};
 
@@ -23,7 +24,7 @@ impl Verifier<'_> {
         let newer = match header::permit(&*file.file) {
             Err(error) => Some(Bad { at: ByteOffset(0), error }),
             // What else is wrong with a header is told by the survey.
-            Ok(_) => self.frames(file, part.end)?,
+            Ok(_) => self.frames(file, part)?,
         };
         if let Some(newer) = newer {
             self.newer(part, file, &newer);
@@ -51,7 +52,8 @@ impl Verifier<'_> {
     }
 
     /// Verifies all frames, or those before one that only a newer version can read, which is given.
-    fn frames(&mut self, file: &SegmentFile, end: ByteOffset) -> Result<Option<Bad>> {
+    fn frames(&mut self, file: &SegmentFile, part: &Part) -> Result<Option<Bad>> {
+        let end = part.end;
         let mut frames = file.frames(end);
         let mut at = FIRST_FRAME;
         while at < end {
@@ -75,7 +77,11 @@ impl Verifier<'_> {
             if is_newer(&bad) {
                 return Ok(Some(bad));
             }
-            let (next, position) = self.search(&mut frames, file, at, end)?;
+            // Where nothing follows, all that the segment held is lost with it.
+            let found = self.search(&mut frames, file, at)?;
+            let counts = !plant::is_in(Bug::LossAtEndNotCounted);
+            let behind = if counts { part.next } else { self.next_position };
+            let (next, position) = found.unwrap_or((end, behind));
             let positions = self.next_position..position.max(self.next_position);
             let range = bad.at.0..next.0.max(bad.at.0);
             self.next_position = positions.end;
@@ -114,19 +120,17 @@ impl Verifier<'_> {
         self.records(file, frame, &good);
     }
 
-    /// The next valid frame behind a bad one and its first position, or the segment's end.
+    /// The next valid frame behind a bad one and its first position.
     fn search(
         &self,
         frames: &mut Frames<'_>,
         file: &SegmentFile,
         at: ByteOffset,
-        end: ByteOffset,
-    ) -> Result<(ByteOffset, Position)> {
+    ) -> Result<Option<(ByteOffset, Position)>> {
         let from = ByteOffset(at.0 + UNIT_BYTES);
         let found = frames.find(from, self.next_position, Timestamp(0));
         let found = found.map_err(|error| file.io(error))?;
-        Ok(found
-            .map_or((end, self.next_position), |(offset, header)| (offset, header.first_position)))
+        Ok(found.map(|(offset, header)| (offset, header.first_position)))
     }
 
     /// Takes a valid frame.

@@ -21,6 +21,7 @@ mod full;
 mod holes;
 mod indexes;
 mod layout;
+mod lost;
 mod manifest;
 mod mending;
 mod panicking;
