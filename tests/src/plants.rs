@@ -82,6 +82,10 @@ pub const PLANTS: &[Plant] = &[
     by_flips(Bug::RecycledSegment, 200),
     by_flips(Bug::LengthUnbounded, 40),
     by_flips(Bug::DamagedCommitKept, 20),
+    by_flips(Bug::LossByKeyNotTold, 100),
+    by_flips(Bug::UnknownHeadBelieved, 2500),
+    by_flips(Bug::LossAtEndNotCounted, 1000),
+    by_flips(Bug::LossNotListed, 20),
     // Found by the simulator too: these show that the model finds what it is there for.
     by_model(Bug::HeadOfFirstEvent, 30),
     by_model(Bug::RetryOfOneEvent, 200),

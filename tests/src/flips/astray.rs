@@ -41,6 +41,8 @@ fn astray(random: &mut Random) -> Checked<usize> {
     // Nothing that was written is read again until somebody asks for it.
     write(&mut wrong, &mut Random::new(life), &mut BTreeSet::new()).map_err(during)?;
     come_to_rest(&mut wrong, rest).map_err(during)?;
-    let whole = Whole { disk: wrong.disk().clone(), ..Whole::of(&mut right, boundaries)? };
-    judge(&whole, &harm).map_err(during)
+    let right = Whole::of(&mut right, boundaries, rest)?;
+    let places = right.places.of_log();
+    let whole = Whole { disk: wrong.disk().clone(), places, ..right };
+    judge(&whole).map(|judged| judged.lost).map_err(during)
 }

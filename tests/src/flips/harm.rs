@@ -42,10 +42,15 @@ pub(crate) enum Harm {
 }
 
 impl Harm {
-    /// Draws one. None if this store has nothing to be damaged in this way.
-    pub(super) fn draw(random: &mut Random, disk: &FaultDisk) -> Option<Harm> {
+    /// Draws one more. None if this store has nothing to be damaged in this way.
+    pub(super) fn draw(random: &mut Random, disk: &FaultDisk, before: &[Harm]) -> Option<Harm> {
         let files = segments(disk);
-        match random.below(20) {
+        let damaged = before.iter().rev().find_map(Harm::segment);
+        if let Some(segment) = damaged.filter(|_| random.percent(50)) {
+            // Who has lost what stands in a segment looks into its index.
+            return harm_index(random, disk, &segment);
+        }
+        match random.below(26) {
             0..8 => flip(random, disk, &files),
             8..11 => lie(random, disk, &files),
             11..14 => recycle(random, disk, &files),
@@ -63,8 +68,27 @@ impl Harm {
                 offset,
             }),
             18 => random.pick(&disk.files()).map(|file| Harm::Gone { file }),
-            _ => copy(random, disk, &files),
+            19 => copy(random, disk, &files),
+            20 => cut(random, disk),
+            _ => flip_other(random, disk),
         }
+    }
+
+    /// The segment that is damaged.
+    pub(super) fn segment(&self) -> Option<PathBuf> {
+        let file = match self {
+            Harm::Flip { file, .. }
+            | Harm::Lie { file, .. }
+            | Harm::Recycled { file, .. }
+            | Harm::Zeroed { file, .. }
+            | Harm::Astray { file, .. }
+            | Harm::Gone { file }
+            | Harm::Cut { file, .. } => file,
+            Harm::Twice { to, .. } => to,
+            Harm::Copied { name, .. } => name,
+            Harm::Stray { .. } => return None,
+        };
+        file.extension().filter(|kind| *kind == "seg").map(|_| file.clone())
     }
 
     /// Damages the store.
@@ -132,8 +156,13 @@ fn lie(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm>
     let file = random.pick(files)?;
     let frames = frames(&disk.contents(&file).ok()?)?;
     let (place, header) = random.pick(&frames)?;
-    let units = random.between(1, LIE_BYTES_MAX / UNIT_BYTES as usize);
-    let len = u32::try_from(units as u64 * UNIT_BYTES).ok()?;
+    let (own, all) = (header.len as usize, disk.contents(&file).ok()?.len());
+    // A header that leads into a later frame, and sums up, is a forgery, of which nothing is promised.
+    let bytes = match random.percent(30) {
+        true => random.between(UNIT_BYTES as usize, own - 1),
+        false => random.between(all, LIE_BYTES_MAX),
+    };
+    let len = u32::try_from(bytes as u64 / UNIT_BYTES * UNIT_BYTES).ok()?;
     let header = FrameHeader { len, ..header }.encode(place);
     Some(Harm::Lie { file, offset: place.offset.0, header, len })
 }
@@ -186,6 +215,47 @@ fn copy(random: &mut Random, disk: &FaultDisk, files: &[PathBuf]) -> Option<Harm
     // the store is closed: `recycle` sees to it.
     let newest = files.iter().rfind(|file| places(disk, file).is_some());
     (name != file && Some(&name) != newest).then_some(Harm::Copied { file, name })
+}
+
+/// A file of any kind that ends early.
+fn cut(random: &mut Random, disk: &FaultDisk) -> Option<Harm> {
+    let file = random.pick(&disk.files())?;
+    let len = random.below(disk.contents(&file).ok()?.len());
+    Some(Harm::Cut { file, len })
+}
+
+/// A bit of the manifest, or of an index or run.
+fn flip_other(random: &mut Random, disk: &FaultDisk) -> Option<Harm> {
+    let mut files = disk.files();
+    files.retain(|file| file.ends_with("manifest") || is_index(file));
+    let file = random.pick(&files)?;
+    flip_in(random, disk, &file)
+}
+
+/// Something happens to the index of a segment, or to a run.
+fn harm_index(random: &mut Random, disk: &FaultDisk, segment: &Path) -> Option<Harm> {
+    let mut files = disk.files();
+    let own = segment.with_extension("idx");
+    files.retain(|file| *file == own || file.extension().is_some_and(|kind| kind == "run"));
+    let file = random.pick(&files)?;
+    if random.percent(50) { Some(Harm::Gone { file }) } else { flip_in(random, disk, &file) }
+}
+
+fn is_index(file: &Path) -> bool {
+    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
+}
+
+/// A bit of what a file holds.
+fn flip_in(random: &mut Random, disk: &FaultDisk, file: &Path) -> Option<Harm> {
+    let bytes = disk.contents(file).ok()?;
+    let used = bytes.iter().rposition(|&byte| byte != 0)? + 1;
+    let offset = random.below(used) as u64;
+    Some(Harm::Flip { file: file.to_owned(), offset, mask: 1 << random.below(8) })
+}
+
+/// What was done to a store, in words.
+pub(crate) fn named(harms: &[Harm]) -> String {
+    harms.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn name(file: &Path) -> String {

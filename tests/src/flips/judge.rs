@@ -1,17 +1,19 @@
 //! What a damaged store may say.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use quipu::stepping::Stepper;
-use quipu::{ErrorKind, Events, Mode, Store, salvage_on, verify_on};
+use quipu::{ErrorKind, Mode, Options, Store, salvage_on, verify_on};
 use quipu_disk::{Disk, FaultDisk};
 
 use super::Whole;
-use super::harm::Harm;
+use super::asking::{Choice, Manner, unexplained};
+use super::places::Remains;
+use super::reading::{Found, View};
+use super::salvaging::Salvaged;
+use super::writing::Writer;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content;
 use crate::history::Seen;
 use crate::subject::PATH;
 
@@ -20,27 +22,30 @@ const READ_BYTES_MAX: usize = 1 << 20;
 /// Where a salvage puts what it keeps.
 const COPY: &str = "/salvaged";
 
-/// What somebody was given and told.
-struct Told {
-    delivered: BTreeSet<u64>,
-    lost: BTreeSet<u64>,
+/// What has come of judging a damaged store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Events that are told to be lost.
+    pub(crate) lost: usize,
+    /// Events that were appended after the damage; none where the store is refused for writing.
+    pub(crate) appended: usize,
 }
 
-/// Has the store read, verified, opened for writing and salvaged, each time as it was damaged. Gives how many events are
-/// told to be lost.
+/// Has the store read in every way, verified, opened for writing, written and salvaged, each time as it was damaged.
 ///
 /// # Errors
 /// The first promise that this breaks.
-pub(crate) fn judge(whole: &Whole, harm: &Harm) -> Checked<usize> {
+pub(crate) fn judge(whole: &Whole) -> Checked<Judged> {
     let during = |what: &'static str| {
         move |broken: Violation| Violation::new(broken.rule, format!("{what}: {}", broken.detail))
     };
-    let lost = read_it(whole).map_err(during("reading"))?;
-    let is_flip = matches!(harm, Harm::Flip { .. });
-    verify_it(whole, &lost, is_flip).map_err(during("verifying"))?;
-    write_it(whole).map_err(during("writing"))?;
-    salvage_it(whole).map_err(during("salvaging"))?;
-    Ok(lost.len())
+    let remains = whole.places.remains(&whole.disk, whole.is_closed);
+    let view = View { events: &whole.events, places: &whole.places, remains: &remains };
+    let found = read_it(whole, &view).map_err(during("reading"))?;
+    verify_it(whole, &view, &found).map_err(during("verifying"))?;
+    let appended = write_it(whole, &view, &found).map_err(during("writing"))?;
+    salvage_it(whole, &view, &found).map_err(during("salvaging"))?;
+    Ok(Judged { lost: found.lost.len(), appended })
 }
 
 /// A copy of the damaged store, on a disk of its own.
@@ -53,145 +58,118 @@ fn modest(disk: &FaultDisk) -> Checked {
     ensure(largest <= READ_BYTES_MAX, Rule::Unbounded, || format!("{largest} bytes read at once"))
 }
 
-/// Reads all of it. Gives the positions that are told to be lost.
-fn read_it(whole: &Whole) -> Checked<BTreeSet<u64>> {
+/// Reads all of it, in every way.
+fn read_it(whole: &Whole, view: &View<'_>) -> Checked<Found> {
     let disk = copy(whole);
-    let mut options = whole.options.clone();
-    options.mode = Mode::ReadOnly;
-    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
-    let opened = builder.open();
+    let opened = open_to_read(&disk, PATH, &whole.options);
     modest(&disk)?;
     let store = opened.map_err(|error| wrong(Rule::Opening, &error))?;
-    let events = store.all().events();
-    let told = read(whole, &disk, events)?;
-    // Where nobody knows what a segment held, the opening says that it is gone.
-    let unknown = !store.opening().lost.is_empty();
-    told.is_all_or_told(whole, unknown)?;
-    Ok(told.lost)
+    let found = view.read(&store)?;
+    modest(&disk)?;
+    Ok(found)
 }
 
-/// Reads to the end: what comes is as it was written, and the rest is told to be damaged.
-fn read(whole: &Whole, disk: &FaultDisk, events: quipu::Result<Events>) -> Checked<Told> {
-    modest(disk)?;
-    let mut events = events.map_err(|error| wrong(Rule::Error, &error))?;
-    let mut told = Told { delivered: BTreeSet::new(), lost: BTreeSet::new() };
-    loop {
-        let next = events.next().map(|event| event.map(|event| content::seen(&event)));
-        modest(disk)?;
-        match next {
-            Ok(Some(seen)) => told.delivered(whole, &seen)?,
-            Ok(None) => return Ok(told),
-            Err(error) => match error.damage() {
-                Some(damage) => {
-                    told.lost.extend(damage.positions.start.0..damage.positions.end.0);
-                }
-                None => return Err(wrong(Rule::Error, &error)),
-            },
-        }
-    }
+fn open_to_read(disk: &FaultDisk, path: &str, options: &Options) -> quipu::Result<Store> {
+    let options = Options { mode: Mode::ReadOnly, ..options.clone() };
+    Store::builder(path).disk(Arc::new(disk.clone())).options(options).open()
 }
 
-impl Told {
-    fn delivered(&mut self, whole: &Whole, seen: &Seen) -> Checked {
-        let written = usize::try_from(seen.position).ok().and_then(|at| whole.events.get(at));
-        ensure(written == Some(seen), Rule::Bytes, || {
-            format!("{seen:?} was delivered, {written:?} was written")
-        })?;
-        ensure(self.delivered.insert(seen.position), Rule::Twice, || {
-            format!("position {} was delivered twice", seen.position)
-        })
-    }
-
-    /// Nothing is left out in silence; `unknown` says that there may be more that is lost.
-    fn is_all_or_told(&self, whole: &Whole, unknown: bool) -> Checked {
-        let both = self.delivered.intersection(&self.lost).next();
-        ensure(both.is_none(), Rule::Reading, || format!("{both:?} is served, and called lost"))?;
-        let silent = (0..whole.events.len() as u64)
-            .find(|position| !self.delivered.contains(position) && !self.lost.contains(position));
-        ensure(silent.is_none() || unknown, Rule::Lost, || {
-            format!("nobody is told of {silent:?}, of {} events", whole.events.len())
-        })
-    }
-}
-
-/// Verifies it: what readers miss is damage, and of a flipped bit nothing else is called lost.
-fn verify_it(whole: &Whole, lost: &BTreeSet<u64>, is_flip: bool) -> Checked {
+fn verify_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked {
     let disk = copy(whole);
     let report = verify_on(&disk, Path::new(PATH), &mut |_| {});
     modest(&disk)?;
     let report = report.map_err(|error| wrong(Rule::Error, &error))?;
-    let ranges = report.findings.iter().map(|finding| &finding.positions);
-    let named: BTreeSet<u64> = ranges.flat_map(|range| range.start.0..range.end.0).collect();
-    let agrees = lost.is_empty() || !report.is_sound() && (!is_flip || named == *lost);
-    ensure(agrees, Rule::Verification, || {
-        format!("readers miss {lost:?}, verification {:?}", report.findings)
-    })
+    view.losses_are_named(found, &report)?;
+    view.files_are_named(&report, &disk)
 }
 
-/// Opens it for writing, which is refused, or gives all that reading gives.
-fn write_it(whole: &Whole) -> Checked {
+/// Opens it for writing, which is refused, or gives all that reading gives. Then it is written, and all of that is there
+/// when it is opened again.
+fn write_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked<usize> {
     let disk = copy(whole);
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let opened = Stepper::open(shared, Path::new(PATH), &whole.options);
+    let opened = open_to_write(&disk, whole);
     modest(&disk)?;
     let stepper = match opened {
         Ok(stepper) => stepper,
-        Err(error) if error.kind() == ErrorKind::Damaged => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            return ensure(view.is_log_changed(&disk), Rule::Opening, || {
+                format!("only index files were changed: {error:?}")
+            })
+            .map(|()| 0);
+        }
         Err(error) => return Err(wrong(Rule::Opening, &error)),
     };
-    let told = read(whole, &disk, stepper.all().events())?;
-    told.is_all_or_told(whole, false)?;
     let next = stepper.next_position().0;
-    ensure(next == whole.events.len() as u64, Rule::Lost, || {
-        format!("it goes on at {next}, {} events were durable", whole.events.len())
-    })
+    let is_torn = view.remains.torn.is_some_and(|torn| next >= torn);
+    ensure(next == view.events.len() as u64 || is_torn, Rule::Lost, || {
+        format!("it goes on at {next}, {} events were durable", view.events.len())
+    })?;
+    let again = view.read(&stepper)?;
+    ensure(again == *found, Rule::Undecided, || format!("{again:?} instead of {found:?}"))?;
+    let mut writer = Writer::new(stepper, view, found);
+    writer.write(&whole.commits())?;
+    modest(&disk)?;
+    let Writer { stepper, events, appended, .. } = writer;
+    if whole.events.len().is_multiple_of(2) {
+        stepper.close().map_err(|error| wrong(Rule::Error, &error))?;
+    }
+    drop(stepper);
+    reopen(whole, view, (found, &events), &disk.kill()).map(|()| appended)
+}
+
+fn open_to_write(disk: &FaultDisk, whole: &Whole) -> quipu::Result<Stepper> {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    Stepper::open(shared, Path::new(PATH), &whole.options)
+}
+
+/// What was acknowledged is there, beside what was found before; nothing else has changed.
+fn reopen(
+    whole: &Whole,
+    view: &View<'_>,
+    (found, events): (&Found, &[Seen]),
+    disk: &FaultDisk,
+) -> Checked {
+    let next = found.silent.first().copied().unwrap_or(view.events.len() as u64);
+    let mut remains = Remains { torn: None, ..view.remains.clone() };
+    remains.sound.retain(|&position| position < next);
+    remains.sound.extend(next..events.len() as u64);
+    let view = View { events, places: view.places, remains: &remains };
+    let mut expected = Found { silent: Default::default(), ..found.clone() };
+    expected.served.extend(next..events.len() as u64);
+    let report = verify_on(disk, Path::new(PATH), &mut |_| {});
+    view.losses_are_named(&expected, &report.map_err(|error| wrong(Rule::Error, &error))?)?;
+    let again = match open_to_write(disk, whole) {
+        Ok(stepper) => view.read(&stepper)?,
+        // The index that knew of the lost events was found to be damaged too, and is gone.
+        Err(error) if error.kind() == ErrorKind::Damaged && !found.lost.is_empty() => {
+            let store = open_to_read(disk, PATH, &whole.options);
+            view.read(&store.map_err(|error| wrong(Rule::Opening, &error))?)?
+        }
+        Err(error) => return Err(wrong(Rule::Opening, &error)),
+    };
+    ensure(again == expected, Rule::Undecided, || format!("{again:?} instead of {expected:?}"))
 }
 
 /// Salvages it: whole commits are kept, in their order, and nothing else.
-fn salvage_it(whole: &Whole) -> Checked {
+fn salvage_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked {
+    view.salvaged(found, &whole.boundaries, (&salvage(whole)?, &whole.disk))
+}
+
+/// Salvages a copy of it, and reads and verifies what that has made.
+pub(super) fn salvage(whole: &Whole) -> Checked<Salvaged> {
     let disk = copy(whole);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let (from, to) = (Path::new(PATH), Path::new(COPY));
-    let salvaged = salvage_on(&shared, from, to, &whole.options, &mut |_| {});
+    let report = salvage_on(&shared, from, to, &whole.options, &mut |_| {});
     modest(&disk)?;
-    salvaged.map_err(|error| wrong(Rule::Salvage, &error))?;
-    let opened = Store::builder(COPY).disk(shared).mode(Mode::ReadOnly).open();
-    let kept = opened.and_then(|store| {
-        let mut events = store.all().events()?;
-        let mut kept = Vec::new();
-        while let Some(event) = events.next()? {
-            kept.push(content::seen(&event));
-        }
-        Ok(kept)
-    });
-    let kept = kept.map_err(|error| wrong(Rule::Salvage, &error))?;
-    are_whole_commits(whole, &kept)
-}
-
-/// Whether these are events that were written, in their order, and with each all others of its commit. Positions and
-/// versions may have moved.
-fn are_whole_commits(whole: &Whole, kept: &[Seen]) -> Checked {
-    let mut written = whole.events.iter();
-    let mut positions = BTreeSet::new();
-    for seen in kept {
-        let same = |event: &&Seen| {
-            (event.id, event.stream, event.digest, event.recorded)
-                == (seen.id, seen.stream, seen.digest, seen.recorded)
-        };
-        let Some(event) = written.find(same) else {
-            return Err(Violation::new(Rule::Salvage, format!("{seen:?} was not written there")));
-        };
-        positions.insert(event.position);
-    }
-    let torn = (1..whole.events.len() as u64).find(|position| {
-        let in_commit = !whole.boundaries.contains(position);
-        in_commit && positions.contains(position) != positions.contains(&(position - 1))
-    });
-    ensure(torn.is_none(), Rule::Torn, || {
-        format!("of the commit around position {torn:?} a part is kept")
-    })
+    let failed = |error: quipu::Error| wrong(Rule::Salvage, &error);
+    let report = report.map_err(failed)?;
+    let verified = verify_on(&disk, to, &mut |_| {}).map_err(failed)?;
+    let store = open_to_read(&disk, COPY, &whole.options).map_err(failed)?;
+    let told = Choice::All.ask(&store, Manner::Forward)?;
+    Ok(Salvaged { report, events: told.delivered, verified })
 }
 
 fn wrong(rule: Rule, error: &quipu::Error) -> Violation {
-    Violation::new(rule, format!("{error:?}"))
+    Violation::new(rule, unexplained(error).detail)
 }

@@ -15,7 +15,7 @@ use quipu_format::segment::FIRST_FRAME;
 use super::Judged;
 use super::input::Input;
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::flips::{Harm, Rest, Whole, come_to_rest, judge, options};
+use crate::flips::{Harm, Rest, Whole, come_to_rest, judge, named, options};
 use crate::segments::{frames, segments};
 use crate::subject::{End, Opened, Subject, Wish};
 
@@ -25,6 +25,8 @@ const STREAMS: usize = 5;
 const STEPS_MAX: usize = 64;
 /// Times that one input has a store damaged, each of which reads it several times.
 const DAMAGES_MAX: usize = 6;
+/// Things that are done to one copy of it.
+const HARMS_MAX: usize = 3;
 
 /// A store and what happens to it.
 struct Life {
@@ -152,7 +154,8 @@ impl Life {
 
     /// Has the store come to rest, damages copies of it, and goes on with the sound one.
     fn damage(&mut self, input: &mut Input<'_>) -> Checked {
-        let rest = if input.byte() & 1 == 0 { Rest::Closed } else { Rest::Killed };
+        let first = input.byte();
+        let rest = if first & 1 == 0 { Rest::Closed } else { Rest::Killed };
         if self.damages == DAMAGES_MAX {
             return Ok(());
         }
@@ -165,16 +168,19 @@ impl Life {
             self.subject.drain()?;
         }
         come_to_rest(&mut self.subject, rest)?;
-        let whole = Whole::of(&mut self.subject, BTreeSet::new())?;
+        let whole = Whole::of(&mut self.subject, BTreeSet::new(), rest)?;
         let disk = self.subject.copy_disk();
         let whole = Whole { boundaries: boundaries(&disk), disk, ..whole };
-        if let Some(harm) = harm(input, &whole.disk, rest) {
-            harm.apply(&whole.disk);
-            let broken = |violation: Violation| {
-                Violation::new(violation.rule, format!("{harm}: {}", violation.detail))
-            };
-            judge(&whole, &harm).map_err(broken)?;
+        let mut harms = Vec::new();
+        for _ in 0..=usize::from(first >> 1) % HARMS_MAX {
+            if let Some(harm) = harm(input, &whole.disk, rest) {
+                harm.apply(&whole.disk);
+                harms.push(harm);
+            }
         }
+        judge(&whole).map_err(|broken| {
+            Violation::new(broken.rule, format!("{}: {}", named(&harms), broken.detail))
+        })?;
         self.reopen()
     }
 }
@@ -239,6 +245,8 @@ fn lie(input: &mut Input<'_>, file: PathBuf, bytes: &[u8]) -> Option<Harm> {
     let frames = frames(bytes)?;
     let (place, header) = *frames.get(input.below(frames.len()))?;
     let len = u32::from(u16::from_le_bytes(input.array())) * 16;
+    // What leads into a later frame is a forgery, of which nothing is promised.
+    let len = if len > header.len { len.saturating_add(bytes.len() as u32) } else { len };
     let header = quipu_format::frame::FrameHeader { len, ..header }.encode(place);
     Some(Harm::Lie { file, offset: place.offset.0, header, len })
 }

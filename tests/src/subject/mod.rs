@@ -32,6 +32,7 @@ pub use between::{Visit, When, Work};
 use elsewhere::Elsewhere;
 pub use faults::{Faults, Sticky};
 use past::Past;
+pub(crate) use questions::Asked;
 pub use reads::Cursor;
 pub use salvage::judge;
 

@@ -1,7 +1,7 @@
 //! Asking the store under test for events by what they are about.
 
 use quipu::stepping::Stepper;
-use quipu::{Events, Position, Query, Store, Version};
+use quipu::{Events, Opening, Position, Query, Store, StreamHead, Streams, Version};
 
 use super::Subject;
 use crate::checker::Checked;
@@ -28,16 +28,30 @@ impl Subject {
 }
 
 /// Whoever can be asked for events.
-pub(super) trait Asked {
+pub(crate) trait Asked {
+    fn opening(&self) -> &Opening;
+    fn next_position(&self) -> Position;
     fn all(&self) -> quipu::Selection<'_>;
     fn stream(&self, name: &str) -> quipu::Selection<'_, Version>;
     fn category(&self, category: &str) -> quipu::Selection<'_>;
+    fn event_type(&self, event_type: &str) -> quipu::Selection<'_>;
+    fn tag(&self, tag: &str) -> quipu::Selection<'_>;
     fn query(&self, query: Query) -> quipu::Selection<'_>;
+    fn head(&self, stream: &str) -> quipu::Result<Option<StreamHead>>;
+    fn streams(&self, prefix: &str) -> quipu::Result<Streams>;
 }
 
 macro_rules! asked {
     ($($store:ty)*) => {
         $(impl Asked for $store {
+            fn opening(&self) -> &Opening {
+                self.opening()
+            }
+
+            fn next_position(&self) -> Position {
+                self.next_position()
+            }
+
             fn all(&self) -> quipu::Selection<'_> {
                 self.all()
             }
@@ -50,8 +64,24 @@ macro_rules! asked {
                 self.category(category)
             }
 
+            fn event_type(&self, event_type: &str) -> quipu::Selection<'_> {
+                self.event_type(event_type)
+            }
+
+            fn tag(&self, tag: &str) -> quipu::Selection<'_> {
+                self.tag(tag)
+            }
+
             fn query(&self, query: Query) -> quipu::Selection<'_> {
                 self.query(query)
+            }
+
+            fn head(&self, stream: &str) -> quipu::Result<Option<StreamHead>> {
+                self.head(stream)
+            }
+
+            fn streams(&self, prefix: &str) -> quipu::Result<Streams> {
+                self.streams(prefix)
             }
         })*
     };
