@@ -62,6 +62,7 @@ mod header;
 mod ids;
 mod index_files;
 mod keys;
+mod late;
 mod layout;
 mod live;
 mod log;

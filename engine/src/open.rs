@@ -12,14 +12,15 @@ use quipu_index::{Active, Part as IndexPart};
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
-use crate::live::{Follower, assemble, bounds_unrecovered, look};
+use crate::late::read_unrecovered;
+use crate::live::{Follower, look};
 use crate::log::Log;
 use crate::manifest::refuse_foreign;
 use crate::opened::report;
 use crate::pipeline::Tail;
-use crate::recovery::{self, Opening, Part, Ready, Survey};
+use crate::recovery::{self, Part, Ready, Survey};
 use crate::reindex::{Ids, replay};
-use crate::segments::{Bounds, Holes, Segments};
+use crate::segments::{Bounds, Segments};
 use crate::threads::Running;
 use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
 
@@ -155,17 +156,8 @@ impl Builder {
 
     /// The disk is full: what is there can be read; the rest of the opening is made up for later.
     fn open_for_later(self, full: &Error, lock: Lock) -> Result<Store> {
-        let mut survey = Survey::take(&*self.disk, &self.directory(), self.options.read_mode)
-            .map_err(|_| full.clone())?;
-        tracing::warn!(error = %full, "no room to recover: reads go on, writes once there is room");
-        let bounds = bounds_unrecovered(&*self.disk, &self.directory(), &mut survey)?;
-        let holes = Holes::new(survey.holes());
-        let segments = assemble(&self.disk, &mut survey, &self.options, (bounds, holes))?;
-        let opening = Opening {
-            strangers: survey.strangers,
-            postponed: Some(full.to_string()),
-            ..Opening::default()
-        };
+        let (segments, opening) =
+            read_unrecovered(&self.disk, &self.directory(), &self.options, full)?;
         Ok(Store::assemble(self, segments, opening, Some(lock)))
     }
 }

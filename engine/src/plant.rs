@@ -98,6 +98,8 @@ bugs! {
     RetryAfterFailureRefused = "retry-after-failure-refused",
     /// A commit may have one id twice.
     OneIdTwice = "one-id-twice",
+    /// What a failed sync has left in memory is shown to readers, once another sync succeeds.
+    FailedWriterBelieved = "failed-writer-believed",
     /// Whoever has left a page `live` is taken for a writer that is still there.
     PageOfTheDead = "page-of-the-dead",
     /// Beside a recovery, the page `live` of before a power cut is believed.

@@ -5,7 +5,7 @@
 //! and stop the power between any two of them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Lock};
@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::follow::Ending;
 use crate::ids::EventIds;
+use crate::late::{Late, Unrecovered, read_unrecovered};
 use crate::log::{Admitted, Log, Placed};
 use crate::open::{lock_directory, make_ready, segments_of};
 use crate::pipeline::{Group, Job, Mark, Patience};
@@ -31,11 +32,14 @@ use crate::{
 /// A store without threads.
 pub struct Stepper {
     disk: Arc<dyn Disk>,
-    log: Log,
+    directory: Directory,
+    options: Options,
+    /// The write side; missing while the store could not be recovered for want of room.
+    log: OnceLock<Log>,
+    late: Late,
     segments: Arc<Segments>,
     ids: EventIds,
     opening: Opening,
-    index_ids: bool,
     job: Mutex<Option<Job>>,
     _lock: Lock,
 }
@@ -108,7 +112,8 @@ impl Copy {
 }
 
 impl Stepper {
-    /// Opens a store for writing, creating it where there is none.
+    /// Opens a store for writing, creating it where there is none. Where there is no room to recover it, it is read until
+    /// a commit finds some.
     ///
     /// # Errors
     /// As [`Builder::open`](crate::Builder::open).
@@ -116,24 +121,53 @@ impl Stepper {
         options.validate()?;
         let directory = Directory::new(path);
         let lock = lock_directory(&*disk, &directory, options)?;
-        let ready = make_ready(&disk, &directory, options)?;
+        let ready = make_ready(&disk, &directory, options);
         let mut seed = [0; 16];
         disk.fill_random(&mut seed)
             .map_err(|error| Error::io("drawing random bytes for", path, error))?;
-        let segments = segments_of(&disk, &ready, options)?;
-        let opening = ready.opening.clone();
-        let log = Log::new(Arc::clone(&disk), directory, ready, Arc::clone(&segments), options)?;
-        let ids = EventIds::new(seed);
-        let index_ids = options.id_segments > 0;
+        let log = OnceLock::new();
+        let (segments, opening) = match ready {
+            Ok(ready) => {
+                let segments = segments_of(&disk, &ready, options)?;
+                let opening = ready.opening.clone();
+                let (disk, directory) = (Arc::clone(&disk), directory.clone());
+                let started = Log::new(disk, directory, ready, Arc::clone(&segments), options)?;
+                log.get_or_init(|| started);
+                (segments, opening)
+            }
+            Err(full) if full.kind() == ErrorKind::Full => {
+                read_unrecovered(&disk, &directory, options, &full)?
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Stepper {
             disk,
+            directory,
+            options: options.clone(),
             log,
+            late: Late::default(),
             segments,
-            ids,
+            ids: EventIds::new(seed),
             opening,
-            index_ids,
             job: Mutex::new(None),
             _lock: lock,
+        })
+    }
+
+    /// Whether the store can be written: it had room to be recovered.
+    pub fn is_recovered(&self) -> bool {
+        self.log.get().is_some()
+    }
+
+    /// The write side, for which the store may have to be recovered first.
+    fn log(&self) -> Result<&Log> {
+        if let Some(log) = self.log.get() {
+            return Ok(log);
+        }
+        let Stepper { disk, directory, options, segments, .. } = self;
+        let unrecovered = Unrecovered { disk, directory, options, segments };
+        self.late.recover(&unrecovered, &self.log, |ready| {
+            Log::new(Arc::clone(disk), directory.clone(), ready, Arc::clone(segments), options)
         })
     }
 
@@ -153,18 +187,21 @@ impl Stepper {
         durability: Durability,
         waiting: &mut Waiting,
     ) -> Result<Step> {
+        let log = match self.log() {
+            Ok(log) => log,
+            Err(error) => return Ok(Step::Refused(Answer { error, until: None })),
+        };
         let mut draft = Draft::new(durability);
         let keys = &self.segments.shelf.keys;
-        let context =
-            Context { keys, ids: &self.ids, disk: &*self.disk, index_ids: self.index_ids };
+        let index_ids = self.options.id_segments > 0;
+        let context = Context { keys, ids: &self.ids, disk: &*self.disk, index_ids };
         for Part { stream, expected, events } in parts {
             draft.append(&context, stream, *expected, events.iter().cloned())?;
         }
         let mut draft = draft.finish()?;
         draft.condition = condition.cloned();
-        let admitted = self.log.admit(&mut draft, &mut |draft, guard| {
-            self.log.place(draft, guard, &mut waiting.patience)
-        });
+        let admitted = log
+            .admit(&mut draft, &mut |draft, guard| log.place(draft, guard, &mut waiting.patience));
         Ok(match admitted {
             Ok(Admitted::Placed(placed)) => Step::Placed(Box::new(Copy { placed, draft })),
             Ok(Admitted::Repeated(ticket)) => Step::Repeated(ticket),
@@ -177,9 +214,10 @@ impl Stepper {
     /// Takes the committer's next job, to be done by [`Stepper::finish_job`]. False if there is none,
     /// or one was taken before.
     pub fn take_job(&self) -> bool {
+        let Some(log) = self.log.get() else { return false };
         let mut job = self.job.lock();
         if job.is_none() {
-            *job = self.log.pipeline().take();
+            *job = log.pipeline().take();
             return job.is_some();
         }
         false
@@ -187,19 +225,22 @@ impl Stepper {
 
     /// Does the job that was taken. Every copy must be finished first, else this waits for ever.
     pub fn finish_job(&self) -> bool {
-        let Some(job) = self.job.lock().take() else { return false };
-        self.log.carry_out(job);
+        let (Some(log), Some(job)) = (self.log.get(), self.job.lock().take()) else {
+            return false;
+        };
+        log.carry_out(job);
         true
     }
 
     /// Prepares or seals a segment, if that is due.
     pub fn chore(&self) -> bool {
-        self.log.chore()
+        self.log.get().is_some_and(Log::chore)
     }
 
     /// What the committer does after a while without work.
     pub fn idle(&self) {
-        let mut pipeline = self.log.pipeline();
+        let Some(log) = self.log.get() else { return };
+        let mut pipeline = log.pipeline();
         if pipeline.is_unsynced() {
             pipeline.owe_sync();
         } else {
@@ -269,9 +310,12 @@ impl Stepper {
     /// # Errors
     /// As [`Store::close`](crate::Store::close).
     pub fn close(&self) -> Result<()> {
-        self.log.close();
-        let finished = self.log.finish();
-        self.log.fall_silent();
+        let finished = self.log.get().map_or(Ok(()), |log| {
+            log.close();
+            let finished = log.finish();
+            log.fall_silent();
+            finished
+        });
         self.segments.end(Ending::Closed);
         finished
     }

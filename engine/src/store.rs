@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Lock};
 
 use crate::commit::Commit;
 use crate::directory::Directory;
 use crate::draft::{Context, Draft};
 use crate::follow::Ending;
-use crate::live::refuse_loss;
-use crate::open::{Builder, Writer, make_ready, segments_of};
+use crate::late::{Late, Unrecovered};
+use crate::open::{Builder, Writer};
 use crate::panics::{caught, undisturbed};
 use crate::recovery::Opening;
 use crate::segments::Segments;
@@ -44,10 +43,7 @@ pub struct Store {
     /// The writing half; missing in a store that is read-only, or could not be recovered for want of
     /// room.
     writer: OnceLock<Writer>,
-    /// Held while a late recovery is under way.
-    recovering: Mutex<()>,
-    /// What was seen before a late recovery, and was gone then.
-    lost: OnceLock<Error>,
+    late: Late,
     /// Keeps other writers out; missing in a store that is read-only. Let go last.
     lock: Option<Lock>,
 }
@@ -105,8 +101,7 @@ impl Store {
             options,
             opening,
             writer: OnceLock::new(),
-            recovering: Mutex::new(()),
-            lost: OnceLock::new(),
+            late: Late::default(),
             lock,
         }
     }
@@ -254,40 +249,11 @@ impl Store {
         if self.lock.is_none() {
             return Err(Error::new(ErrorKind::ReadOnly, "the store was opened read-only"));
         }
-        let recovered = self.recover_alone();
-        // Without a lock: wakers are code of others.
-        match &recovered {
-            // More may be visible than before.
-            Ok(_) => self.segments.tell_everybody(),
-            Err(error) if error.kind() == ErrorKind::Poisoned => {
-                self.segments.end(Ending::Poisoned(error.clone()));
-            }
-            Err(_) => {}
-        }
-        recovered
-    }
-
-    fn recover_alone(&self) -> Result<&Writer> {
-        let _alone = self.recovering.lock();
-        if let Some(writer) = self.writer.get() {
-            return Ok(writer);
-        }
-        if let Some(lost) = self.lost.get() {
-            return Err(lost.clone());
-        }
-        let directory = Directory::new(&self.path);
-        let ready = make_ready(&self.disk, &directory, &self.options)?;
-        let recovered = segments_of(&self.disk, &ready, &self.options)?;
-        if let Err(error) = refuse_loss(&self.segments, &recovered) {
-            if error.kind() == ErrorKind::Poisoned {
-                // Nobody goes on from here: who has seen what is gone must open the store anew.
-                self.lost.get_or_init(|| error.clone());
-            }
-            return Err(error);
-        }
-        self.segments.adopt(&recovered);
-        let writer = Writer::start(&self.disk, &directory, ready, &self.segments, &self.options)?;
-        Ok(self.writer.get_or_init(|| writer))
+        let Store { disk, segments, options, .. } = self;
+        let directory = &Directory::new(&self.path);
+        let unrecovered = Unrecovered { disk, directory, options, segments };
+        let start = |ready| Writer::start(disk, directory, ready, segments, options);
+        self.late.recover(&unrecovered, &self.writer, start)
     }
 
     pub(crate) fn segments(&self) -> &Arc<Segments> {

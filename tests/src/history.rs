@@ -133,6 +133,15 @@ pub enum Crash {
     PowerCut,
 }
 
+/// How the last writer of a store has ended that nobody has recovered since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWriter {
+    /// Well, or with the power.
+    Sound,
+    /// A write or sync of its had failed: no more is shown than it has told.
+    Failed,
+}
+
 /// One thing that happened. `visible` is always the position that the next event to become visible
 /// will get, as the store says it at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +154,20 @@ pub enum Entry {
         visible: u64,
         /// What was read.
         events: Vec<Seen>,
+    },
+    /// The store was opened, and there was no room to recover it; these are the events that it shows meanwhile.
+    Postponed {
+        /// The position after the last event.
+        visible: u64,
+        /// What was read.
+        events: Vec<Seen>,
+        /// How its last writer ended.
+        writer: LastWriter,
+    },
+    /// There was room to recover the store, which was open.
+    Recovered {
+        /// The position after the last event.
+        visible: u64,
     },
     /// A commit got its place, after all that got theirs before.
     Placed {
@@ -290,6 +313,8 @@ pub enum Entry {
         from: u64,
         /// What it got.
         events: Vec<Seen>,
+        /// How the last writer ended.
+        writer: LastWriter,
     },
     /// Another process came between two calls of the store to its disk, and got these. It would have got no more.
     Glimpsed {

@@ -64,6 +64,7 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::OneIdTwice, 10),
     by_simulator(Bug::FirstTaskNotWoken, 10),
     by_simulator(Bug::EndNotTold, 50),
+    by_simulator(Bug::FailedWriterBelieved, 8000),
     by_simulator(Bug::PageOfTheDead, 150),
     by_simulator(Bug::LostPageBelieved, 2500),
     by_simulator(Bug::SilentWriterBelieved, 500),

@@ -143,7 +143,8 @@ pub(crate) fn bounds_unrecovered(
 /// that is gone was that a sync had failed, as far as it had told before.
 fn bounds_settled(disk: &dyn Disk, survey: &mut Survey, told: Option<&Live>) -> Result<Bounds> {
     // A sync would succeed now, and prove nothing.
-    if let Some(live) = told.filter(|live| live.standing == Standing::Failed) {
+    let failed = told.filter(|live| live.standing == Standing::Failed);
+    if let Some(live) = failed.filter(|_| !plant::is_in(Bug::FailedWriterBelieved)) {
         return Ok(bounds_told(survey, live));
     }
     let found = bounds_found(survey);

@@ -118,14 +118,14 @@ impl Log {
         Ok(())
     }
 
-    /// Whether these are all events, recorded when they are known to have been.
-    pub(super) fn is_exactly(&self, seen: &[Seen]) -> bool {
+    /// Whether these are the first events, recorded when they are known to have been.
+    pub(super) fn begins_with(&self, seen: &[Seen]) -> bool {
         let same = |(event, (position, seen)): (&Event, (u64, &Seen))| {
             seen.position == position
                 && self.compare_event(seen).is_ok()
                 && event.recorded.is_none_or(|recorded| recorded == seen.recorded)
         };
-        seen.len() == self.events.len() && self.events.iter().zip((0..).zip(seen)).all(same)
+        seen.len() <= self.events.len() && self.events.iter().zip((0..).zip(seen)).all(same)
     }
 
     fn same_time_in_commit(&self, position: u64) -> Checked {

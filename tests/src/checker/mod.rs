@@ -11,6 +11,7 @@ mod retries;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod unrecovered;
 mod violation;
 
 use std::collections::HashMap;
@@ -59,6 +60,8 @@ pub struct Checker {
     exists: bool,
     /// It finds events by their ids.
     knows_ids: bool,
+    /// What the last recovery found that was made up for: positions below.
+    made_up: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,7 @@ impl Checker {
             is_open: false,
             exists: false,
             knows_ids: false,
+            made_up: None,
         }
     }
 
@@ -109,7 +113,13 @@ impl Checker {
     /// Whether everything that was sequenced and is not gone are exactly these events.
     #[must_use]
     pub fn is_exactly(&self, events: &[Seen]) -> bool {
-        self.log.is_exactly(events)
+        events.len() as u64 == self.log.len() && self.log.begins_with(events)
+    }
+
+    /// Whether the last recovery that was made up for has found exactly these events.
+    #[must_use]
+    pub fn has_recovered(&self, events: &[Seen]) -> bool {
+        self.made_up == Some(events.len() as u64) && self.log.begins_with(events)
     }
 
     /// Takes the next entry.
@@ -117,13 +127,18 @@ impl Checker {
     /// # Errors
     /// The promise that it breaks.
     pub fn record(&mut self, entry: &Entry) -> Checked {
-        let is_down = matches!(entry, Entry::Opened { .. } | Entry::Shown { .. });
+        let is_down =
+            matches!(entry, Entry::Opened { .. } | Entry::Postponed { .. } | Entry::Shown { .. });
         let is_both = matches!(entry, Entry::Glimpsed { .. });
         ensure(is_both || is_down != self.is_open, Rule::Nonsense, || {
             format!("{entry:?} while the store is{} open", if is_down { "" } else { " not" })
         })?;
         match entry {
             Entry::Opened { created, visible, events } => self.opened(*created, *visible, events),
+            Entry::Postponed { visible, events, writer } => {
+                self.postponed(*visible, events, *writer)
+            }
+            Entry::Recovered { visible } => self.recovered(*visible),
             Entry::Placed { commit, parts, condition } => {
                 self.allowed(*commit, condition.as_ref())?;
                 self.placed(*commit, parts)
@@ -159,7 +174,7 @@ impl Checker {
                 self.delivered(*follower, *visible, event)
             }
             Entry::CaughtUp { follower, visible } => self.caught_up(*follower, *visible),
-            Entry::Shown { from, events } => self.shown(*from, events),
+            Entry::Shown { from, events, writer } => self.shown(*from, events, *writer),
             Entry::Glimpsed { from, events, asked } => self.glimpsed(*from, events, asked.as_ref()),
             Entry::Closed => self.closed(),
             Entry::Crashed(crash) => {
@@ -309,37 +324,45 @@ impl Checker {
         ensure(!(created && self.exists), Rule::Recreated, || {
             format!("the store was created anew; {} events are gone", self.log.len())
         })?;
-        let found = self.found(0, events)?;
+        let found = self.found(events)?;
         ensure(found == visible, Rule::Reading, || format!("{found} events, {visible} visible"))?;
-        self.give_up_from(found);
-        let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
-        ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
-        self.conflicts.clear();
-        self.followers.clear();
-        (self.durable, self.written, self.visible) = (found, found, found);
-        (self.is_open, self.exists) = (true, true);
+        self.settled(found)?;
+        self.begin_life();
         Ok(())
     }
 
-    /// What was found from a position on is what was sequenced there, whole, and all that was promised. Gives the
-    /// position after its last event.
-    fn found(&mut self, from: u64, events: &[Seen]) -> Checked<u64> {
-        self.log.compare(from, events)?;
-        let found = from + events.len() as u64;
+    /// A recovery has found all before this position, and nothing else will ever be found.
+    fn settled(&mut self, found: u64) -> Checked {
+        self.give_up_from(found);
+        let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
+        ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
+        (self.durable, self.written, self.visible) = (found, found, found);
+        Ok(())
+    }
+
+    fn begin_life(&mut self) {
+        self.conflicts.clear();
+        self.followers.clear();
+        (self.is_open, self.exists) = (true, true);
+    }
+
+    /// What was found is what was sequenced, whole, and all that was promised. Gives the position after its last event.
+    fn found(&mut self, events: &[Seen]) -> Checked<u64> {
+        let found = self.whole(0, events)?;
         ensure(found >= self.written, Rule::Lost, || {
             format!("{found} events were found, {} were promised", self.written)
-        })?;
-        ensure(self.log.is_boundary(found), Rule::Torn, || {
-            format!("{found} events were found: the last commit is not whole")
         })?;
         Ok(found)
     }
 
-    /// Where nobody writes, nobody but the reader vouches for what it shows: it is there for ever.
-    fn shown(&mut self, from: u64, events: &[Seen]) -> Checked {
-        let found = self.found(from, events)?;
-        (self.durable, self.written) = (found.max(self.durable), found.max(self.written));
-        Ok(())
+    /// The same, from a position on and wherever it ends.
+    fn whole(&mut self, from: u64, events: &[Seen]) -> Checked<u64> {
+        self.log.compare(from, events)?;
+        let found = from + events.len() as u64;
+        ensure(self.log.is_boundary(found), Rule::Torn, || {
+            format!("{found} events were found: the last commit is not whole")
+        })?;
+        Ok(found)
     }
 
     /// Whoever reads between two calls sees whole commits. They are there for good where only what is durable is

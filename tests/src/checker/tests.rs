@@ -3,11 +3,12 @@
 
 mod following;
 mod retries;
+mod unrecovered;
 
 use quipu::{Durability, ExpectedVersion};
 
 use super::{Checker, Rule, check};
-use crate::history::{Crash, Entry, Outcome, Part, Receipt, Seen, Written};
+use crate::history::{Crash, Entry, LastWriter, Outcome, Part, Receipt, Seen, Written};
 
 const STORE: Durability = Durability::Sync;
 
@@ -282,7 +283,10 @@ fn a_history_that_makes_no_sense_is_refused() {
     assert_eq!(broken([opened(3)]), Some(Rule::Nonsense));
     assert_eq!(broken([Entry::Closed, Entry::Closed]), Some(Rule::Nonsense));
     assert_eq!(broken([placed(3, &[(0, ExpectedVersion::Any, &[50])])]), Some(Rule::Nonsense));
-    assert_eq!(broken([Entry::Shown { from: 0, events: Vec::new() }]), Some(Rule::Nonsense));
+    assert_eq!(
+        broken([Entry::Shown { from: 0, events: Vec::new(), writer: LastWriter::Sound }]),
+        Some(Rule::Nonsense)
+    );
 }
 
 #[test]
@@ -292,7 +296,11 @@ fn an_event_that_has_its_place_gets_no_other() {
 
 #[test]
 fn what_a_reader_is_shown_while_nobody_writes_is_what_was_promised_and_stays() {
-    let shown = |from: u64, to: u64| Entry::Shown { from, events: (from..to).map(seen).collect() };
+    let writer = LastWriter::Sound;
+    let shown = |from: u64, to: u64| {
+        let events = (from..to).map(seen).collect();
+        Entry::Shown { from, events, writer }
+    };
     let then = |entries: &[Entry]| broken([&[Entry::Crashed(Crash::Killed)], entries].concat());
     assert_eq!(then(&[shown(0, 3), opened(3)]), None);
     assert_eq!(then(&[shown(1, 4), opened(4)]), None);

@@ -20,8 +20,8 @@ const VERIFIED: usize = 12;
 const OPENINGS_MAX: usize = 10;
 
 /// What a recovery of a copy of the disk found.
-struct Found {
-    events: Vec<Seen>,
+pub(super) struct Found {
+    pub(super) events: Vec<Seen>,
     /// All of it is durable: no power cut takes it away.
     lasts: bool,
 }
@@ -72,7 +72,7 @@ impl World {
         self.reopen()
     }
 
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.waiting.clear();
         self.cursors.clear();
         self.is_stuck = false;
@@ -105,10 +105,11 @@ impl World {
     /// The life of the store ends. Somebody may read what is left before it is opened again, and the power may
     /// go off only then.
     fn crash_by(&mut self, mut end: End) -> Checked {
-        // Of a writer that has failed, also because the power went off under it, no more is shown than it told.
+        // Of a writer that has failed, also because the power went off under it, no more is shown than it told. One that
+        // cannot tell anything cannot say that it has failed either.
         let is_sound = !self.subject.is_off() && !self.subject.has_failed();
         self.subject.crash(end)?;
-        if is_sound && self.random.percent(20) {
+        if (is_sound || !self.profile.silent) && self.random.percent(20) {
             self.subject.read_unwritten()?;
             if end == End::Kill && self.random.percent(50) {
                 end = End::Cut(PowerCut::Random);
@@ -161,6 +162,7 @@ impl World {
     fn reopen_to(&mut self, mut found: Option<Found>) -> Checked {
         self.meddle();
         self.tear_manifest();
+        self.fill_up();
         for attempt in 0..OPENINGS_MAX {
             let disk = self.subject.disk().clone();
             if attempt < INTERRUPTIONS_MAX {
@@ -170,6 +172,12 @@ impl World {
                 Opened::Yes => {
                     self.compare(found.as_ref())?;
                     return self.ask_around();
+                }
+                Opened::Unrecovered => {
+                    if self.live_unrecovered(found.as_ref())? {
+                        return self.ask_around();
+                    }
+                    found = Some(self.crash_again(found)?);
                 }
                 Opened::PowerOff => found = Some(self.crash_again(found)?),
                 Opened::Failed(ErrorKind::Full) if self.subject.faults.is_full() => {
@@ -182,6 +190,16 @@ impl World {
             }
         }
         Err(Violation::new(Rule::Opening, "it takes too many attempts"))
+    }
+
+    /// The disk has become full while nobody wrote the store.
+    fn fill_up(&mut self) {
+        let disk = self.subject.disk().clone();
+        let is_calm = !self.subject.faults.is_armed(disk.operations());
+        if is_calm && self.profile.errors > 0 && self.random.percent(6) {
+            let room = if self.random.percent(50) { 0 } else { self.random.below(1 << 16) };
+            self.subject.faults.limit_room(&disk, Some(room as u64));
+        }
     }
 
     /// An opening ended in a crash. What was found before is found again, unless the power took it away.

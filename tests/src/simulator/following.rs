@@ -11,6 +11,11 @@ impl World {
         if self.random.percent(40) {
             return self.follow_elsewhere();
         }
+        self.follow_here()
+    }
+
+    /// In the writer's process.
+    pub(super) fn follow_here(&mut self) -> Checked {
         let followers = self.subject.followers();
         if followers == 0 || (followers < FOLLOWERS_MAX && self.random.percent(10)) {
             let question = self.question();

@@ -9,6 +9,7 @@ mod manifest;
 mod profile;
 mod questions;
 mod schedule;
+mod unrecovered;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -219,7 +219,7 @@ impl World {
         }
     }
 
-    fn read(&mut self) -> Checked {
+    pub(super) fn read(&mut self) -> Checked {
         let count = self.random.between(1, 60);
         if !self.cursors.is_empty()
             && (self.cursors.len() >= CURSORS_MAX || self.random.percent(50))

@@ -162,6 +162,7 @@ impl Subject {
     /// # Errors
     /// What the answer breaks.
     pub fn place(&mut self, mut submission: Submission) -> Checked<Attempt> {
+        let was_recovered = self.is_recovered();
         let Submission { store_parts, condition, durability, waiting, .. } = &mut submission;
         let demand = condition.as_ref().map(content::condition);
         let stepper = self.stepper()?;
@@ -169,6 +170,7 @@ impl Subject {
             Ok(step) => step,
             Err(error) => return Err(Violation::new(Rule::Error, format!("placing: {error:?}"))),
         };
+        self.notice_recovery(was_recovered)?;
         let poisoned = self.faults.is_poisoned;
         match step {
             Step::Refused(answer) => self.refused(submission, answer),

@@ -175,6 +175,12 @@ impl Faults {
         self.was_full || self.error.is_some_and(|error| error.kind == io::ErrorKind::StorageFull)
     }
 
+    /// Whether want of room explains an error that came after `before` and up to now.
+    pub(super) fn is_full_since(&self, before: u64, operations: u64) -> bool {
+        let full = self.error.is_some_and(|error| error.kind == io::ErrorKind::StorageFull);
+        self.is_full || full && self.has_failed_since(before, operations)
+    }
+
     /// Whether the store is known to be poisoned.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {

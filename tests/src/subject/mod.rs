@@ -6,12 +6,14 @@ mod committer;
 mod elsewhere;
 mod faults;
 mod following;
+mod life;
 mod past;
 mod questions;
 mod reads;
 mod retries;
 mod salvage;
 mod task;
+mod unrecovered;
 mod unwritten;
 mod verifying;
 
@@ -19,12 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::stepping::Stepper;
-use quipu::{Durability, ErrorKind, Options};
+use quipu::{ErrorKind, Options};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
-use crate::attended::Attended;
-use crate::checker::{Checked, Checker, Rule, Violation, ensure};
-use crate::history::{Crash, Entry, Seen};
+use crate::checker::{Checked, Checker, Rule, Violation};
+use crate::history::{Entry, Seen};
 use appends::InFlight;
 pub use appends::{Attempt, Submission, Wish};
 use between::Between;
@@ -53,6 +54,8 @@ pub enum End {
 pub enum Opened {
     /// The store is open, and all of it was checked.
     Yes,
+    /// The same, and there was no room to recover it.
+    Unrecovered,
     /// The power went off meanwhile.
     PowerOff,
     /// It failed, as a planned fault explains.
@@ -80,6 +83,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Successful openings.
     pub openings: u64,
+    /// Openings of stores that could not be recovered for want of room.
+    pub postponed: u64,
+    /// Recoveries that were made up for.
+    pub made_up: u64,
     /// Reads that came to their end.
     pub reads: u64,
     /// Reads by stream, category, type or tags.
@@ -134,6 +141,8 @@ pub struct Subject {
     is_silent: bool,
     /// A life on this disk ended without a sync of all that was visible.
     lost_unsynced: bool,
+    /// The last writer had failed, and the power was not cut since.
+    is_doubtful: bool,
     past: Past,
     /// What was planned to go wrong in this life.
     pub faults: Faults,
@@ -162,6 +171,7 @@ impl Subject {
             between: Between::default(),
             is_silent: false,
             lost_unsynced: false,
+            is_doubtful: false,
             past: Past::default(),
             faults: Faults::default(),
             counts: Counts::default(),
@@ -259,45 +269,6 @@ impl Subject {
         self.faults.is_poisoned() || self.faults.has_failed(now) || self.faults.has_misread(now)
     }
 
-    /// Opens the store and checks all that is in it.
-    ///
-    /// # Errors
-    /// What opening or the store's content breaks.
-    pub fn open(&mut self) -> Checked<Opened> {
-        self.await_visit();
-        let disk = Attended::new(&self.disk, &self.between.door);
-        let opened = open(disk, &self.options).and_then(|stepper| {
-            let events = reads::everything(&stepper)?;
-            Ok((stepper, events))
-        });
-        self.judge_visit(None)?;
-        match opened {
-            Ok((stepper, events)) => {
-                let created = stepper.opening().created;
-                let visible = stepper.next_position().0;
-                self.in_flight = InFlight::default();
-                self.in_flight.segments = stepper.segments();
-                self.count_files();
-                self.stepper = Some(Arc::new(stepper));
-                self.counts.openings += 1;
-                self.record(Entry::Opened { created, visible, events })?;
-                Ok(Opened::Yes)
-            }
-            Err(_) if self.is_off() => Ok(Opened::PowerOff),
-            Err(error) => {
-                let explained = match error.kind() {
-                    ErrorKind::Full => self.faults.was_full(),
-                    ErrorKind::Io => self.faults.has_failed(self.disk.operations()),
-                    _ => false,
-                };
-                // Whoever was shown something wrong refuses to go on, in whichever words.
-                let explained = explained || self.faults.has_misread(self.disk.operations());
-                ensure(explained, Rule::Opening, || format!("{error:?}"))?;
-                Ok(Opened::Failed(error.kind()))
-            }
-        }
-    }
-
     /// What the store holds, by an opening of a copy of its disk that nobody notices. The copy has room for
     /// everything.
     ///
@@ -316,86 +287,6 @@ impl Subject {
         let (copy, same) = (self.disk.kill(), self.disk.kill());
         self.disk = same;
         copy
-    }
-
-    /// Ends this life of the store, open or not; all that could be known before is known.
-    ///
-    /// # Errors
-    /// What the answers that were still due break.
-    pub fn crash(&mut self, end: End) -> Checked {
-        let was_open = self.is_open();
-        self.count_files();
-        if was_open {
-            self.settle()?;
-        }
-        self.stepper = None;
-        self.in_flight.followers.clear();
-        self.elsewhere = None;
-        self.lost_unsynced = false;
-        self.counts.crashes += 1;
-        self.crash_into(end, was_open)
-    }
-
-    fn crash_into(&mut self, end: End, was_open: bool) -> Checked {
-        let (disk, crash) = match end {
-            End::Kill => (self.disk.kill(), Crash::Killed),
-            End::Cut(how) => (self.disk.power_cut(how), Crash::PowerCut),
-        };
-        self.disk = disk;
-        self.faults = self.faults.after_crash();
-        self.in_flight = InFlight::default();
-        if was_open {
-            self.record(Entry::Crashed(crash))
-        } else {
-            if crash == Crash::PowerCut {
-                self.checker.cut_again();
-            }
-            Ok(())
-        }
-    }
-
-    /// Lets go of the store without closing it, as a program does that gives up; the disk stays.
-    ///
-    /// # Errors
-    /// What the answers that were still due break.
-    pub fn abandon(&mut self) -> Checked {
-        self.settle()?;
-        self.stepper = None;
-        self.in_flight = InFlight::default();
-        self.lost_unsynced = self.options.durability == Durability::Os;
-        self.faults.forget_failures(self.disk.operations());
-        self.record(Entry::Crashed(Crash::Killed))
-    }
-
-    /// Closes the store in order. False if that failed, as a planned fault explains; the store is
-    /// let go of then.
-    ///
-    /// # Errors
-    /// What closing breaks.
-    pub fn close(&mut self) -> Checked<bool> {
-        self.copy_all();
-        self.count_files();
-        let visitor = self.between.expected();
-        self.finish_job()?;
-        let visible = self.visible()?;
-        self.between.expect(visitor);
-        self.await_visit();
-        let closed = self.stepper()?.close();
-        self.judge_visit(Some(visible))?;
-        self.settle()?;
-        ensure(self.in_flight.is_settled(), Rule::Stuck, || format!("closing: {closed:?}"))?;
-        self.let_followers_go()?;
-        self.stepper = None;
-        let operations = self.disk.operations();
-        let explained = match &closed {
-            Err(error) if error.kind() == ErrorKind::Full => self.faults.was_full(),
-            Err(_) => self.is_off() || self.faults.has_failed(operations),
-            Ok(()) => true,
-        };
-        ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;
-        self.faults.forget_failures(operations);
-        self.record(if closed.is_ok() { Entry::Closed } else { Entry::Crashed(Crash::Killed) })?;
-        Ok(closed.is_ok())
     }
 }
 

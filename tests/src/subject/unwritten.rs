@@ -34,7 +34,10 @@ impl Subject {
         let (selection, order) = (Selection::All, Order::Forward);
         let everything = Question { selection, order, from: None, limit: usize::MAX };
         match self.open_for_reading().and_then(|store| answer(&store, &everything)) {
-            Ok(events) => self.record(Entry::Shown { from: 0, events }),
+            Ok(events) => {
+                let writer = self.last_writer();
+                self.record(Entry::Shown { from: 0, events, writer })
+            }
             Err(error) if error.kind() == ErrorKind::NoStore => {
                 ensure(self.checker.next_position() == 0, Rule::Lost, || format!("{error:?}"))
             }
@@ -64,6 +67,7 @@ impl Subject {
             }
         }
         *next += events.len() as u64;
-        self.record(Entry::Shown { from, events })
+        let writer = self.last_writer();
+        self.record(Entry::Shown { from, events, writer })
     }
 }

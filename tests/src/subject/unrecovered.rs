@@ -1,0 +1,37 @@
+//! The store under test while there is no room to recover it.
+
+use super::Subject;
+use crate::checker::Checked;
+use crate::history::{Entry, LastWriter, Seen};
+
+impl Subject {
+    pub(super) fn opened_unrecovered(&mut self, visible: u64, events: Vec<Seen>) -> Checked {
+        self.counts.postponed += 1;
+        let writer = self.last_writer();
+        self.record(Entry::Postponed { visible, events, writer })
+    }
+
+    /// How the last writer ended that nobody has recovered since.
+    pub(super) fn last_writer(&self) -> LastWriter {
+        if self.is_doubtful { LastWriter::Failed } else { LastWriter::Sound }
+    }
+
+    /// Whether the store is open and could be recovered.
+    #[must_use]
+    pub fn is_recovered(&self) -> bool {
+        self.stepper.as_ref().is_some_and(|stepper| stepper.is_recovered())
+    }
+
+    /// The store may have made up for its recovery just now: for whoever wanted to write.
+    pub(super) fn notice_recovery(&mut self, was_recovered: bool) -> Checked {
+        if was_recovered || !self.is_recovered() {
+            return Ok(());
+        }
+        self.counts.made_up += 1;
+        self.is_doubtful = false;
+        let segments = self.stepper()?.segments();
+        self.in_flight.segments = segments;
+        let visible = self.visible()?;
+        self.record(Entry::Recovered { visible })
+    }
+}
