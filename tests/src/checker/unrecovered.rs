@@ -40,6 +40,7 @@ impl Checker {
         let least = match writer {
             LastWriter::Sound => self.written,
             LastWriter::Failed => self.written.min(self.visible),
+            LastWriter::Unproven => 0,
         };
         ensure(found >= least, Rule::Lost, || {
             format!("{found} events are shown, {least} were promised")

@@ -15,6 +15,10 @@ impl World {
     /// life is to end before that.
     pub(super) fn live_unrecovered(&mut self, found: Option<&Found>) -> Checked<bool> {
         for _ in 0..self.random.below(STEPS_MAX) {
+            // Somebody who came between two calls may have had the power go off.
+            if self.subject.is_off() {
+                break;
+            }
             match self.random.below(10) {
                 0..3 => self.read()?,
                 3..5 => self.ask()?,
@@ -50,8 +54,8 @@ impl World {
         let (wishes, durability) = self.wishes();
         let submission = self.subject.compose(&wishes, None, durability);
         if let Attempt::Refused(kind) = self.subject.place(submission)? {
-            let is_right =
-                kind == ErrorKind::Full || self.subject.is_recovered() || self.subject.has_failed();
+            let is_broken = self.subject.has_failed() || self.subject.is_off();
+            let is_right = kind == ErrorKind::Full || self.subject.is_recovered() || is_broken;
             ensure(is_right, Rule::Error, || format!("{kind:?} of a store without room"))?;
         }
         Ok(())

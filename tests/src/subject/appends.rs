@@ -14,9 +14,6 @@ use crate::content::{self, UNNAMED};
 use crate::history::{Commit, Condition, Entry, Outcome, Part, Receipt, Stream};
 use crate::random::Random;
 
-/// Steps after which a store without faults must have done all it was asked.
-const STEPS_MAX: usize = 400;
-
 /// What a writer wants to do to one stream.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -162,7 +159,7 @@ impl Subject {
     /// # Errors
     /// What the answer breaks.
     pub fn place(&mut self, mut submission: Submission) -> Checked<Attempt> {
-        let was_recovered = self.is_recovered();
+        let (was_recovered, before) = (self.is_recovered(), self.disk.operations());
         let Submission { store_parts, condition, durability, waiting, .. } = &mut submission;
         let demand = condition.as_ref().map(content::condition);
         let stepper = self.stepper()?;
@@ -173,7 +170,7 @@ impl Subject {
         self.notice_recovery(was_recovered)?;
         let poisoned = self.faults.is_poisoned;
         match step {
-            Step::Refused(answer) => self.refused(submission, answer),
+            Step::Refused(answer) => self.refused(submission, answer, before),
             Step::Repeated(ticket) => {
                 let Submission { commit, parts, durability, .. } = submission;
                 self.counts.retries += 1;
@@ -198,7 +195,7 @@ impl Subject {
         }
     }
 
-    fn refused(&mut self, submission: Submission, answer: Answer) -> Checked<Attempt> {
+    fn refused(&mut self, submission: Submission, answer: Answer, before: u64) -> Checked<Attempt> {
         let error = answer.pending().clone();
         if let (Some(position), Some(condition)) = (error.matched(), &submission.condition)
             && error.kind() == ErrorKind::Conflict
@@ -232,7 +229,9 @@ impl Subject {
             ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
             self.faults.is_poisoned |=
                 matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Unknown);
-            if error.kind() != ErrorKind::Io {
+            // Where what is stored could not be read, whatever the error was, nobody knows whether this is a retry.
+            let has_failed = self.faults.has_failed_since(before, self.disk.operations());
+            if error.kind() != ErrorKind::Io && !has_failed {
                 let Submission { commit, parts, durability, .. } = submission;
                 self.record(Entry::Declined { commit, parts, durability })?;
             }
@@ -333,60 +332,6 @@ impl Subject {
             ErrorKind::Poisoned => Ok(Outcome::NotWritten),
             _ => Err(Violation::new(Rule::Error, format!("{error:?}"))),
         }
-    }
-
-    /// Does all there is to do. Afterwards every commit is answered.
-    ///
-    /// # Errors
-    /// What breaks on the way; [`Rule::Stuck`] if it does not come to an end.
-    pub fn drain(&mut self) -> Checked {
-        for _ in 0..STEPS_MAX {
-            self.copy_all();
-            self.finish_job()?;
-            let job = self.take_job()?;
-            let chore = self.chore()?;
-            if self.is_off() {
-                return Ok(());
-            }
-            if !job && !chore {
-                self.settle()?;
-                return ensure(self.in_flight.is_settled(), Rule::Stuck, || {
-                    "nothing left to do, and not everybody has an answer".to_owned()
-                });
-            }
-        }
-        Err(Violation::new(Rule::Stuck, "there is always more to do"))
-    }
-
-    /// Places a commit and drives the store until it has its place or is refused.
-    ///
-    /// # Errors
-    /// What breaks on the way; [`Rule::Stuck`] if neither comes.
-    pub fn press(&mut self, wishes: &[Wish], durability: Durability) -> Checked<Option<ErrorKind>> {
-        let submission = self.compose(wishes, None, durability);
-        self.push(submission)
-    }
-
-    /// Drives the store until a commit has its place or is refused.
-    ///
-    /// # Errors
-    /// As [`Subject::press`].
-    pub fn push(&mut self, mut submission: Submission) -> Checked<Option<ErrorKind>> {
-        for _ in 0..STEPS_MAX {
-            match self.place(submission)? {
-                Attempt::Placed => return Ok(None),
-                Attempt::Refused(kind) => return Ok(Some(kind)),
-                Attempt::Busy(again) => submission = again,
-            }
-            self.copy_all();
-            self.finish_job()?;
-            self.take_job()?;
-            self.chore()?;
-            if self.is_off() {
-                return Ok(Some(ErrorKind::Unknown));
-            }
-        }
-        Err(Violation::new(Rule::Stuck, "a commit gets neither a place nor an answer"))
     }
 }
 

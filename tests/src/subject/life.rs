@@ -37,7 +37,7 @@ impl Subject {
                 if !is_recovered {
                     let full = self.faults.is_full_since(before, self.disk.operations());
                     ensure(full, Rule::Opening, || "not recovered, with room".to_owned())?;
-                    self.opened_unrecovered(visible, events)?;
+                    self.opened_unrecovered(visible, events, before)?;
                     return Ok(Opened::Unrecovered);
                 }
                 self.is_doubtful = false;

@@ -3,6 +3,7 @@
 mod appends;
 mod between;
 mod committer;
+mod driving;
 mod elsewhere;
 mod faults;
 mod following;

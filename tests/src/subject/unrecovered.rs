@@ -5,9 +5,17 @@ use crate::checker::Checked;
 use crate::history::{Entry, LastWriter, Seen};
 
 impl Subject {
-    pub(super) fn opened_unrecovered(&mut self, visible: u64, events: Vec<Seen>) -> Checked {
+    /// It was opened, which began with the operation `before`.
+    pub(super) fn opened_unrecovered(
+        &mut self,
+        visible: u64,
+        events: Vec<Seen>,
+        before: u64,
+    ) -> Checked {
         self.counts.postponed += 1;
-        let writer = self.last_writer();
+        let has_failed = self.faults.has_failed_since(before, self.disk.operations());
+        let writer =
+            if has_failed || self.is_off() { LastWriter::Unproven } else { self.last_writer() };
         self.record(Entry::Postponed { visible, events, writer })
     }
 

@@ -19,6 +19,7 @@ fn what_is_shown_before_a_recovery_is_what_was_promised_and_is_found_by_it() {
     assert_eq!(then([postponed(3, sound), recovered(3)]), None);
     assert_eq!(then([postponed(3, sound), recovered(4)]), None, "more is found");
     assert_eq!(then([postponed(1, sound)]), Some(Rule::Lost));
+    assert_eq!(then([postponed(0, LastWriter::Unproven), recovered(3)]), None);
     assert_eq!(then([postponed(4, sound), recovered(3)]), Some(Rule::Lost));
     assert_eq!(then([postponed(3, sound), recovered(5)]), Some(Rule::Torn));
     assert_eq!(then([postponed(3, sound), read(0, 3)]), None);
@@ -40,6 +41,7 @@ fn what_is_shown_before_a_recovery_survives_a_power_cut_unless_nobody_had_promis
     };
     assert_eq!(of_less(LastWriter::Sound), Some(Rule::Lost));
     assert_eq!(of_less(LastWriter::Failed), None);
+    assert_eq!(of_less(LastWriter::Unproven), Some(Rule::Lost), "later frames called it durable");
 }
 
 #[test]
