@@ -7,7 +7,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
@@ -85,6 +85,19 @@ impl RealDisk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// How often a lock is tried whose file is removed as it is taken.
+const LOCK_TRIES: usize = 16;
+
+/// Whether a path still names this file.
+fn is_named(file: &fs::File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -170,12 +183,17 @@ impl Disk for RealDisk {
         // The standard library opens with O_CLOEXEC, so no program started later holds the lock.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = open_regular(&mut options, path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock::new(file))),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+        for _ in 0..LOCK_TRIES {
+            let file = open_regular(&mut options, path)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // Whoever had it may have removed it meanwhile: then others lock another file of this name.
+                Ok(()) if is_named(&file, path)? => return Ok(Some(Lock::new(file))),
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(None)
     }
 
     fn page(&self, path: &Path, access: Access) -> io::Result<Page> {

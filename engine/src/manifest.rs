@@ -203,6 +203,11 @@ impl Manifest {
             self.unsure = true;
             *self = Manifest::renew(&self.disk, path, self.header, listing, self.bytes_max)?;
         }
+        if self.end.0 + bytes as u64 > self.size {
+            let detail =
+                format!("{}: more edits at once than it has room for", self.path.display());
+            return Err(Error::new(ErrorKind::Full, detail));
+        }
         Ok(())
     }
 

@@ -45,17 +45,22 @@ impl Unfinished {
                 _ => {}
             }
         }
-        // Who locks a directory makes this, and nobody can tell who has: it goes where it is all there is.
-        let (path, lock) = (self.directory.path(), self.directory.lock());
-        let left = self.disk.list(path).unwrap_or_default();
-        let is_lock = |name: &String| self.directory.file(name) == lock;
-        if left.len() == 1
-            && left.iter().all(is_lock)
-            && matches!(self.disk.is_locked(&lock), Ok(false))
+        // Who locks a directory makes this, and nobody can tell who has: it goes where it is all there is, by who has
+        // it locked, or else two might.
+        let lock = self.directory.lock();
+        if self.holds_only(&lock)
+            && let Ok(Some(_locked)) = self.disk.lock(&lock)
+            && self.holds_only(&lock)
             && let Err(error) = self.disk.remove(&lock)
         {
             failed(&lock, &error);
         }
+    }
+
+    /// Whether the copy's directory holds this file and nothing else.
+    fn holds_only(&self, file: &Path) -> bool {
+        let left = self.disk.list(self.directory.path()).unwrap_or_default();
+        left.len() == 1 && left.iter().all(|name| self.directory.file(name) == file)
     }
 
     /// Sets the clock to when the next commit was recorded.

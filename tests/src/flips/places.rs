@@ -97,6 +97,7 @@ impl Places {
         let mut remains = Remains::default();
         let manifest = self.files.keys().find(|file| file.ends_with("manifest"));
         remains.manifest = manifest.is_some_and(|file| !beside.is_used_part_same(file));
+        let tells_salts = manifest.is_some() && !remains.manifest;
         for (&position, event) in &self.events {
             let frame = &self.frames[event.frame];
             let header = frame.range.start..frame.range.start + FRAME_HEADER_BYTES as u64;
@@ -106,8 +107,9 @@ impl Places {
                 remains.harmed.insert(position, frame.file.clone());
                 continue;
             }
-            // Where neither header nor manifest tell the salt, nothing of the segment can be read.
-            let is_readable = !remains.manifest || beside.is_same(&frame.file, &page);
+            // Where neither header nor manifest tell the salt, nothing of the segment can be read. Of a manifest that is
+            // not known nobody can say whether it does.
+            let is_readable = tells_salts || beside.is_same(&frame.file, &page);
             // What is left of a frame that was cut is served; verification does not look into one.
             let is_cut = beside.size(&frame.file) < frame.range.end;
             let sums_up = || beside.header(&frame.file, frame).is_some();

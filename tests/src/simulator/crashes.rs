@@ -167,6 +167,9 @@ impl World {
             let disk = self.subject.disk().clone();
             if attempt < INTERRUPTIONS_MAX {
                 self.interrupt();
+            } else {
+                // So that it is recovered at last.
+                self.subject.faults.limit_room(&disk, None);
             }
             match self.subject.open()? {
                 Opened::Yes => {

@@ -32,6 +32,17 @@ fn the_edits_of_a_segment_take_what_is_kept_for_them() {
     assert_eq!(most, 3_728_028, "as the bound says");
 }
 
+/// One that was written anew has room for as much again, and for a few hundred edits at least.
+#[test]
+fn more_edits_at_once_than_there_is_room_for_are_refused_and_not_written_behind_the_end() {
+    let (_, _, mut manifest) = created();
+    let edits: Vec<Edit> = (1..2_000).map(segment).collect();
+    assert_eq!(manifest.add(&edits).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(manifest.file.size().unwrap(), manifest.size);
+    assert!(manifest.listing().segments.is_empty());
+    manifest.add(&edits[..100]).unwrap();
+}
+
 /// A manifest that nobody could read is not written: one segment more is refused before that, and whatever else is to
 /// be said finds room.
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 
 use quipu_disk::PowerCut;
 use quipu_tests::checker::{Checked, Rule, Violation, ensure};
-use quipu_tests::subject::{End, Sticky, Subject};
+use quipu_tests::subject::{Counts, End, Sticky, Subject};
 
 use super::workload::{Workload, append, goes_on};
 use super::workloads::WORKLOADS;
@@ -84,7 +84,9 @@ fn from_every_operation_on_reads_and_writes_are_cut_short_and_nobody_notices() {
             let disk = subject.disk().clone();
             subject.faults.plan_short(&disk, at, Sticky::Yes);
         })?;
-        let (whole, short) = (whole.counts, short.counts);
+        // How many files the copy has that a salvage makes depends on its threads.
+        let of = |subject: &Subject| Counts { segments: 0, runs: 0, ..subject.counts };
+        let (whole, short) = (of(&whole), of(&short));
         ensure(whole == short, Rule::Error, || format!("{short:?}, and {whole:?} without"))
     });
 }
