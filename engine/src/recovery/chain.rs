@@ -8,8 +8,9 @@
 #[cfg(test)]
 mod tests;
 
-use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Lsn, Position};
+use quipu_disk::read_exact_at;
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position};
 
 use super::candidate::{Beyond, Candidate};
 use super::scan::SegmentFile;
@@ -264,13 +265,16 @@ fn is_destroyed(survey: &Survey, candidate: &Candidate) -> Result<bool> {
     Ok(is_damaged
         && (file.size < file.capacity
             || dropped(candidate, candidate.scan.end)? > 0
-            || is_blanked(file)?))
+            || is_overwritten(file)?))
 }
 
-/// Whether not even a header is left of a segment: zeros were written over it.
-fn is_blanked(file: &SegmentFile) -> Result<bool> {
-    let first = file.frames(file.capacity).first_nonzero(0..FIRST_FRAME.0.min(file.size.0));
-    Ok(first.map_err(|error| file.io(error))?.is_none())
+/// Whether another file was written over a segment: zeros, or a segment with a header that is whole and not its own.
+fn is_overwritten(file: &SegmentFile) -> Result<bool> {
+    let mut page = vec![0; PAGE_BYTES.min(file.size.0) as usize];
+    read_exact_at(&*file.file, &mut page, 0).map_err(|error| file.io(error))?;
+    let is_own = |header: SegmentHeader| (header.segment, header.salt) == (file.id, file.salt);
+    let is_of_another = SegmentHeader::decode(&page).is_ok_and(|header| !is_own(header));
+    Ok(is_of_another || page.iter().all(|byte| *byte == 0))
 }
 
 /// Where a segment ends that no link names the end of.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use quipu::{Durability, ExpectedVersion, NewEvent, Options, OwnedEvent, Store, salvage_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
-use quipu_format::ByteOffset;
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use quipu_format::segment::SegmentHeader;
+use quipu_format::{ByteOffset, Salt, SegmentId};
 
 use super::checker::{Known, make};
 use super::store::{
@@ -240,5 +240,20 @@ fn a_last_segment_that_zeros_were_written_over_is_told() {
     let file = segments(&disk, PATH).remove(0);
     let len = disk.contents(&file).unwrap().len();
     disk.put(&file, &vec![0; len]).unwrap();
+    assert!(is_told(&disk));
+}
+
+/// A segment that was prepared and never written stands in its place: its header is whole, and not its own.
+#[test]
+fn a_last_segment_that_was_overwritten_by_an_empty_one_is_told() {
+    let disk = of_one_segment();
+    let file = segments(&disk, PATH).remove(0);
+    let bytes = disk.contents(&file).unwrap();
+    let header = SegmentHeader::decode(&bytes).unwrap();
+    let header = SegmentHeader { segment: SegmentId(2), salt: Salt(7), ..header };
+    let mut prepared = vec![0; bytes.len()];
+    let encoded = header.encode();
+    prepared[..encoded.len()].copy_from_slice(&encoded);
+    disk.put(&file, &prepared).unwrap();
     assert!(is_told(&disk));
 }
