@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, File, write_all_at};
+use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
 use quipu_format::checksum::Place;
 use quipu_format::limits::MANIFEST_BYTES_MAX;
 use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
@@ -199,9 +199,14 @@ impl Manifest {
         let bytes: usize = self.encode(edits).iter().map(|(_, bytes)| bytes.len()).sum();
         if self.unsure || self.end.0 + bytes as u64 > self.size {
             let (path, listing) = (self.path.clone(), self.listing.clone());
-            // A rename that fails and is done all the same leaves this file without its name.
-            self.unsure = true;
-            *self = Manifest::renew(&self.disk, path, self.header, listing, self.bytes_max)?;
+            match Manifest::renew(&self.disk, path, self.header, listing, self.bytes_max) {
+                Ok(renewed) => *self = renewed,
+                Err(error) => {
+                    // A rename that fails and is done all the same leaves this file without its name.
+                    self.unsure |= !self.is_named();
+                    return Err(error);
+                }
+            }
         }
         if self.end.0 + bytes as u64 > self.size {
             let detail =
@@ -209,6 +214,14 @@ impl Manifest {
             return Err(Error::new(ErrorKind::Full, detail));
         }
         Ok(())
+    }
+
+    /// Whether this is the file that others find under its name.
+    fn is_named(&self) -> bool {
+        let own = self.header.encode();
+        let mut found = vec![0; own.len()];
+        let read = self.disk.open(&self.path, Access::Read);
+        read.and_then(|file| read_exact_at(&*file, &mut found, 0)).is_ok() && found[..] == own[..]
     }
 
     /// Refuses edits that list more segments than the largest manifest has room for, the edits of their seals, and of

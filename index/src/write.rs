@@ -47,7 +47,13 @@ pub fn write_segment<E: From<IndexError>>(
     let mut sections = Sections::of(covers);
     let mut entries = parts.file.map(Filed::of);
     let mut posted = parts.memory.map(|active| active.sorted(covers.events));
+    let mut last = None;
     while let Some(merged) = Merged::next(&mut entries, posted.as_ref())? {
+        // A file whose keys do not ascend would hide some of them.
+        if last.is_some_and(|last| merged.key.0 <= last) {
+            return Err(IndexError::damaged(0, "keys that do not ascend").into());
+        }
+        last = Some(merged.key.0);
         let entry = merged.entry(lineage)?;
         sections.add(entry, &merged, &mut entries)?;
         let (of_file, of_memory) = (merged.filed.is_some(), merged.posted.is_some());

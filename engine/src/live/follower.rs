@@ -26,6 +26,9 @@ use crate::{Error, ErrorKind, Options, Result, Verify};
 
 /// How long it is taken for granted that the writer who told nothing new is still there.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How often all of a store is looked at again beside a writer that does not tell: it may have begun a segment, and what
+/// it has written may be damaged.
+const REVISION: Duration = Duration::from_secs(1);
 
 /// Takes over what another process makes visible.
 ///
@@ -48,6 +51,10 @@ pub(super) struct State {
     told: Option<Live>,
     /// When it was last seen to be there.
     seen: Duration,
+    /// When all of the store was last looked at.
+    looked: Duration,
+    /// Who has left a page that is not believed.
+    disbelieved: Option<Epoch>,
     /// What it told could not be taken over then, and it was there all the same.
     doubted: bool,
     /// The segments whose index is made here, each with the frame up to which it has come.
@@ -67,6 +74,8 @@ impl Follower {
             stamp: Stamp::Outdated,
             told: None,
             seen: segments.shelf.disk.elapsed(),
+            looked: segments.shelf.disk.elapsed(),
+            disbelieved: None,
             doubted: false,
             posted: BTreeMap::new(),
             over: None,
@@ -140,9 +149,15 @@ impl Follower {
     fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<bool> {
         let shelf = &segments.shelf;
         let (disk, directory) = (&*shelf.disk, &shelf.directory);
-        if author(disk, directory)? == state.author && state.is_undisturbed(disk, directory) {
+        let there = author(disk, directory)?;
+        let since = state.seen.saturating_sub(state.looked);
+        if state.is_author(there)
+            && state.is_undisturbed(disk, directory)
+            && (state.author != Author::Silent || since < REVISION)
+        {
             return Ok(false);
         }
+        state.looked = state.seen;
         let found = look(&shelf.disk, &shelf.directory, &self.options)?;
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
         let same_life = found.opened == state.opened && found.opened.is_some();
@@ -170,7 +185,14 @@ impl State {
         self.opened = look.opened;
         self.stamp = look.stamp;
         self.told = look.told;
+        self.disbelieved = look.disbelieved;
         self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
+    }
+
+    /// Whether it is the same who is there.
+    fn is_author(&self, there: Author) -> bool {
+        let silent = matches!(there, Author::Telling(epoch) if self.disbelieved == Some(epoch));
+        there == self.author || (silent && self.author == Author::Silent)
     }
 
     /// Whether no writer has come since it was looked around, who may be gone again: of one who tells that is known
@@ -210,8 +232,8 @@ impl State {
         Ok(true)
     }
 
-    /// Takes over what later frames of the last segment call durable, of a writer that does not tell. That another
-    /// segment follows shows in the manifest.
+    /// Takes over what later frames of the last segment call durable, of a writer that does not tell. Whether another
+    /// segment follows is looked at now and then.
     fn take_vouched_for(&mut self, segments: &Arc<Segments>) -> Result<()> {
         let view = segments.view();
         let Some(last) = view.table.segments.last() else { return Ok(()) };

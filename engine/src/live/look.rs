@@ -40,6 +40,8 @@ pub(crate) struct Look {
     pub(crate) page: Option<Page>,
     /// What it told by then, if all of that was found.
     pub(crate) told: Option<Live>,
+    /// Who has left a page that is not believed.
+    pub(crate) disbelieved: Option<Epoch>,
     /// Segments that are not sealed.
     pub(crate) unsealed: Vec<SegmentId>,
     /// The last opening for writing, unless it was closed.
@@ -63,6 +65,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let locked = before || is_locked(&**disk, directory)?;
     let page = open_page(&**disk, directory);
     let told = page.as_ref().and_then(if locked { load } else { load_at_once });
+    let disbelieved = told.map(|live| live.epoch);
     let told = told.filter(|live| is_of(live, &survey));
     let told = told
         .filter(|live| !earlier.is_some_and(|it| it.epoch == live.epoch && has_lost(&survey, &it)));
@@ -86,6 +89,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
         segments,
         author,
         page: page.filter(|_| told.is_some()),
+        disbelieved: disbelieved.filter(|_| author == Author::Silent),
         told: told.filter(|live| live.visible == bounds.visible),
         unsealed: unsealed.map(|part| part.segment.id).collect(),
         opened: survey.opened(),

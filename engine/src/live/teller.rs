@@ -60,14 +60,14 @@ impl Teller {
             told.live.next_position = progressed.visible_position;
         }
         told.live.durable = before.durable.max(progressed.durable);
-        if told.live == before { Ok(()) } else { told.store() }
+        if told.live == before { Ok(()) } else { self.store(&mut told) }
     }
 
     /// Tells that another segment is sealed, as the manifest says. An error is for [`warn`].
     pub(crate) fn tell_sealed(&self) -> io::Result<()> {
         let mut told = self.told.lock();
         told.live.sealed += 1;
-        told.store()
+        self.store(&mut told)
     }
 
     /// Tells that a write or sync has failed. An error is for [`warn`].
@@ -77,7 +77,13 @@ impl Teller {
             return Ok(());
         }
         told.live.standing = Standing::Failed;
-        told.store()
+        self.store(&mut told)
+    }
+
+    /// Stores all of it. After an error nothing any more, and the page goes: what it told last would be believed as long
+    /// as this writer is there.
+    fn store(&self, told: &mut Told) -> io::Result<()> {
+        told.store().inspect_err(|_| drop(self.disk.remove(&self.path)))
     }
 
     /// The store is closed: nothing is told any more. The last word of a writer that has failed stays, until the

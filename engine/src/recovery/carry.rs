@@ -9,6 +9,7 @@ use quipu_format::record::{self, Record};
 use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position, Salt, SegmentId, Timestamp};
 
+use super::chain::dropped;
 use super::{Part, Recovered, Scan, Survey, Tip, Unsealed};
 use crate::frames::{Body, Frame};
 use crate::{Damage, Error, Result};
@@ -61,12 +62,14 @@ pub(super) fn collect(survey: &Survey) -> Result<Carried> {
             carried.predecessor = Some((Lsn::new(last.segment.id, last.end), last.segment.salt));
         }
     }
+    let behind = survey.behind.iter().map(|file| dropped(file, FIRST_FRAME));
+    let behind = behind.sum::<Result<u64>>()?;
     carried.report = Some(Recovered {
         segment: last.segment.id.0,
         valid_to: last.end.0,
         durable_to: durable.0,
         carried_events: survey.next_position.0 - carried.base.0,
-        dropped_bytes: *dropped_bytes + survey.bytes_behind,
+        dropped_bytes: *dropped_bytes + behind,
     });
     Ok(carried)
 }

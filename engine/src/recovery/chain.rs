@@ -131,7 +131,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         } else {
             // One before the end was given up by a recovery, which has said so.
             if survey.parts.last().is_none_or(|last| last.segment.id < id) {
-                survey.bytes_behind += dropped(candidate, FIRST_FRAME)?;
+                survey.behind.push(candidate.file().clone());
             }
             survey.unused.push(id);
         }
@@ -181,7 +181,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.damage.push(Error::damaged(damage));
         return lenient(survey, candidates);
     }
-    let dropped_bytes = dropped(tip, tip.scan.end)?;
+    let dropped_bytes = dropped(tip.file(), tip.scan.end)?;
     if plant::is_in(Bug::TornTailRefused) && dropped_bytes > 0 {
         survey.damage.push(broken(tip, "the segment does not end with a valid frame"));
     }
@@ -190,8 +190,7 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
 }
 
 /// How many bytes behind a place in a segment were written, up to the last that is not zero.
-fn dropped(candidate: &Candidate, from: ByteOffset) -> Result<u64> {
-    let file = candidate.file();
+pub(super) fn dropped(file: &SegmentFile, from: ByteOffset) -> Result<u64> {
     let rest = from.0..file.size.0;
     let last = file.frames(file.capacity).last_nonzero(rest).map_err(|error| file.io(error))?;
     Ok(last.map_or(0, |last| last.0 + 1 - from.0))
@@ -264,7 +263,7 @@ fn is_destroyed(survey: &Survey, candidate: &Candidate) -> Result<bool> {
     let is_damaged = damage.any(|damage| damage.file == file.path);
     Ok(is_damaged
         && (file.size < file.capacity
-            || dropped(candidate, candidate.scan.end)? > 0
+            || dropped(file, candidate.scan.end)? > 0
             || is_overwritten(file)?))
 }
 

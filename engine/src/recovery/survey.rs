@@ -93,8 +93,8 @@ pub(crate) struct Survey {
     pub(crate) blank: Option<SegmentFile>,
     /// Segments that hold nothing of the log; their files may go.
     pub(crate) unused: Vec<SegmentId>,
-    /// How many bytes were written to those of them behind the end of the log.
-    pub(crate) bytes_behind: u64,
+    /// Those of them that stand behind the end of the log: something may have been written to them all the same.
+    pub(super) behind: Vec<SegmentFile>,
     /// Segments of which nothing can be read: their file is missing or destroyed, or nobody knows its salt. In order.
     pub(crate) gone: BTreeSet<SegmentId>,
     /// Files that are not complete.
@@ -185,7 +185,7 @@ impl Survey {
             last_time: Timestamp(0),
             blank: None,
             unused: Vec::new(),
-            bytes_behind: 0,
+            behind: Vec::new(),
             gone: BTreeSet::new(),
             temporary: Vec::new(),
             strangers: Vec::new(),

@@ -77,12 +77,7 @@ impl Unfinished {
         let hidden = self.real(&shown);
         self.disk.rename(&hidden, &shown).inspect_err(|_| {
             // It may have taken effect all the same; nobody else makes one while ours has the other name.
-            let names = self.disk.list(self.directory.path()).unwrap_or_default();
-            if !names.is_empty() && !names.iter().any(|name| self.directory.file(name) == hidden) {
-                let mut made = self.made.lock();
-                made.remove(&hidden);
-                made.insert(shown.clone());
-            }
+            self.made.lock().insert(shown.clone());
         })
     }
 

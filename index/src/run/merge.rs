@@ -11,12 +11,14 @@ use crate::{Head, IndexError, Layer};
 #[derive(Debug)]
 pub(super) struct Merge<'a> {
     newest_first: Vec<Heads<'a>>,
+    /// The key of the head before.
+    last: Option<u128>,
 }
 
 impl<'a> Merge<'a> {
     /// At the first head of these layers, newest first.
     pub(super) fn of(layers: &'a [Layer]) -> Merge<'a> {
-        Merge { newest_first: layers.iter().map(Heads::of).collect() }
+        Merge { newest_first: layers.iter().map(Heads::of).collect(), last: None }
     }
 
     /// The head of the least key that is left, from the newest layer that has it. All move on behind it.
@@ -30,6 +32,11 @@ impl<'a> Merge<'a> {
             }
         }
         if let Some(least) = least {
+            // A layer whose keys do not ascend would hide some of them.
+            if self.last.is_some_and(|last| least.key <= last) {
+                return Err(IndexError::damaged(0, "keys that do not ascend"));
+            }
+            self.last = Some(least.key);
             for layer in &mut self.newest_first {
                 if layer.get()?.is_some_and(|found| found.key == least.key) {
                     layer.advance();

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
-use quipu::ReadMode;
+use quipu::{ReadMode, verify_on};
 use quipu_disk::{Fault, FaultDisk, FaultKind};
 
+use super::asking::unexplained;
 use super::{Harm, Rest, Whole, come_to_rest, judge, options, write};
-use crate::checker::{Checked, Violation};
+use crate::checker::{Checked, Rule, Violation};
 use crate::random::Random;
 use crate::simulator::panicked;
-use crate::subject::Subject;
+use crate::subject::{PATH, Subject};
 
 /// Lets one operation of a running store go astray if it is a write, all of it determined by the seed. Gives how many
 /// events are told to be lost by that: none where it is no write, or what it overwrites is not missed.
@@ -41,8 +43,25 @@ fn astray(random: &mut Random) -> Checked<usize> {
     // Nothing that was written is read again until somebody asks for it.
     write(&mut wrong, &mut Random::new(life), &mut BTreeSet::new()).map_err(during)?;
     come_to_rest(&mut wrong, rest).map_err(during)?;
+    let disk = unmisled(wrong.disk()).map_err(during)?;
     let right = Whole::of(&mut right, boundaries, rest)?;
     let places = right.places.of_log();
-    let whole = Whole { disk: wrong.disk().clone(), places, ..right };
+    let whole = Whole { disk, places, ..right };
     judge(&whole).map(|judged| judged.lost).map_err(during)
+}
+
+/// The disk, without index files where one is damaged: a writer believes what it has open, as `docs/FAULT_MODEL.md` tells,
+/// so others may rest on one that was written over, and nobody could tell.
+fn unmisled(disk: &FaultDisk) -> Checked<FaultDisk> {
+    let disk = disk.kill();
+    let report = verify_on(&disk, Path::new(PATH), &mut |_| {});
+    let report = report.map_err(|error| unexplained(&error))?;
+    let is_index =
+        |file: &Path| file.extension().is_some_and(|kind| kind == "idx" || kind == "run");
+    if report.findings.iter().any(|finding| is_index(&finding.file)) {
+        for file in disk.files().iter().filter(|file| is_index(file)) {
+            disk.erase(file).map_err(|error| Violation::new(Rule::Nonsense, error.to_string()))?;
+        }
+    }
+    Ok(disk)
 }

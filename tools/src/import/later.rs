@@ -62,11 +62,15 @@ impl<'s> Later<'s> {
         let mut events = self.store.all().events()?;
         while let Some(event) = events.next()? {
             let Some(id) = of_a_line(event.id()).filter(|id| *id >= from) else { continue };
-            lowest.push(id);
-            if lowest.len() > self.ids_max {
-                let out = lowest.pop();
-                beyond = [beyond, out].into_iter().flatten().min();
+            if lowest.len() < self.ids_max {
+                lowest.push(id);
+                continue;
             }
+            let out = match lowest.peek_mut() {
+                Some(mut highest) if *highest > id => std::mem::replace(&mut *highest, id),
+                _ => id,
+            };
+            beyond = Some(beyond.map_or(out, |beyond: Uuid| beyond.min(out)));
         }
         self.found = lowest.into_sorted_vec();
         self.found.reverse();

@@ -68,16 +68,21 @@ pub(super) fn refuse_gap<'s>(
     }
     let Some(mut again) = input.again()? else { return Ok(Some(later)) };
     let missing = input.taken();
-    while let Some(line) = again.peek()? {
+    let (mut first, mut last) = (None, 0);
+    // A fault of the input is met again where it stands, once the lines before it have been stored.
+    while let Ok(Some(line)) = again.peek() {
         if line.number >= missing {
-            refuse_stored(&mut later, missing, line)?;
+            if later.holds(line.id)? {
+                first = first.or(Some(line.number));
+                last = line.number;
+            }
             if later.is_over()? {
                 break;
             }
         }
         again.advance();
     }
-    Ok(None)
+    first.map_or(Ok(None), |first| Err(lines_lost(missing, first).detail("last", last + 1)))
 }
 
 /// Fails if a line is stored although one before it is missing.
@@ -86,11 +91,12 @@ pub(super) fn refuse_stored(
     missing: u64,
     line: Line<'_>,
 ) -> Result<(), Failure> {
-    if !later.holds(line.id)? {
-        return Ok(());
-    }
-    // Lines are counted from 1 for people.
-    let (missing, stored) = (missing + 1, line.number + 1);
+    if later.holds(line.id)? { Err(lines_lost(missing, line.number)) } else { Ok(()) }
+}
+
+/// A line is missing, and one that follows is stored. Lines are counted from 1 for people.
+fn lines_lost(missing: u64, stored: u64) -> Failure {
+    let (missing, stored) = (missing + 1, stored + 1);
     let message = if missing < stored {
         format!("the store holds line {stored} of this input, and not line {missing} before it")
     } else {
@@ -98,11 +104,12 @@ pub(super) fn refuse_stored(
     };
     let message = format!("{message}: events that it held are lost");
     let advice = "lines that are lost cannot be put back where they stood: import all of the input into a new store, \
-                  or, to go without them, only the lines behind the last one that is stored";
-    Err(Failure::new(LINES_LOST, message, advice)
+                  or, to go without them, only the lines behind the last one that is stored, which --json names where \
+                  the input is a file";
+    Failure::new(LINES_LOST, message, advice)
         .exit(Exit::Found)
         .detail("missing", missing)
-        .detail("line", stored))
+        .detail("line", stored)
 }
 
 fn next_id(input: &mut Input) -> Result<Option<Uuid>, Failure> {

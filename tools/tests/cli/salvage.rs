@@ -198,6 +198,7 @@ fn an_import_goes_on_in_no_copy_that_has_lost_lines_before_its_end() {
         let error = said.error();
         assert_eq!(error["error"], "lines-lost", "{said:?}");
         assert_eq!((&error["missing"], &error["line"]), (&41.into(), &51.into()), "{said:?}");
+        assert_eq!(error["last"], 100, "{said:?}");
         assert!(error["advice"].as_str().unwrap().contains("new store"), "{said:?}");
         assert_eq!(on(&to, "export").stdout, before, "nothing was written");
     }

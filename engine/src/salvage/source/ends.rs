@@ -61,6 +61,8 @@ impl Reading<'_, '_> {
             _ => FIRST_FRAME.0,
         };
         let until = match self.dropped_bytes() {
+            // Of a damaged log nobody has looked what stands behind its end.
+            _ if !self.survey.damage.is_empty() => u64::MAX,
             0 => start,
             dropped => start.saturating_add(dropped).next_multiple_of(PAGE_BYTES),
         };

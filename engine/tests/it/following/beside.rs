@@ -234,6 +234,35 @@ fn what_later_frames_call_durable_is_followed_beside_a_writer_that_tells_nothing
     }
 }
 
+/// A segment is prepared before it is begun, and its beginning shows nowhere but in it.
+#[test]
+fn a_segment_that_is_begun_beside_a_writer_that_tells_nothing_is_followed() {
+    let disk = FaultDisk::new(4);
+    let shared = || Arc::new(disk.clone()) as Arc<dyn Disk>;
+    let writer = stepper(&shared, Durability::Sync);
+    place(&writer, Durability::Sync);
+    work(&writer);
+    disk.remove(&Path::new(PATH).join("live")).unwrap();
+    // The next segment is there, and no chore seals the one before.
+    while !writer.chore() {
+        place(&writer, Durability::Sync);
+        work(&writer);
+    }
+    let reader = reader(&disk, ReadMode::Map);
+    let mut follower = About::All.follow(&reader, 0);
+    let mut events = Vec::new();
+    for _ in 0..60 {
+        place(&writer, Durability::Sync);
+        work(&writer);
+        disk.advance(Duration::from_millis(1100));
+        assert!(follower.catch_up(&mut events).is_empty());
+        // All but the last one are called durable.
+        assert!(events.len() as u64 + 1 >= writer.next_position().0, "{}", events.len());
+    }
+    let begun = disk.contents(&Path::new(PATH).join("0000000002.seg")).unwrap();
+    assert_ne!(begun[4096], 0);
+}
+
 #[test]
 fn who_has_seen_what_the_writer_lost_is_told() {
     let memory = MemoryDisk::new();

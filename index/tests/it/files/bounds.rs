@@ -10,10 +10,10 @@ use quipu_format::index::{
     Contents, Covered, Draft, Entry, Parts, Scope, build, directory, names, offsets, postings,
 };
 use quipu_format::{ByteOffset, Position, Timestamp};
-use quipu_index::{IndexError, Key, Lineage, Part, Sealed, write_segment};
+use quipu_index::{IndexError, Key, Layer, Lineage, Part, Sealed, write_segment};
 
 use super::events::IDENTITY;
-use super::source::{Copied, Lent};
+use super::source::{Copied, Lent, write_run};
 
 /// A file of so many events, all at one place, and what keys they have.
 struct Forged {
@@ -183,5 +183,18 @@ fn more_postings_than_the_events_can_have_are_neither_verified_nor_copied() {
     let refused = [open(&forged).verify().unwrap_err(), write_again(open(&forged)).unwrap_err()];
     for refused in refused {
         assert!(refused.to_string().contains("more postings"), "{refused}");
+    }
+}
+
+/// What came behind would hide some of them.
+#[test]
+fn a_file_whose_keys_do_not_ascend_is_neither_copied_nor_merged() {
+    for (keys, sound) in [([3, 5], true), ([5, 3], false), ([3, 3], false)] {
+        let mut forged = Forged::of(1);
+        keys.into_iter().for_each(|key| forged.entry(entry(key)));
+        let file = || counted(forged.file(0)).0;
+        assert_eq!(write_again(file()).is_ok(), sound, "{keys:?}");
+        let merged = write_run(IDENTITY.store, &[Layer::Index(Arc::new(file()))]);
+        assert_eq!(merged.is_ok(), sound, "{keys:?}");
     }
 }
