@@ -7,10 +7,10 @@
 mod load;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
@@ -26,6 +26,7 @@ use crate::plant::{self, Bug};
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use load::{Loaded, load, refuse_foreign};
+use whole::{unsynced, write_durably};
 
 /// Smallest size of a manifest's file: room for some 250 segments, which is 40 GB. All of it is
 /// read by each opening, so that this costs the same for all stores but the largest.
@@ -34,8 +35,6 @@ const MANIFEST_BYTES_MIN: u64 = 64 << 10;
 const SEGMENT_EDITS_BYTES: u64 = 80 + 208;
 /// What a medium writes as a whole, or tears once: a prefix of the new bytes before the old ones.
 const SECTOR_BYTES: u64 = 512;
-/// How often edits are written as a whole in vain before they are written in parts.
-const WHOLE_TRIES: usize = 4;
 /// Bytes of most edits, at most.
 const EDIT_BYTES_USUAL: usize = 256;
 
@@ -347,50 +346,6 @@ impl Manifest {
             bytes_max,
         })
     }
-}
-
-/// Writes edits and syncs them, by one call each if the system ever takes all of them at once. If it does not, a part is
-/// durable before the next is written: of two that are not, a sector may keep the second without the first, and an
-/// edit that follows a torn one, or lacks a byte in its middle, looks like damage.
-fn write_durably(
-    disk: &dyn Disk,
-    path: &Path,
-    file: &dyn File,
-    bytes: &[u8],
-    offset: u64,
-) -> Result<()> {
-    let directory = path.parent().unwrap_or(path);
-    let mut written = 0;
-    loop {
-        let (left, at) = (&bytes[written..], offset + written as u64);
-        written += sparing(disk, directory, || write_at_once(file, left, at))
-            .map_err(|error| Error::io("writing", path, error))?;
-        file.sync_data().map_err(|error| unsynced(path, error))?;
-        if written == bytes.len() {
-            return Ok(());
-        }
-    }
-}
-
-/// Tries to write bytes by one call, and says how many of them the last try wrote. Tries before have written some of the
-/// same.
-fn write_at_once(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    let mut tries = 0;
-    loop {
-        match file.write_at(bytes, offset) {
-            Ok(0) if !bytes.is_empty() => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) if count == bytes.len() => return Ok(count),
-            Ok(count) if tries == WHOLE_TRIES => return Ok(count),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Ok(_) => tries += 1,
-            Err(_) => {}
-        }
-    }
-}
-
-/// A failed sync: it is never tried again, not even if it failed for want of room.
-fn unsynced(path: &Path, error: io::Error) -> Error {
-    Error::because(ErrorKind::Io, format!("syncing {}", path.display()), error)
 }
 
 /// A random number.

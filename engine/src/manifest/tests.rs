@@ -2,8 +2,12 @@
 
 mod outgrown;
 
+use std::io;
+use std::path::Path;
+
 use quipu_disk::{Fault, FaultDisk, FaultKind, MemoryDisk};
 
+use super::whole::write_at_once;
 use super::*;
 
 fn created() -> (Arc<dyn Disk>, Directory, Manifest) {
