@@ -10,8 +10,10 @@ use quipu_disk::{Access, Disk, FaultDisk, File, Lock, Map, Page};
 
 /// Who is told. What nobody is interested in is not told of.
 pub(crate) trait Attendant: Debug + Send + Sync + 'static {
-    /// A file is about to be opened.
-    fn opens(&self, _access: Access) {}
+    /// A file is about to be opened, and is not where this is an error.
+    fn opens(&self, _path: &Path, _access: Access) -> io::Result<()> {
+        Ok(())
+    }
     /// A file was opened.
     fn has_opened(&self, _path: &Path) {}
     /// These bytes of a file were read by a call, which will give what becomes of them here.
@@ -45,7 +47,7 @@ impl<A> Clone for Attended<A> {
 
 impl<A: Attendant> Disk for Attended<A> {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        self.attendant.opens(access);
+        self.attendant.opens(path, access)?;
         let file = self.disk.open(path, access)?;
         self.attendant.has_opened(path);
         Ok(Arc::new(AttendedFile { file, path: path.to_owned(), by: self.clone() }))

@@ -1,5 +1,7 @@
 //! A disk that takes its time over syncs, and panics when it is told to.
 
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,9 +43,10 @@ impl Moody {
 }
 
 impl Attendant for Mood {
-    fn opens(&self, access: Access) {
+    fn opens(&self, _path: &Path, access: Access) -> io::Result<()> {
         let creates = !self.creates_nothing.load(Ordering::SeqCst);
         assert!(creates || access != Access::Create, "the disk creates no files");
+        Ok(())
     }
 
     fn syncs(&self, disk: &FaultDisk) {

@@ -8,6 +8,7 @@ mod lost;
 mod mending;
 mod opening;
 mod rebuilding;
+mod refused;
 mod rolling;
 mod room;
 mod store;
