@@ -63,7 +63,7 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::RetryAfterFailureRefused, 600),
     by_simulator(Bug::OneIdTwice, 10),
     by_simulator(Bug::FirstTaskNotWoken, 10),
-    by_simulator(Bug::EndNotTold, 50),
+    by_simulator(Bug::EndNotTold, 300),
     by_simulator(Bug::FailedWriterBelieved, 8000),
     by_simulator(Bug::PageOfTheDead, 150),
     by_simulator(Bug::LostPageBelieved, 2500),
@@ -90,7 +90,6 @@ pub const PLANTS: &[Plant] = &[
     // Found by the simulator too: these show that the model finds what it is there for.
     by_model(Bug::HeadOfFirstEvent, 30),
     by_model(Bug::RetryOfOneEvent, 200),
-    by_model(Bug::RetryNamedOnce, 500),
     by_model(Bug::PositionReused, 50),
     by_model(Bug::ExpectationOfReaders, 200),
     by_model(Bug::NoDirectorySync, 50),
