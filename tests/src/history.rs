@@ -140,7 +140,8 @@ pub enum LastWriter {
     Sound,
     /// A write or sync of its had failed: no more is shown than it has told.
     Failed,
-    /// In whichever way, and what it has left could not be synced: no more is shown than later frames call durable.
+    /// In whichever way, and what it has left could not be synced: it may be that no more is shown than later frames call
+    /// durable.
     Unproven,
 }
 
