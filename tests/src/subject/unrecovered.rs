@@ -19,6 +19,12 @@ impl Subject {
         self.record(Entry::Postponed { visible, events, writer })
     }
 
+    /// Whether a write or sync of the last writer failed, and nobody has recovered the store or cut its power since.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
     /// How the last writer ended that nobody has recovered since.
     pub(super) fn last_writer(&self) -> LastWriter {
         if self.is_doubtful { LastWriter::Failed } else { LastWriter::Sound }
