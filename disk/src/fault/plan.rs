@@ -26,8 +26,7 @@ pub enum FaultKind {
     /// reads still show it, and the next sync succeeds without bringing it back.
     Error(io::ErrorKind),
     /// The call fails, and has taken effect: a file is created, or a directory that a power cut may take away, a name is
-    /// changed, bytes are durable; of a write a
-    /// random prefix is there, which may be all or nothing of it.
+    /// changed, bytes are durable; of a write a random prefix is there, which may be all or nothing of it.
     ErrorAfter(io::ErrorKind),
     /// The call fails, and a sync of data has done a random part of its work: any of the pages that were not synced
     /// are durable, and the others can never become so any more, while reads still show them. So does Linux where a

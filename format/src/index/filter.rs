@@ -1,7 +1,7 @@
 //! A binary fuse filter with fingerprints of eight bits: whether a key can be in the file at all.
 //!
-//! As T. M. Graf and D. Lemire describe it ("Binary Fuse Filters", 2022), over the lower 64 bits of the keys. Asking it takes three bytes, which stand far apart; so that a reader can fetch just these, it
-//! is asked here.
+//! As T. M. Graf and D. Lemire describe it ("Binary Fuse Filters", 2022), over the lower 64 bits of the keys. Asking it
+//! takes three bytes, which stand far apart; so that a reader can fetch just these, it is asked here.
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

@@ -26,9 +26,9 @@ const BATCHES_MAX: usize = 64;
 /// An index of more events is not written again: a few bytes may stand for many of them.
 const WRITTEN_EVENTS_MAX: u32 = 1 << 14;
 
-/// A file in memory.
-#[derive(Debug)]
-struct Bytes(Arc<[u8]>);
+/// An index file in memory.
+#[derive(Clone, Debug)]
+pub struct Bytes(pub Arc<[u8]>);
 
 impl Source for Bytes {
     fn size(&self) -> u64 {

@@ -25,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use changed::Changed;
 pub use corpus::{Replayed, replay};
+pub use index_file::Bytes;
 pub use memory::{Counted, peak_of};
 pub use seeds::seeds;
 

@@ -9,9 +9,9 @@ use quipu_format::index::{
 };
 use quipu_format::{ByteOffset, Position, Timestamp};
 use quipu_index::{IndexError, Lineage, Part, Sealed, write_segment};
-use quipu_tests::fuzzing::Bound;
+use quipu_tests::fuzzing::{Bound, Bytes};
 
-use super::{Bytes, alone, identity, measured};
+use super::{alone, identity, measured};
 
 /// A file of so many events, all at one place, of a key that these have, and of these names.
 fn forged(

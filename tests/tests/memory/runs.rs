@@ -8,8 +8,9 @@ use quipu_index::{
     Active, Covers, IndexError, Key, Layer, Lineage, Part, Post, Sealed, Sink, write_run,
     write_segment,
 };
+use quipu_tests::fuzzing::Bytes;
 
-use super::{Bytes, alone, identity, measured};
+use super::{alone, identity, measured};
 
 /// The index of a segment that has an event for each of these streams.
 fn layer(segment: u32, streams: std::ops::Range<u32>) -> Layer {
