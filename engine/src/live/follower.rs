@@ -163,6 +163,7 @@ impl Follower {
         let same_life = found.opened == state.opened && found.opened.is_some();
         if theirs < ours && (found.author == Author::Silent || same_life) {
             // It has not recovered yet, or does not tell: what it will show is not known.
+            state.await_author(&found);
             return Ok(true);
         }
         if let Err(error) = refuse_loss(segments, &found.segments) {
@@ -189,6 +190,16 @@ impl State {
         self.posted = look.unsealed.into_iter().map(|id| (id, FIRST_FRAME)).collect();
     }
 
+    /// Keeps what was seen until it is known what whoever is there now will show.
+    fn await_author(&mut self, look: &Look) {
+        if look.author == Author::Silent {
+            self.author = Author::Silent;
+            self.page = None;
+            self.stamp = Stamp::Outdated;
+            self.disbelieved = look.disbelieved;
+        }
+    }
+
     /// Whether it is the same who is there.
     fn is_author(&self, there: Author) -> bool {
         let silent = matches!(there, Author::Telling(epoch) if self.disbelieved == Some(epoch));
@@ -196,9 +207,10 @@ impl State {
     }
 
     /// Whether no writer has come since it was looked around, who may be gone again: of one who tells that is known
-    /// from what it tells.
+    /// from what it tells, unless that cannot be taken over. The next one changes the manifest before the page.
     fn is_undisturbed(&self, disk: &dyn Disk, directory: &Directory) -> bool {
-        matches!(self.author, Author::Telling(_)) || self.stamp.holds(disk, directory)
+        let tells = matches!(self.author, Author::Telling(_)) && !self.doubted;
+        tells || self.stamp.holds(disk, directory)
     }
 
     /// Takes over what the writer tells: first the segments, then the index of what is new, then the bounds. False

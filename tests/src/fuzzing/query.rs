@@ -14,6 +14,9 @@ use crate::subject::PATH;
 /// Most items of a query, and types of an item.
 const ITEMS_MAX: usize = 256;
 
+/// About as long as a name gets, more than any may be.
+const NAME_BYTES: usize = 2048;
+
 /// A store that is only read, and all of its events.
 static ASKED: LazyLock<Option<(Store, Vec<OwnedEvent>)>> = LazyLock::new(|| {
     let whole = store::sample(store::CLOSED)?;
@@ -60,7 +63,8 @@ fn name(input: &mut Input<'_>, known: &[&str]) -> String {
     if manner & 1 != 0 {
         return known[usize::from(manner >> 1) % known.len()].to_owned();
     }
-    input.text().repeat(usize::from(manner >> 1))
+    let text = input.text();
+    text.repeat(usize::from(manner >> 1).min(NAME_BYTES / text.len().max(1)))
 }
 
 fn by_name(
@@ -140,7 +144,8 @@ fn items(input: &mut Input<'_>) -> Vec<Item> {
             let name = name(input, &TAGS);
             item.tags.extend(std::iter::repeat_n(name, times));
         }
-        let times = times(input);
+        // A large item again and again is the harness's memory, not the store's.
+        let times = if item.is_small() { times(input) } else { 1 };
         items.extend(std::iter::repeat_n(item, times));
     }
     items
@@ -162,6 +167,10 @@ impl Item {
         let is_type = |name: &String| *name == event.event_type;
         let carried = |name: &String| event.tags.contains(name);
         (self.types.is_empty() || self.types.iter().any(is_type)) && self.tags.iter().all(carried)
+    }
+
+    fn is_small(&self) -> bool {
+        self.types.len() + self.tags.len() <= 6
     }
 
     fn is_valid(&self) -> bool {

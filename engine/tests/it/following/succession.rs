@@ -256,3 +256,40 @@ fn who_has_seen_all_goes_on_while_another_recovers() {
     }
     unreachable!("an opening takes fewer operations");
 }
+
+/// The segment that a page names may be gone: whoever recovers what its writer has left has carried all of it on.
+#[test]
+fn who_has_not_seen_the_last_word_of_a_dead_writer_meets_no_error_while_another_recovers() {
+    for after in 0..OPERATIONS {
+        let disk = FaultDisk::new(17);
+        let first = stepper(&disk).unwrap();
+        place(&first, Durability::Sync);
+        assert!(first.take_job());
+        first.finish_job();
+        // What is written is not synced yet: the segment is known, and nothing in it to be read.
+        let reader = open_with(&disk, read_only());
+        let mut all = reader.all().subscribe().unwrap();
+        let (mut got, mut errors) = (Vec::new(), Vec::new());
+        take(&mut all, &mut got, &mut errors);
+        work(&first);
+        drop(first);
+        let before = disk.operations();
+        fail(&disk, after, FaultKind::Error(Other));
+        let opened = stepper(&disk);
+        if opened.is_ok() && disk.operations() <= before + after {
+            return assert!(after > 20, "an opening takes more operations");
+        }
+        drop(opened);
+        let lock = recovering(&disk);
+        for _ in 0..3 {
+            take(&mut all, &mut got, &mut errors);
+        }
+        drop(lock);
+        let second = stepper(&disk).unwrap();
+        acknowledge(&second);
+        disk.advance(A_WHILE);
+        take(&mut all, &mut got, &mut errors);
+        assert_eq!((got, errors), (vec![0, 1], Vec::new()), "operation {after}");
+    }
+    unreachable!("an opening takes fewer operations");
+}
