@@ -233,6 +233,21 @@ fn a_frame_is_found_behind_what_is_no_header() {
     }
 }
 
+/// Zeros before it are no reason to pass over whole places.
+#[test]
+fn a_frame_is_found_right_behind_what_begins_with_zeros() {
+    for zeros in 0..UNIT_BYTES as usize {
+        let mut bytes = vec![7; UNIT_BYTES as usize];
+        bytes[..zeros].fill(0);
+        let at = AT + UNIT_BYTES;
+        bytes.extend(frame(at, header(FrameKind::Mark, 7, 0), &[]));
+        bytes.resize(bytes.len() + (1 << 10), 0);
+        let file = file(&bytes);
+        let found = frames(&*file).find(FIRST_FRAME, Position(0), Timestamp(0)).unwrap();
+        assert_eq!(found.map(|(offset, _)| offset.0), Some(at), "{zeros}");
+    }
+}
+
 #[test]
 fn however_large_a_file_is_a_part_of_it_is_read_at_once() {
     let disk = FaultDisk::new(1);

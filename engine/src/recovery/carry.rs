@@ -1,5 +1,8 @@
 //! What recovery carries over into a new segment.
 
+#[cfg(test)]
+mod tests;
+
 use quipu_format::checksum::Place;
 use quipu_format::frame::{
     FRAME_HEADER_BYTES, FrameHeader, FrameKind, LINK_FRAME_BYTES, Link, MARK_FRAME_BYTES,

@@ -13,17 +13,17 @@ use crate::time::Finer;
 const LINES_MAX: usize = 16;
 
 /// What is cut from a stream is what is cut from memory; a line that is parsed is taken by a store, and exported it
-/// is the same event.
+/// is the same event, with spaces for line ends between its values.
 pub(crate) fn import(input: &[u8]) -> Result<(), String> {
     let lines: Vec<&[u8]> = lines::split(input).take(LINES_MAX).collect();
     cut_alike(input, &lines)?;
     let finer = if input.len().is_multiple_of(2) { Finer::Cut } else { Finer::Refused };
-    let parsed: Vec<Parsed<'_>> =
-        lines.iter().filter_map(|line| event::parse(line, finer).ok()).collect();
+    let parsed: Vec<(&[u8], Parsed<'_>)> =
+        lines.iter().filter_map(|&line| Some((line, event::parse(line, finer).ok()?))).collect();
     if parsed.is_empty() {
         return Ok(());
     }
-    stored_alike(&parsed).map_err(|wrong| format!("a line that was parsed: {wrong}"))
+    stored_alike(&parsed, finer).map_err(|wrong| format!("a line that was parsed: {wrong}"))
 }
 
 fn cut_alike(input: &[u8], lines: &[&[u8]]) -> Result<(), String> {
@@ -38,16 +38,19 @@ fn cut_alike(input: &[u8], lines: &[&[u8]]) -> Result<(), String> {
     Err(format!("{} lines are cut, and {} split", block.len(), lines.len()))
 }
 
-fn stored_alike(parsed: &[Parsed<'_>]) -> Result<(), String> {
+fn stored_alike(parsed: &[(&[u8], Parsed<'_>)], finer: Finer) -> Result<(), String> {
     let failed = |error: quipu::Error| format!("{error:?}");
     let store = Store::builder("fuzzed").in_memory().open().map_err(failed)?;
-    for line in parsed {
+    for (_, line) in parsed {
         store.append(line.stream(), ExpectedVersion::Any, [line.event()]).map_err(failed)?;
     }
     let mut events = store.all().events().map_err(failed)?;
-    for line in parsed {
+    for (bytes, _) in parsed {
         let event = events.next().map_err(failed)?.ok_or("it is not there")?;
-        exported_alike(line, &event)?;
+        // In a line that was parsed no string holds a line end that is not escaped.
+        let spaced = bytes.iter().map(|&byte| if byte == b'\r' { b' ' } else { byte });
+        let spaced: Vec<u8> = spaced.collect();
+        exported_alike(&event::parse(&spaced, finer)?, &event)?;
     }
     store.close().map_err(failed)
 }
