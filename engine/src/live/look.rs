@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu_disk::{Access, Disk, Gate, PAGE_WORDS, Page};
+use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
 use super::stamp::Stamp;
@@ -99,12 +100,15 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
 }
 
 /// Whether what a page tells is of this log: of its last opening, and of a segment that no recovery which is
-/// under way has gone round.
+/// under way has gone round. One that was left before it had a frame is no part of the log.
 fn is_of(live: &Live, survey: &Survey) -> bool {
-    let visible = live.visible.segment();
-    let mut ids = survey.parts.iter().map(|part| part.segment.id);
-    let behind_all = ids.clone().all(|id| id < visible);
-    Some(live.epoch) == survey.opened() && (behind_all || ids.any(|id| id == visible))
+    let (visible, parts) = (live.visible.segment(), &survey.parts);
+    let there = parts.iter().find(|part| part.segment.id >= visible);
+    let is_blank = live.visible.offset() <= FIRST_FRAME;
+    Some(live.epoch) == survey.opened()
+        && there.is_none_or(|part| {
+            part.segment.id == visible || (is_blank && part.base == live.next_position)
+        })
 }
 
 /// Whether a log lacks what was told before it was surveyed, and nobody has called durable: the power went off since then.

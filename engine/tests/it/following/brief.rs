@@ -1,9 +1,11 @@
 //! Writers that come and go between two looks of a reader elsewhere.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use quipu::{Delivery, Durability, Mode, Options, ReadMode};
+use quipu::stepping::{Part, Step, Stepper, Waiting};
+use quipu::{Delivery, Durability, ExpectedVersion, Mode, NewEvent, Options, ReadMode};
 use quipu_disk::{Disk, FaultDisk};
 
 use super::follower::{About, PATH, append, open, open_with, options};
@@ -71,4 +73,26 @@ fn an_idle_reader_does_not_read_the_store_again_and_again() {
     for cost in [beside, closed, without, garbage] {
         assert!(cost <= 8, "{beside} {closed} {without} {garbage}");
     }
+}
+
+/// A segment that is too small for the first commit is left before it has a frame, and is no part of the log then.
+#[test]
+fn who_comes_while_the_first_segment_is_left_sees_at_once_what_is_acknowledged() {
+    let disk = FaultDisk::new(5);
+    let options = options(ReadMode::Map, Durability::Sync);
+    let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options).unwrap();
+    let events = || vec![NewEvent::new("Large", vec![7; 12 << 10])];
+    let place = || {
+        let parts = [Part { stream: "a", expected: ExpectedVersion::Any, events: events() }];
+        let step = writer.place(&parts, None, Durability::Sync, &mut Waiting::default()).unwrap();
+        if let Step::Placed(copy) = step { drop(copy.finish()) } else { assert!(writer.chore()) }
+    };
+    while !writer.take_job() {
+        place();
+    }
+    assert!(writer.finish_job(), "it is written, and not synced");
+    let reader = open_with(&disk, read_only());
+    assert_eq!(About::All.read(&reader).len(), 0);
+    assert!(writer.take_job() && writer.finish_job());
+    assert_eq!((writer.next_position().0, About::All.read(&reader).len()), (1, 1));
 }
