@@ -2,6 +2,7 @@
 
 mod budget;
 mod document;
+mod edges;
 mod golden;
 mod robust;
 mod samples;
