@@ -199,6 +199,15 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+/// Whether an error says that the process, or the system, has as many files open as it may, or no memory for one
+/// more: nothing is wrong with the file, and later it may be opened.
+#[must_use]
+pub fn is_short(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 /// Whether an error says that a part of the medium cannot be read: the rest of the file may be read all the same.
 #[must_use]
 pub fn is_unreadable(error: &io::Error) -> bool {

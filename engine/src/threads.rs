@@ -129,10 +129,20 @@ impl Running {
             left = self.log.carry_out(job);
         }
         let more = left.work && !plant::is_in(Bug::LeftoversNotHandedOver);
-        if more || self.shared.wakes_for(left) {
+        if more || self.wakes_for(left) {
             self.log.call_committer();
         }
         ticket.wait()
+    }
+
+    /// Whether the committer must be woken for what was left to it.
+    fn wakes_for(&self, left: Left) -> bool {
+        let wakes = self.shared.wakes_for(left);
+        if wakes {
+            // It says how it sleeps and goes to sleep under this lock: by now it sleeps.
+            drop(self.log.pipeline());
+        }
+        wakes
     }
 
     /// Stops the threads. What has its place in the log is left to [`Log::finish`].

@@ -31,7 +31,7 @@ impl Log {
     pub(crate) fn admit(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {
         let mut guard = self.guard(draft)?;
         if let Some(guard) = guard.as_mut().filter(|guard| !guard.ids.is_empty())
-            && let Some(answer) = self.known_ids(draft, guard)?
+            && let Some(answer) = self.known_ids(draft, guard, Position(0))?
         {
             return Ok(answer);
         }
@@ -73,8 +73,9 @@ impl Log {
         let Some(guard) = guard else { return Ok(None) };
         let view = self.segments.view();
         // First of all: what a commit itself has brought is not in its way.
+        let from = guard.seen;
         if !guard.ids.is_empty()
-            && let Some(answer) = self.known_ids(draft, guard)?
+            && let Some(answer) = self.known_ids(draft, guard, from)?
         {
             return Ok(Some(answer));
         }

@@ -131,8 +131,9 @@ impl Log {
         }
     }
 
-    /// Looks for the commit's ids in the last segments. What is found is a retry, or an overlap; if nothing
-    /// is, the guard has been looked at up to what is visible.
+    /// Looks for the commit's ids in the last segments, as far as they go beyond `from`, up to which it was looked
+    /// before. What is found is a retry, or an overlap; if nothing is, the guard has been looked at up to what is
+    /// visible.
     ///
     /// # Errors
     /// Damage, where the ids of events are lost: any of them may be one of the commit's.
@@ -140,10 +141,13 @@ impl Log {
         &self,
         draft: &Draft<'_>,
         guard: &mut Guard,
+        from: Position,
     ) -> Result<Option<Admitted>> {
         let view = self.segments.view();
         let segments = view.table.segments.len();
-        let oldest = segments.saturating_sub(self.id_segments as usize);
+        // All of them again would take so long that others have written more than is judged under the lock.
+        let new = view.table.segments.partition_point(|segment| segment.base <= from);
+        let oldest = segments.saturating_sub(self.id_segments as usize).max(new.saturating_sub(1));
         // Told only if the ids are not found elsewhere.
         let mut unknown = Ok(());
         for index in (oldest..segments).rev() {

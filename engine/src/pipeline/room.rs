@@ -227,6 +227,10 @@ impl Pipeline {
         if self.enter_next(needed) {
             return Ok(());
         }
+        if self.next_for(needed).is_some() {
+            // What is missing is a buffer, and one comes back.
+            return Err(Refusal::Wait);
+        }
         let refusal = self.room.refuse(patience);
         if matches!(refusal, Refusal::Wait) || matches!(patience, Patience::None) {
             self.room.want(needed);
@@ -236,16 +240,19 @@ impl Pipeline {
 
     /// Goes on in the next segment, if that is ready and takes a frame that needs one of `needed` bytes.
     fn enter_next(&mut self, needed: u64) -> bool {
-        if let Supply::Ready(next) = self.room.supply
-            && next.capacity.0 >= needed
-            && self.room.rolled.len() < ROLLED_MAX
-            && self.room.has_buffer()
-        {
-            // What rolls is placed at once: a segment is never left before it has a frame.
-            self.enter(next);
-            return true;
+        let next = self.next_for(needed).filter(|_| self.room.has_buffer());
+        // What rolls is placed at once: a segment is never left before it has a frame.
+        next.map(|next| self.enter(next)).is_some()
+    }
+
+    /// The next segment, if it may be entered, and takes a frame that needs one of `needed` bytes.
+    fn next_for(&self, needed: u64) -> Option<SegmentRef> {
+        match self.room.supply {
+            Supply::Ready(next) if next.capacity.0 >= needed => {
+                (self.room.rolled.len() < ROLLED_MAX).then_some(next)
+            }
+            _ => None,
         }
-        false
     }
 
     /// Notes how many keys the index of a segment holds.

@@ -7,6 +7,7 @@ mod newer;
 mod segment;
 mod shelf;
 
+use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
 use quipu_disk::threads::{AtomicU64, Ordering, RwLock};
@@ -101,13 +102,14 @@ impl View {
 impl Segments {
     /// The segments of a store, visible up to `end`.
     pub(crate) fn new(shelf: Shelf, table: Table, end: Lsn, next_position: Position) -> Segments {
+        let mode = shelf.mode;
         Segments {
             shelf,
             table: RwLock::new(Arc::new(table)),
             visible: AtomicU64::new(end.0),
             durable: AtomicU64::new(end.0),
             visible_position: AtomicU64::new(next_position.0),
-            kept: Kept::default(),
+            kept: Kept::new(mode),
             news: News::default(),
             upkeep: Upkeep::default(),
             follower: OnceLock::new(),
@@ -191,6 +193,7 @@ impl Segments {
         self.durable.store(view(&other.durable), Ordering::Release);
         self.visible_position.store(view(&other.visible_position), Ordering::Release);
         *table = Arc::clone(&other.table.read());
+        self.kept.forget();
         self.upkeep.adopt(&other.upkeep);
     }
 
@@ -254,9 +257,18 @@ impl Segments {
         opened.size().map_err(|error| Error::io("reading", &segment.path, error))
     }
 
-    /// A segment's file, open; the one used least recently is let go where too many are.
+    /// A segment's file, open; the one used least recently is let go where too many are, and all where there is none
+    /// to be had.
     pub(crate) fn open(&self, segment: &Arc<Segment>) -> Result<Arc<Opened>> {
-        let opened = segment.open(&*self.shelf.disk, self.shelf.mode)?;
+        let open = || segment.open(&*self.shelf.disk, self.shelf.mode);
+        let opened = open().or_else(|error| {
+            let cause = error.source().and_then(|cause| cause.downcast_ref());
+            if !cause.is_some_and(quipu_disk::is_short) {
+                return Err(error);
+            }
+            self.kept.release();
+            open()
+        })?;
         self.kept.touch(segment);
         Ok(opened)
     }

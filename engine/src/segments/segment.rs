@@ -108,13 +108,19 @@ impl Segment {
         Err(self.newer.get_or_init(|| error).clone())
     }
 
-    /// Lets go of the file and of an index that can be read again. True if there was a file.
+    /// Lets go of the file and of an index that can be read again. False for one that may still be written: whoever
+    /// recovers what its writer has left may take the file away from who reads elsewhere.
     pub(super) fn release(&self) -> bool {
+        if self.finished().is_none() {
+            return false;
+        }
         let mut parts = self.parts.write();
         if let Some([Part::File(_)]) = parts.as_deref() {
             *parts = None;
         }
-        self.opened.lock().take().is_some()
+        drop(parts);
+        drop(self.opened.lock().take());
+        true
     }
 
     /// The index's parts, if they have been opened or are in memory.

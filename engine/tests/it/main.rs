@@ -35,6 +35,7 @@ mod retries;
 mod retries_later;
 mod salvage;
 mod selecting;
+mod shortage;
 mod small;
 mod store;
 mod twice;

@@ -199,7 +199,11 @@ fn any_bit_of_the_edits_is_found() {
 #[test]
 fn an_edit_that_tears_is_no_damage() {
     let mut crossed = 0;
-    for lives in 0..12 {
+    // Which edits there are depends on what the threads came to.
+    for lives in 0..60 {
+        if lives >= 12 && crossed > 0 {
+            break;
+        }
         let disk = closed(lives + 1);
         (0..lives).for_each(|_| open(&disk, Mode::Existing).unwrap().close().unwrap());
         let whole = disk.contents(&manifest()).unwrap();

@@ -57,6 +57,33 @@ fn who_waits_for_room_waits_through_one_attempt() {
     assert_eq!(ask(&mut pipeline, &mut first), "room");
 }
 
+/// What the disk said of something else is no answer to who waits for a buffer.
+#[test]
+fn who_needs_a_buffer_for_a_segment_that_is_ready_waits_for_it() {
+    let mut pipeline = with_room_for_two();
+    let capacity = pipeline.tail.segment.capacity;
+    for _ in 0..2 {
+        assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
+        settle(&mut pipeline);
+    }
+    assert!(pipeline.take_prepare().is_some());
+    pipeline.prepared(Ok(SegmentRef { capacity, ..prepared(2) }));
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
+    settle(&mut pipeline);
+    assert!(pipeline.take_prepare().is_some());
+    pipeline.prepared(Ok(prepared(3)));
+    assert!(pipeline.take_rolled().is_some());
+    pipeline.sealed(Err(Error::new(ErrorKind::Full, "no room")));
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
+    pipeline.close_group();
+    while pipeline.open_group(16) {
+        pipeline.close_group();
+    }
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "wait");
+    settle(&mut pipeline);
+    assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
+}
+
 /// So many segments are left unsealed and no more.
 #[test]
 fn who_waits_for_a_seal_waits_through_one_attempt() {
