@@ -1,12 +1,13 @@
 //! A disk with bad sectors, read as far as it can be.
 //!
-//! Who looks for damage must not end at the first page that the medium does not give back. Through this disk such a page
-//! reads as zeros, like a sector that was zeroed: nothing that had bytes of its own there sums up any more. Which
-//! pages they are is kept, because zeros may also stand where zeros were.
+//! Who looks for damage must not end at the first page that the medium does not give back, nor must who only wants to
+//! read the rest. Through this disk such a page reads as zeros, like a sector that was zeroed: nothing that had bytes of
+//! its own there sums up any more. Which pages they are is kept, because zeros may also stand where zeros were.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use std::time::Duration;
 use quipu_disk::threads::Mutex;
 use quipu_disk::{Access, Disk, File, Lock, Map, Page, is_unreadable, read_exact_at};
 use quipu_format::PAGE_BYTES;
+
+use crate::Error;
+use crate::directory::Directory;
 
 /// Pieces that are kept in mind. A medium that has more of them ends what is done with its own error.
 const PIECES_MAX: usize = 10_000;
@@ -33,9 +37,20 @@ pub struct Unreadable {
 
 /// Another disk, of which what cannot be read is zeros. It is only read through this.
 #[derive(Debug)]
-pub(crate) struct BadSectors<'d> {
-    disk: &'d dyn Disk,
+pub(crate) struct BadSectors<D> {
+    disk: D,
+    purpose: Purpose,
     found: Arc<Found>,
+}
+
+/// What for bad sectors are read around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To find out what is left, of every file. A page is asked for once: a dying disk takes its time to say no.
+    Search,
+    /// To serve events for as long as a program runs. A page is asked for each time, as it may come back; and only those
+    /// of segments are read around: of half a manifest nobody would learn what it has lost.
+    Service,
 }
 
 /// The pieces of a file that cannot be read, by where they begin: their ends, and what the system said.
@@ -45,9 +60,15 @@ type Pieces = BTreeMap<u64, (u64, String)>;
 #[derive(Debug, Default)]
 struct Found(Mutex<BTreeMap<PathBuf, Pieces>>);
 
-impl<'d> BadSectors<'d> {
-    pub(crate) fn new(disk: &'d dyn Disk) -> BadSectors<'d> {
-        BadSectors { disk, found: Arc::default() }
+impl<D> BadSectors<D> {
+    /// For who looks for what is left.
+    pub(crate) fn new(disk: D) -> BadSectors<D> {
+        BadSectors { disk, purpose: Purpose::Search, found: Arc::default() }
+    }
+
+    /// For who serves events: around the bad sectors of segments.
+    pub(crate) fn of_segments(disk: D) -> BadSectors<D> {
+        BadSectors { disk, purpose: Purpose::Service, found: Arc::default() }
     }
 
     /// All that could not be read, by file and offset.
@@ -63,6 +84,12 @@ impl<'d> BadSectors<'d> {
         });
         pieces.collect()
     }
+}
+
+/// Whether something has failed because of a bad sector.
+pub(crate) fn is_met_by(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(is_unreadable)
 }
 
 impl Found {
@@ -96,10 +123,17 @@ impl Found {
     }
 }
 
-impl Disk for BadSectors<'_> {
+impl<'d, D> Disk for BadSectors<D>
+where
+    D: Deref<Target = dyn Disk + 'd> + Send + Sync + Debug,
+{
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        let (file, found) = (self.disk.open(path, access)?, Arc::clone(&self.found));
-        Ok(Arc::new(Paged { file, path: path.to_owned(), found }))
+        let file = self.disk.open(path, access)?;
+        if self.purpose == Purpose::Service && Directory::segment_in(path).is_none() {
+            return Ok(file);
+        }
+        let (path, purpose, found) = (path.to_owned(), self.purpose, Arc::clone(&self.found));
+        Ok(Arc::new(Paged { file, path, purpose, found }))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -152,11 +186,17 @@ impl Disk for BadSectors<'_> {
 struct Paged {
     file: Arc<dyn File>,
     path: PathBuf,
+    purpose: Purpose,
     found: Arc<Found>,
 }
 
 impl Paged {
-    /// Reads page by page. Each that cannot be read is asked for once: a dying disk takes its time to say so.
+    /// Whether nobody asks for these bytes any more.
+    fn is_given_up(&self, range: Range<u64>) -> bool {
+        self.purpose == Purpose::Search && self.found.touches(&self.path, range)
+    }
+
+    /// Reads page by page.
     fn read_pages(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let size = self.file.size()?;
         let count = (bytes.len() as u64).min(size.saturating_sub(offset)) as usize;
@@ -173,7 +213,7 @@ impl Paged {
     }
 
     fn read_page(&self, bytes: &mut [u8], at: u64, page: Range<u64>) -> io::Result<()> {
-        if !self.found.touches(&self.path, page.clone()) {
+        if !self.is_given_up(page.clone()) {
             match read_exact_at(&*self.file, bytes, at) {
                 Err(error) if is_unreadable(&error) => self.found.add(&self.path, page, error)?,
                 read => return read,
@@ -191,7 +231,7 @@ impl File for Paged {
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let end = offset.saturating_add(bytes.len() as u64);
-        if !self.found.touches(&self.path, offset..end) {
+        if !self.is_given_up(offset..end) {
             match self.file.read_at(bytes, offset) {
                 Err(error) if is_unreadable(&error) => {}
                 read => return read,
@@ -216,6 +256,7 @@ impl File for Paged {
 #[cfg(test)]
 mod tests {
     use quipu_disk::FaultDisk;
+    use quipu_disk::threads::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -236,7 +277,7 @@ mod tests {
         }
         let pieces = [(PAGE, 2 * PAGE), (5 * PAGE, PAGE), (10 * PAGE, 100)];
         for step in [1, 100, 4096, 5000, 40_000, 100_000] {
-            let patient = BadSectors::new(&disk);
+            let patient = BadSectors::new(&disk as &dyn Disk);
             let file = patient.open(path, Access::Read).unwrap();
             let mut read = vec![9; expected.len()];
             for start in (0..read.len()).step_by(step).collect::<Vec<_>>().into_iter().rev() {
@@ -247,6 +288,53 @@ mod tests {
             let found: Vec<_> = patient.found().iter().map(|it| (it.offset, it.bytes)).collect();
             assert_eq!(found, pieces, "{step}");
             assert_eq!(file.read_at(&mut [0; 9], expected.len() as u64).unwrap(), 0);
+        }
+    }
+
+    /// Its page is bad when it is first asked for, and good from then on.
+    #[derive(Debug, Default)]
+    struct Moody(AtomicBool);
+
+    impl File for Moody {
+        fn size(&self) -> io::Result<u64> {
+            Ok(PAGE)
+        }
+
+        fn read_at(&self, bytes: &mut [u8], _offset: u64) -> io::Result<usize> {
+            if !self.0.load(Ordering::Relaxed) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            bytes.fill(1);
+            Ok(bytes.len())
+        }
+
+        fn write_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn map(&self) -> io::Result<Map> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_page_that_comes_back_is_served_and_not_looked_for() {
+        for (purpose, later) in [(Purpose::Search, 0), (Purpose::Service, 1)] {
+            let moody = Arc::new(Moody::default());
+            let file = Arc::clone(&moody) as Arc<dyn File>;
+            let paged = Paged { file, path: "f".into(), purpose, found: Arc::default() };
+            let read = || {
+                let mut bytes = [9; 40];
+                read_exact_at(&paged, &mut bytes, 3).unwrap();
+                bytes
+            };
+            assert_eq!(read(), [0; 40], "{purpose:?}");
+            moody.0.store(true, Ordering::Relaxed);
+            assert_eq!(read(), [later; 40], "{purpose:?}");
         }
     }
 }

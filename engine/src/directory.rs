@@ -122,6 +122,14 @@ impl Directory {
         let segment = || Some(Role::Segment(number(name.strip_suffix(SEGMENT)?)?));
         segment().or_else(index).or_else(run).unwrap_or(Role::Stranger)
     }
+
+    /// The segment that a file is, if it is one.
+    pub(crate) fn segment_in(file: &Path) -> Option<SegmentId> {
+        match Directory::role(&file.file_name()?.to_string_lossy()) {
+            Role::Segment(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// The number of a segment as names show it: ten digits.

@@ -9,11 +9,12 @@ use quipu_format::Lsn;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_index::{Active, Part as IndexPart};
 
+use crate::bad_sectors::{self, BadSectors};
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
 use crate::late::read_unrecovered;
-use crate::live::{Follower, look};
+use crate::live::{Follower, Look, look, look_past};
 use crate::log::Log;
 use crate::manifest::refuse_foreign;
 use crate::opened::report;
@@ -22,7 +23,7 @@ use crate::recovery::{self, Part, Ready, Survey};
 use crate::reindex::{Ids, replay};
 use crate::segments::{Bounds, Segments};
 use crate::threads::Running;
-use crate::{Durability, Error, ErrorKind, Mode, Options, Result, Store, ballast};
+use crate::{Durability, Error, ErrorKind, Mode, Options, ReadMode, Result, Store, ballast};
 
 /// The writing half of a store.
 pub(crate) struct Writer {
@@ -129,11 +130,24 @@ impl Builder {
         Directory::new(&self.path)
     }
 
-    fn open_to_read(self) -> Result<Store> {
-        let mut look = look(&self.disk, &self.directory(), &self.options)?;
+    fn open_to_read(mut self) -> Result<Store> {
+        let mut look = match look(&self.disk, &self.directory(), &self.options) {
+            Err(error) if bad_sectors::is_met_by(&error) => self.look_past(&error)?,
+            looked => looked?,
+        };
         let opening = std::mem::take(&mut look.opening);
         let segments = Follower::start(look, self.options.clone());
         Ok(Store::assemble(self, segments, opening, None))
+    }
+
+    /// A page of a segment cannot be read: the rest can. Never by a map, which would end the process at that page.
+    fn look_past(&mut self, unreadable: &Error) -> Result<Look> {
+        tracing::warn!(error = %unreadable, "reading around it, and without maps");
+        let around = Arc::new(BadSectors::of_segments(Arc::clone(&self.disk)));
+        self.options.read_mode = ReadMode::Pread;
+        let look = look_past(&around, &self.directory(), &self.options)?;
+        self.disk = around;
+        Ok(look)
     }
 
     fn open_to_write(self) -> Result<Store> {

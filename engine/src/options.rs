@@ -60,7 +60,8 @@ pub enum ReadMode {
     /// process with SIGBUS.
     #[default]
     Map,
-    /// With read calls, into memory of the cursor's own: slower, and a failing device is an error.
+    /// With read calls, into memory of the cursor's own: slower, and a failing device is an error. So is a store read
+    /// that is opened to be read while a page at the end of its log cannot be.
     Pread,
 }
 

@@ -13,6 +13,7 @@ use quipu_format::manifest::Ending;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, SegmentId};
 
+use crate::bad_sectors::BadSectors;
 use crate::directory::{Directory, Role};
 use crate::recovery::{Part, SegmentFile, Survey, Tip};
 use crate::{Error, ReadMode, Result};
@@ -115,7 +116,7 @@ pub struct LayoutProgress {
 /// # Errors
 /// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore),
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and what the system refuses. Damage is counted, as
-/// [`RecordBytes::unreadable`], and no error.
+/// [`RecordBytes::unreadable`], and no error; so is a page that the medium does not give back (`EIO`).
 pub fn layout(
     path: &Path,
     depth: Depth,
@@ -135,6 +136,7 @@ pub fn layout_on(
     progress: &mut dyn FnMut(LayoutProgress),
 ) -> Result<Layout> {
     let directory = Directory::new(path);
+    let disk = &BadSectors::new(disk);
     let survey = Survey::take_beside_writer(disk, &directory, ReadMode::Pread)?;
     let standing = standing(disk, &directory, &survey)?;
     let mut counting = Counting {

@@ -9,6 +9,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
 use super::stamp::Stamp;
+use crate::bad_sectors::BadSectors;
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
@@ -16,7 +17,7 @@ use crate::opened::report_unclean;
 use crate::plant::{self, Bug};
 use crate::recovery::{Opening, Part, State, Survey, Tip};
 use crate::segments::{Bounds, Holes, Segments, Shelf};
-use crate::{Error, Options, Result};
+use crate::{Error, Options, Result, Unreadable};
 
 /// How often, and after what pauses, it is looked at a page that is being stored.
 const LOOKS: usize = 20;
@@ -58,6 +59,30 @@ pub(crate) struct Look {
 /// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore), [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported),
 /// and what the system refuses. Damage is met when it is read.
 pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Look> {
+    look_at(disk, directory, options, &|| Vec::new())
+}
+
+/// As [`look`], around the bad sectors of segments: they cost what stands in them, and where the log may go on in one,
+/// the opening says so. Whatever is read of the store from then on is read through the same disk.
+///
+/// # Errors
+/// As [`look`].
+pub(crate) fn look_past(
+    disk: &Arc<BadSectors<Arc<dyn Disk>>>,
+    directory: &Directory,
+    options: &Options,
+) -> Result<Look> {
+    let shared: Arc<dyn Disk> = Arc::clone(disk) as _;
+    look_at(&shared, directory, options, &|| disk.found())
+}
+
+/// As [`look`], told what of the segments could not be read.
+fn look_at(
+    disk: &Arc<dyn Disk>,
+    directory: &Directory,
+    options: &Options,
+    unreadable: &dyn Fn() -> Vec<Unreadable>,
+) -> Result<Look> {
     let before = is_locked(&**disk, directory)?;
     let earlier = open_page(&**disk, directory).as_ref().and_then(load_at_once);
     let mut survey = Survey::take_beside_writer(&**disk, directory, options.read_mode)?;
@@ -70,20 +95,22 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Option
     let told = told.filter(|live| is_of(live, &survey));
     let told = told
         .filter(|live| !earlier.is_some_and(|it| it.epoch == live.epoch && has_lost(&survey, &it)));
+    let unreadable = unreadable();
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
         None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
             (Author::Silent, bounds_found(&survey))
         }
         None if locked => (Author::Silent, bounds_beside(&**disk, &mut survey)?),
-        told => (Author::Nobody, bounds_settled(&**disk, &mut survey, told.as_ref())?),
+        told => (Author::Nobody, bounds_settled(&**disk, &mut survey, told.as_ref(), &unreadable)?),
     };
     if author == Author::Nobody {
         report_unclean(&survey);
     }
     let told = told.filter(|_| locked);
     let holes = survey.holes();
-    let lost = survey.lost(&holes);
+    let mut lost = survey.lost(&holes);
+    lost.extend(survey.unreadable_end(&unreadable));
     let segments = assemble(disk, &mut survey, options, (bounds, Holes::new(holes)))?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
     Ok(Look {
@@ -143,13 +170,18 @@ pub(crate) fn bounds_unrecovered(
 ) -> Result<Bounds> {
     let page = open_page(disk, directory);
     let told = page.as_ref().and_then(load_at_once).filter(|live| is_of(live, survey));
-    bounds_settled(disk, survey, told.as_ref())
+    bounds_settled(disk, survey, told.as_ref(), &[])
 }
 
 /// As far as the log has been found, which is made durable first where nobody has said that it is: what is read
 /// once must be there for ever. Where that fails, as far as it is known to be durable; and if the last word of a writer
 /// that is gone was that a sync had failed, as far as it had told before.
-fn bounds_settled(disk: &dyn Disk, survey: &mut Survey, told: Option<&Live>) -> Result<Bounds> {
+fn bounds_settled(
+    disk: &dyn Disk,
+    survey: &mut Survey,
+    told: Option<&Live>,
+    unreadable: &[Unreadable],
+) -> Result<Bounds> {
     // A sync would succeed now, and prove nothing.
     let failed = told.filter(|live| live.standing == Standing::Failed);
     if let Some(live) = failed.filter(|_| !plant::is_in(Bug::FailedWriterBelieved)) {
@@ -159,15 +191,16 @@ fn bounds_settled(disk: &dyn Disk, survey: &mut Survey, told: Option<&Live>) -> 
     let (Tip::Unclean { durable, .. }, Some(last)) = (&survey.tip, survey.parts.last()) else {
         return Ok(found);
     };
-    // Of a damaged log nobody knows how much was durable: what is left of it is shown.
-    let (Some(unsealed), true) = (last.unsealed(), survey.damage.is_empty()) else {
-        return Ok(found);
-    };
+    let Some(unsealed) = last.unsealed() else { return Ok(found) };
     if *durable >= last.end && is_listed(survey, last) {
         return Ok(found);
     }
+    // One that cannot be read now may be whole another time, and be written on.
+    let is_damaged = !survey.damage.is_empty() && unreadable.is_empty();
     match settled(unsealed.file.file.sync_data()) {
         Ok(()) if settle_name(disk, survey) => Ok(found),
+        // Of a damaged log nobody knows how much was durable: what is left of it is shown.
+        _ if is_damaged => Ok(found),
         Ok(()) => Ok(bounds_before_last(survey)),
         Err(error) => {
             tracing::warn!(%error, "what is not known to be durable is not shown");

@@ -22,5 +22,5 @@ mod watch;
 mod tests;
 
 pub(crate) use follower::{Follower, refuse_loss};
-pub(crate) use look::{assemble, bounds_unrecovered, look};
+pub(crate) use look::{Look, assemble, bounds_unrecovered, look, look_past};
 pub(crate) use teller::{Teller, warn};

@@ -17,6 +17,7 @@ mod scan;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod unsealed;
 
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub struct Opening {
     /// Names of files in the store's directory that are none of its own. They are left alone.
     pub strangers: Vec<String>,
     /// What a store opened to be read has lost in pieces larger than commits, or may have: whole segments, the end of
-    /// one, the manifest. Whoever reads lost positions, in whichever way, is told of them there; where it is not known
+    /// one, also where it cannot be read now, the manifest. Whoever reads lost positions, in whichever way, is told of them there; where it is not known
     /// which these were, or whether there were any, only here.
     pub lost: Vec<Damage>,
 }

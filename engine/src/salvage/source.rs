@@ -104,7 +104,7 @@ impl Source {
     /// Reads the log, and hands on every commit that is whole.
     pub(super) fn read(
         &self,
-        disk: &BadSectors<'_>,
+        disk: &BadSectors<&dyn Disk>,
         progress: &mut dyn FnMut(SalvageProgress),
         sink: Sink<'_>,
     ) -> Result<SalvageReport> {

@@ -9,6 +9,7 @@
 #[cfg(feature = "rkyv")]
 mod archived;
 mod attended;
+mod bad_sectors;
 mod commits;
 mod conditions;
 mod copying;

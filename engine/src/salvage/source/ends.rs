@@ -1,11 +1,9 @@
 //! What is lost at the end of the log, and what nobody can tell of it.
 
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position};
+use quipu_format::{ByteOffset, Lsn, Position};
 
 use super::{Hole, Reading};
-use crate::directory::{Directory, Role};
-use crate::recovery::Tip;
 use crate::salvage::report::SalvageReport;
 use crate::{Damage, Error, Unreadable};
 
@@ -24,7 +22,7 @@ impl Reading<'_, '_> {
         if let Some((hole, until)) = told {
             self.lose(hole, until);
         }
-        let unfinished = self.dropped_bytes();
+        let unfinished = self.survey.dropped_bytes();
         let path = self.survey.directory.manifest();
         let mut damage = self.survey.damage.iter().filter_map(Error::damage);
         let damage = damage.find(|damage| damage.file == path).cloned();
@@ -32,41 +30,10 @@ impl Reading<'_, '_> {
         self.tally.finish(unfinished, damage.or(bad), unreadable)
     }
 
-    /// Bytes behind a log that was not closed.
-    fn dropped_bytes(&self) -> u64 {
-        match self.survey.tip {
-            Tip::Unclean { dropped_bytes, .. } => dropped_bytes,
-            Tip::Empty | Tip::Clean => 0,
-        }
-    }
-
-    /// What cannot be read where a log that was not closed ends: there may have been more of it.
+    /// What cannot be read where a log that was not closed ends.
     fn unreadable_end(&self, unreadable: &[Unreadable]) -> Option<Hole> {
-        if self.survey.closed().is_some() {
-            return None;
-        }
-        let bad = unreadable.iter().find(|bad| self.may_hide_the_end(bad))?;
-        let (file, what) = (bad.file.clone(), format!("the log may go on there: {}", bad.error));
-        Some(Hole { file, offset: bad.offset, bytes: bad.bytes, what, segment: true })
-    }
-
-    /// Whether it stands where the last segment ends, or in a page of what stands behind that; or where a later segment
-    /// begins.
-    fn may_hide_the_end(&self, bad: &Unreadable) -> bool {
-        let name = bad.file.file_name().map(|name| name.to_string_lossy());
-        let Some(Role::Segment(id)) = name.map(|name| Directory::role(&name)) else { return false };
-        let start = match self.survey.end() {
-            Some(end) if end.segment() > id => return false,
-            Some(end) if end.segment() == id => end.offset().0,
-            _ => FIRST_FRAME.0,
-        };
-        let until = match self.dropped_bytes() {
-            // Of a damaged log nobody has looked what stands behind its end.
-            _ if !self.survey.damage.is_empty() => u64::MAX,
-            0 => start,
-            dropped => start.saturating_add(dropped).next_multiple_of(PAGE_BYTES),
-        };
-        bad.offset <= until && start < bad.offset.saturating_add(bad.bytes)
+        let Damage { file, offset, bytes, what, .. } = self.survey.unreadable_end(unreadable)?;
+        Some(Hole { file, offset: offset.0, bytes, what, segment: true })
     }
 
     /// The position up to which events are lost with what was passed over at the end, if a frame that is no part of the

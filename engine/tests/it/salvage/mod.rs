@@ -6,4 +6,4 @@ mod ends;
 mod flips;
 mod lost;
 mod sectors;
-mod store;
+pub(crate) mod store;

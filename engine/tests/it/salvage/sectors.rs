@@ -137,6 +137,29 @@ fn an_end_that_cannot_be_read_is_not_taken_for_one() {
     assert!(salvageable(&disk).unwrap().is_complete());
 }
 
+/// A word of a close says nothing of what was written behind it.
+#[test]
+fn an_end_behind_an_older_close_is_not_taken_for_that_of_the_close() {
+    let disk = closed_store();
+    let manifest = Path::new(PATH).join("manifest");
+    let closed = contents(&disk, &manifest);
+    let store = wide_open(&disk);
+    fill(&store, 12);
+    let disk = disk.kill();
+    drop(store);
+    let written = commits(&disk, PATH);
+    let last = written.last().unwrap();
+    let page = (last.bytes.end - 1) / PAGE * PAGE;
+    // The edits of the last opening are lost.
+    disk.put(&manifest, &closed).unwrap();
+    let report = salvageable(&disk).unwrap();
+    assert_eq!((report.commits, report.lost.len()), (written.len() as u64, 0), "{report:?}");
+    disk.spoil(&last.file, page..page + 9).unwrap();
+    let report = salvageable(&disk).unwrap();
+    assert!(report.manifest.is_some() && report.commits < written.len() as u64, "{report:?}");
+    assert!(report.lost.iter().any(|lost| lost.what.contains("os error 5")), "{report:?}");
+}
+
 /// Nor where it is all that there is.
 #[test]
 fn a_log_of_which_nothing_can_be_read_is_not_taken_for_an_empty_one() {
