@@ -13,7 +13,7 @@ use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use quipu_format::{ByteOffset, Lsn, PAGE_BYTES, Position};
 
 use super::candidate::{Beyond, Candidate};
-use super::scan::SegmentFile;
+use super::scan::{Scan, SegmentFile};
 use super::survey::{Part, State, Survey, Tip};
 use super::unsealed::written_on;
 use crate::plant::{self, Bug};
@@ -23,10 +23,10 @@ use crate::{Damage, Error, Result};
 pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     match strict(survey, candidates)? {
         Ok(way) => {
-            for (candidate, end) in way {
-                survey.next_position = candidate.scan.next_position;
-                survey.last_time = candidate.scan.last_time;
-                survey.parts.push(part(candidate, end));
+            for (candidate, scan) in way {
+                survey.next_position = scan.next_position;
+                survey.last_time = scan.last_time;
+                survey.parts.push(part(candidate, scan.end, scan.next_position));
             }
             set_aside(survey, candidates)?;
             if survey.damage.is_empty() {
@@ -43,9 +43,9 @@ pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<(
     Ok(())
 }
 
-type Way<'c> = Vec<(&'c Candidate, ByteOffset)>;
+type Way<'c> = Vec<(&'c Candidate, Scan)>;
 
-/// The unsealed segments of the log, oldest first, each with its end; or what is damaged.
+/// The unsealed segments of the log, oldest first, each as scanned to its end; or what is damaged.
 fn strict<'c>(
     survey: &Survey,
     candidates: &'c [Candidate],
@@ -54,7 +54,7 @@ fn strict<'c>(
         return Ok(Ok(Vec::new()));
     };
     let sealed = survey.end();
-    let mut way = vec![(tip, tip.scan.end)];
+    let mut way = vec![(tip, tip.scan.clone())];
     let mut current = tip;
     loop {
         let predecessor = current.scan.link.and_then(|link| link.predecessor);
@@ -76,7 +76,7 @@ fn strict<'c>(
         if before.file().salt != salt || scan.end != end.offset() || scan.link.is_none() {
             return Ok(Err(cut_short(before, &scan, current, end)));
         }
-        way.push((before, end.offset()));
+        way.push((before, scan));
         current = before;
     }
     way.reverse();
@@ -95,7 +95,7 @@ fn broken(candidate: &Candidate, why: &str) -> Error {
     Error::damaged(damage)
 }
 
-fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn) -> Error {
+fn cut_short(before: &Candidate, scan: &Scan, after: &Candidate, end: Lsn) -> Error {
     let damage = Damage {
         file: before.file().path.clone(),
         offset: scan.end,
@@ -106,12 +106,12 @@ fn cut_short(before: &Candidate, scan: &super::Scan, after: &Candidate, end: Lsn
     Error::damaged(damage)
 }
 
-fn part(candidate: &Candidate, end: ByteOffset) -> Part {
+fn part(candidate: &Candidate, end: ByteOffset, next: Position) -> Part {
     Part {
         segment: candidate.file().reference(),
         end,
         base: candidate.scan.base,
-        next: candidate.scan.next_position,
+        next,
         state: State::Unsealed(candidate.unsealed.clone()),
     }
 }
@@ -239,7 +239,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         (survey.next_position, survey.last_time) = (next_position, last_time);
-        let mut part = Part { next, ..part(candidate, end) };
+        let mut part = part(candidate, end, next);
         if let Some(link) = candidate.scan.link {
             named = Some(link.predecessor.map_or(Lsn::default(), |(end, _)| end));
         } else {

@@ -31,6 +31,20 @@ fn a_segment_is_whole_up_to_the_end_that_the_next_one_names() {
     assert_eq!(refused(&[first.candidate(), after(beyond)]), Some((what, first.end())));
 }
 
+/// Behind it a recovery has found frames that were not known to be durable, and copied them into the next one.
+#[test]
+fn the_events_of_a_segment_end_where_the_next_one_says_that_it_ends() {
+    let one = Written::begun(1, 0, None).commit(0);
+    let first = one.clone().commit(0).commit(0);
+    let second = Written::begun(2, 2, one.named()).commit(0).commit(0);
+    let mut survey = survey(&[]);
+    connect(&mut survey, &[first.candidate(), second.candidate()]).unwrap();
+    assert!(survey.damage.is_empty(), "{:?}", survey.damage);
+    let parts = survey.parts.iter().map(|part| (part.end.0, part.base.0, part.next.0));
+    assert_eq!(parts.collect::<Vec<_>>(), [(one.end(), 0, 2), (second.end(), 2, 6)]);
+    assert_eq!(survey.next_position.0, 6);
+}
+
 #[test]
 fn what_is_left_of_a_log_goes_on_behind_what_is_damaged() {
     let first = Written::begun(1, 0, None).commit(0).commit(0).damaged().commit(0);
