@@ -44,6 +44,9 @@ impl Log {
             };
             // Each of the draft's events beside the one that stands in its place.
             let stored = self.versions(stream, first)?;
+            let conflict = error.conflict().filter(|conflict| conflict.stream == stream.name);
+            let last = conflict.and_then(|conflict| conflict.actual);
+            refuse_gap(&stored, stream, first, last)?;
             let own = draft.outline.events_of(index).zip(&stored);
             let same = own.into_iter().find(|(event, known)| draft.outline.id(*event) == known.id);
             if let Some((event, known)) = same {
@@ -193,6 +196,27 @@ impl Log {
         // Reading it says what is wrong.
         self.at(segment.base.plus(u64::from(held.last)), 1).map(drop)
     }
+}
+
+/// Refuses to judge a commit by the events of a stream from a version on if they do not follow one another, or are not
+/// there although a later one is known: an index that lies keeps some from being found, and among them may be those of
+/// the commit.
+fn refuse_gap(
+    stored: &[Sighting],
+    stream: &DraftStream<'_>,
+    first: Version,
+    last: Option<Version>,
+) -> Result<()> {
+    let is_gapless = (first.0..).zip(stored).all(|(version, event)| event.version.0 == version);
+    // Those that are not visible yet were found elsewhere.
+    let is_missing = stored.is_empty() && last >= Some(first);
+    if is_gapless && !is_missing {
+        return Ok(());
+    }
+    let name = stream.name;
+    let detail =
+        format!("the index does not find all events of stream {name:?} from version {first} on");
+    Err(Error::of_index(detail))
 }
 
 /// The version of the first event behind a stream that is as expected, if that says where it ends.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use quipu::{Severity, verify_on};
+use quipu::{
+    Appended, ErrorKind, ExpectedVersion, NewEvent, OwnedEvent, Severity, Store, verify_on,
+};
 use quipu_disk::FaultDisk;
 use quipu_format::PAGE_BYTES;
 use quipu_format::index::{Contents, Draft, Entry, HeadEntry, IndexHeader, Parts, Span, build};
@@ -20,6 +22,8 @@ enum Lie {
     Places,
     /// It knows other names.
     Names,
+    /// It knows other keys.
+    Keys,
 }
 
 fn forge(bytes: &[u8], lie: Lie) -> Vec<u8> {
@@ -32,7 +36,7 @@ fn forge(bytes: &[u8], lie: Lie) -> Vec<u8> {
         // The base of the first block.
         Lie::Places => offsets[0] ^= 1,
         Lie::Names => *names.last_mut().unwrap() ^= 1,
-        Lie::Counts | Lie::Links => {}
+        Lie::Counts | Lie::Links | Lie::Keys => {}
     }
     let mut entries = Vec::new();
     let bytes_each = header.contents.entry_bytes() as usize;
@@ -45,6 +49,7 @@ fn forge(bytes: &[u8], lie: Lie) -> Vec<u8> {
                     Lie::Links => {
                         entry.prev = entry.prev.map(|prev| quipu_format::SegmentId(prev.0 - 1));
                     }
+                    Lie::Keys => entry.key ^= 1,
                     Lie::Places | Lie::Names => {}
                 }
                 entry.encode(&mut entries);
@@ -86,6 +91,7 @@ fn an_index_that_lies_is_found() {
         ("0000000010.idx", Lie::Links),
         ("0000000011.idx", Lie::Places),
         ("0000000001.idx", Lie::Names),
+        ("0000000012.idx", Lie::Keys),
         ("0000000001-0000000008.run", Lie::Counts),
     ];
     for (name, lie) in cases {
@@ -130,4 +136,51 @@ fn a_store_is_verified_by_the_same_calls_each_time() {
         same.trace_hash()
     });
     assert_eq!(traces[0], traces[1]);
+}
+
+/// All events of a store, in order.
+fn all(store: &Store) -> Vec<OwnedEvent> {
+    let mut events = store.all().events().unwrap();
+    let mut all = Vec::new();
+    while let Some(event) = events.next().unwrap() {
+        all.push(event.to_owned());
+    }
+    all
+}
+
+/// Appends an event again, under its id and where it was expected then.
+fn retry(store: &Store, event: &OwnedEvent) -> quipu::Result<Appended> {
+    let before = event.version.0.checked_sub(1);
+    let expected = before.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+    let again = NewEvent::new("T", vec![7; 300]).id(event.id.unwrap());
+    store.append(&event.stream, expected, [again])
+}
+
+/// Whoever is told of a conflict takes it that nothing was written, and may decide to write it once more.
+#[test]
+fn what_an_index_hides_from_a_retry_is_no_conflict() {
+    let disk = closed_store();
+    let (mut recognised, mut refused) = (0, 0);
+    for number in 9..=16 {
+        let (disk, path) = (disk.kill(), file(&format!("{number:010}.idx")));
+        let bytes = disk.contents(&path).unwrap();
+        disk.put(&path, &forge(&bytes, Lie::Keys)).unwrap();
+        let store = super::store::open(&disk).unwrap();
+        let events = all(&store);
+        for event in &events {
+            match retry(&store, event) {
+                Ok(done) => {
+                    assert_eq!((done.position, done.version), (event.position, event.version));
+                    recognised += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Damaged, "{event:?}: {error}");
+                    assert!(error.advice().contains("rebuild-index"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(store.next_position().0, events.len() as u64, "nothing is stored twice");
+    }
+    assert!(recognised > 1000 && refused > 20, "{recognised} {refused}");
 }
