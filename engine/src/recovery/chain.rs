@@ -26,7 +26,7 @@ pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<(
             for (candidate, scan) in way {
                 survey.next_position = scan.next_position;
                 survey.last_time = scan.last_time;
-                survey.parts.push(part(candidate, scan.end, scan.next_position));
+                survey.parts.push(part(candidate, &scan));
             }
             set_aside(survey, candidates)?;
             if survey.damage.is_empty() {
@@ -54,10 +54,9 @@ fn strict<'c>(
         return Ok(Ok(Vec::new()));
     };
     let sealed = survey.end();
-    let mut way = vec![(tip, tip.scan.clone())];
-    let mut current = tip;
+    let (mut way, mut current, mut found) = (Vec::new(), tip, tip.scan.clone());
     loop {
-        let predecessor = current.scan.link.and_then(|link| link.predecessor);
+        let predecessor = found.link.and_then(|link| link.predecessor);
         let Some((end, salt)) = predecessor else {
             if sealed.is_none() {
                 break;
@@ -74,11 +73,12 @@ fn strict<'c>(
         // The scan goes to the first bad frame; what counts is that the named end is a frame's end.
         let scan = before.unsealed.scan_to(end.offset(), &mut |_, _| Ok(()))?;
         if before.file().salt != salt || scan.end != end.offset() || scan.link.is_none() {
-            return Ok(Err(cut_short(before, &scan, current, end)));
+            return Ok(Err(cut_short(before, &scan, found.base, end)));
         }
-        way.push((before, scan));
-        current = before;
+        // What was found here counts, and not what was found before: a writer may have begun the segment since.
+        way.push((std::mem::replace(&mut current, before), std::mem::replace(&mut found, scan)));
     }
+    way.push((current, found));
     way.reverse();
     Ok(Ok(way))
 }
@@ -95,23 +95,23 @@ fn broken(candidate: &Candidate, why: &str) -> Error {
     Error::damaged(damage)
 }
 
-fn cut_short(before: &Candidate, scan: &Scan, after: &Candidate, end: Lsn) -> Error {
+fn cut_short(before: &Candidate, scan: &Scan, after: Position, end: Lsn) -> Error {
     let damage = Damage {
         file: before.file().path.clone(),
         offset: scan.end,
         bytes: end.offset().0.saturating_sub(scan.end.0),
-        positions: scan.next_position..after.scan.base,
+        positions: scan.next_position..after,
         what: "the segment is not valid up to the end that the next one names".into(),
     };
     Error::damaged(damage)
 }
 
-fn part(candidate: &Candidate, end: ByteOffset, next: Position) -> Part {
+fn part(candidate: &Candidate, scan: &Scan) -> Part {
     Part {
         segment: candidate.file().reference(),
-        end,
-        base: candidate.scan.base,
-        next,
+        end: scan.end,
+        base: scan.base,
+        next: scan.next_position,
         state: State::Unsealed(candidate.unsealed.clone()),
     }
 }
@@ -239,7 +239,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         (survey.next_position, survey.last_time) = (next_position, last_time);
-        let mut part = part(candidate, end, next);
+        let mut part = Part { end, next, ..part(candidate, &candidate.scan) };
         if let Some(link) = candidate.scan.link {
             named = Some(link.predecessor.map_or(Lsn::default(), |(end, _)| end));
         } else {

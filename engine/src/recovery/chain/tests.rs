@@ -45,6 +45,20 @@ fn the_events_of_a_segment_end_where_the_next_one_says_that_it_ends() {
     assert_eq!(survey.next_position.0, 6);
 }
 
+/// Its writer was at work: it had not begun a segment when that was looked at, and the next one by the time that that was.
+#[test]
+fn a_segment_that_was_begun_since_it_was_looked_at_is_a_part_of_the_log() {
+    let first = Written::begun(1, 0, None).commit(0);
+    let second = Written::begun(2, 2, first.named()).commit(0);
+    let third = Written::begun(3, 4, second.named()).commit(0);
+    let early = Candidate { scan: Scan::default(), ..second.candidate() };
+    let mut survey = survey(&[]);
+    connect(&mut survey, &[first.candidate(), early, third.candidate()]).unwrap();
+    assert!(survey.damage.is_empty(), "{:?}", survey.damage);
+    let parts = survey.parts.iter().map(|part| (part.segment.id.0, part.base.0, part.next.0));
+    assert_eq!(parts.collect::<Vec<_>>(), [(1, 0, 2), (2, 2, 4), (3, 4, 6)]);
+}
+
 #[test]
 fn what_is_left_of_a_log_goes_on_behind_what_is_damaged() {
     let first = Written::begun(1, 0, None).commit(0).commit(0).damaged().commit(0);
