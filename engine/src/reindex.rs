@@ -1,7 +1,7 @@
 //! An index made anew from the log.
 
 use quipu_format::frame::FRAME_HEADER_BYTES;
-use quipu_format::record::RECORD_HEADER_BYTES;
+use quipu_format::record::RECORD_BYTES_MIN;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, Version};
 use quipu_index::{Active, Covers, Key, Kind, Post};
@@ -103,7 +103,7 @@ pub(crate) fn replay(
 fn post_newer(view: &View, index: usize, until: u32, (active, lost): (&Active, &[Key])) {
     let segment = &view.table.segments[index];
     let end = view.newer(index).map_or(segment.base, |newer| newer.positions.end);
-    let most = segment.end(view.visible).0 / RECORD_HEADER_BYTES as u64;
+    let most = segment.end(view.visible).0 / RECORD_BYTES_MIN as u64;
     let end = end.0.saturating_sub(segment.base.0).min(u64::from(until)).min(most);
     let offset = ByteOffset(FIRST_FRAME.0 + FRAME_HEADER_BYTES as u64);
     let post = Post { offset, version: Version(0), keys: lost, local: &[] };
@@ -116,10 +116,10 @@ fn post_lost(active: &Active, base: Position, until: u32, lost: &[Key], error: &
     let next = base.plus(u64::from(active.end()));
     let end = damage.positions.end.min(base.plus(u64::from(until)));
     let count = end.0.saturating_sub(damage.positions.start.0.max(next.0));
-    // What a lying header or page claims is not believed beyond what the bytes can hold: no event is smaller than
-    // a record's header, and no frame has more of them than it can count.
-    let most = damage.bytes / RECORD_HEADER_BYTES as u64 + u64::from(u16::MAX);
-    let count = count.min(most);
+    // What a lying header or page claims is not believed beyond what the bytes can hold: all events up to here have
+    // their records before the end of the damage.
+    let most = damage.offset.0.saturating_add(damage.bytes) / RECORD_BYTES_MIN as u64;
+    let count = count.min(most.saturating_sub(active.end().into()));
     let post = Post { offset: damage.offset, version: Version(0), keys: lost, local: &[] };
     (0..count).for_each(|_| active.post(std::iter::once(post)));
 }

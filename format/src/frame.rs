@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum::{self, Domain, Place};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::record::RECORD_BYTES_MIN;
 use crate::seal::SEAL_BODY_BYTES;
 use crate::{
     ByteOffset, Epoch, FormatError, Lsn, Position, Salt, Seal, SegmentId, Timestamp, UNIT_BYTES,
@@ -244,6 +245,12 @@ impl FrameHeader {
             && self.kind != FrameKind::Encrypted
         {
             return Err(FormatError::Invalid("number of events"));
+        }
+        // Of a commit that compaction took events out of, the bytes do not say how many it had.
+        let records = RECORD_BYTES_MIN as u64 * u64::from(self.events);
+        let is_whole = self.kind == FrameKind::Events && self.flags & FLAG_SPARSE == 0;
+        if is_whole && u64::from(self.len) < FRAME_HEADER_BYTES as u64 + records {
+            return Err(FormatError::Invalid("more events than a frame has bytes for"));
         }
         Ok(())
     }

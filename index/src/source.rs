@@ -47,14 +47,13 @@ pub struct Covers {
 
 /// Keys that one event can have, with room for kinds to come: its stream, category, type, id and 32 tags.
 const KEYS_OF_EVENT_MAX: u64 = 64;
-/// Postings that any number of frames may ask for: of events that are lost nobody knows how small they were.
-const POSTINGS_FREE: u64 = 1 << 20;
 
 impl Covers {
     /// The most postings that there can be of what is covered. A key of an event is a part of its record, of one byte
-    /// at least, so the frames have more bytes than their events have keys.
+    /// at least, and of a lost event one is made for as many bytes as the smallest record has: so the frames have more
+    /// bytes than their events have keys.
     pub(crate) fn postings_max(&self) -> u64 {
         let of_events = u64::from(self.events).saturating_mul(KEYS_OF_EVENT_MAX);
-        of_events.min(self.end.0.saturating_add(POSTINGS_FREE))
+        of_events.min(self.end.0)
     }
 }

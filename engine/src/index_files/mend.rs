@@ -143,7 +143,7 @@ pub(crate) fn make(
         base: segment.base,
         events,
         ids: 0,
-        end: segment.finished().unwrap_or_default(),
+        end: segment.finished().unwrap_or_else(|| segment.end(view.visible)),
         last_time: Timestamp(0),
     };
     let ids = if ids == Ids::Indexed { events } else { 0 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, Page};
-use quipu_format::record::RECORD_HEADER_BYTES;
+use quipu_format::record::RECORD_BYTES_MIN;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Lsn, Position, SegmentId};
 
@@ -284,10 +284,10 @@ impl State {
 }
 
 /// Whether a segment that begins at this position, in a file of so many bytes, may hold what a page tells. However well
-/// that sums up: nothing is visible behind the end of a file, and no event is smaller than a record's header.
+/// that sums up: nothing is visible behind the end of a file, and no event is smaller than the smallest record.
 fn has_room_for(live: &Live, base: Position, file_bytes: u64) -> bool {
     let end = live.visible.offset().0;
-    let events = end.saturating_sub(FIRST_FRAME.0) / RECORD_HEADER_BYTES as u64;
+    let events = end.saturating_sub(FIRST_FRAME.0) / RECORD_BYTES_MIN as u64;
     end <= file_bytes && live.next_position <= base.plus(events)
 }
 

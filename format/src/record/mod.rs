@@ -6,7 +6,7 @@ mod parse;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum;
+use crate::{UNIT_BYTES, checksum};
 
 pub use encode::{Draft, Fields, encode, encoded_bytes, resettle, settle};
 pub use parse::{Check, Extent, Record, Tags};
@@ -15,6 +15,9 @@ pub use parse::{Check, Extent, Record, Tags};
 pub const RECORD_HEADER_BYTES: usize = size_of::<Raw>();
 const _: () = assert!(RECORD_HEADER_BYTES == 32);
 const _: () = assert!(RECORD_HEADER_BYTES == checksum::HEAD_BYTES);
+/// Size of the smallest record: its header, and one byte each of a stream's name and a type, padded.
+pub const RECORD_BYTES_MIN: usize = RECORD_HEADER_BYTES + UNIT_BYTES as usize;
+const _: () = assert!(2 <= UNIT_BYTES);
 
 const CODEC_BITS: u16 = 0x000f;
 const RESERVED_BITS: u16 = 0x00f0;

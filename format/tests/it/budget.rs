@@ -1,7 +1,7 @@
 //! What a commit costs on disk beyond what the user gave.
 
-use quipu_format::frame::FRAME_HEADER_BYTES;
-use quipu_format::record::{self, RECORD_HEADER_BYTES};
+use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use quipu_format::record::{self, RECORD_BYTES_MIN, RECORD_HEADER_BYTES};
 
 use crate::samples::{self, Event};
 
@@ -43,7 +43,17 @@ fn padding_takes_less_than_a_unit_before_and_after_the_payload() {
     }
 }
 
+/// So no writer gives a frame more events than its bytes may hold.
 #[test]
-fn the_smallest_commit_takes_80_bytes() {
-    assert_eq!(commit_bytes(&[Event::new("a", "b")]), 80);
+fn the_smallest_events_take_as_many_bytes_as_a_frame_must_have_for_each() {
+    let place = samples::place(8192);
+    let smallest = Event::new("a", "b");
+    for events in [1, 2, 100, 65_535] {
+        let bytes =
+            samples::commit(&samples::events_header(), &vec![smallest.clone(); events], place);
+        assert_eq!(bytes.len(), FRAME_HEADER_BYTES + events * RECORD_BYTES_MIN);
+        let header = FrameHeader::decode(&bytes, place).unwrap();
+        assert_eq!(usize::from(header.events), events);
+    }
+    assert_eq!(commit_bytes(&[smallest]), 80);
 }

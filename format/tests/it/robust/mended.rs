@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quipu_format::checksum::{Domain, Place};
-use quipu_format::frame::{FrameHeader, FrameKind, Link};
+use quipu_format::frame::{FLAG_SPARSE, FrameHeader, FrameKind, Link};
 use quipu_format::record::{Check, Record};
 use quipu_format::{ByteOffset, FormatError, Timestamp};
 
@@ -191,6 +191,8 @@ fn each_rule_of_a_frame_header_is_checked_behind_the_checksum() {
     let events = FrameHeader { events: 1, len: 96, ..of(FrameKind::Events) };
     let cases = [
         ("an empty commit", FrameHeader { events: 0, ..events }),
+        ("events in no bytes", FrameHeader { len: 32, ..events }),
+        ("more events than bytes", FrameHeader { events: 2, ..events }),
         ("a length off the unit", FrameHeader { len: 104, ..events }),
         ("a length less than a header", FrameHeader { len: 16, ..events }),
         ("a frame too large", FrameHeader { len: (64 << 20) + 16, ..events }),
@@ -204,7 +206,12 @@ fn each_rule_of_a_frame_header_is_checked_behind_the_checksum() {
         ("a control with events", FrameHeader { events: 1, ..of(FrameKind::Control) }),
         ("skipped events", FrameHeader { events: 1, ..of(FrameKind::Skippable(0x80)) }),
     ];
-    assert_eq!(FrameHeader::decode(&events.encode(place), place), Ok(events));
+    let two = FrameHeader { events: 2, len: 128, ..events };
+    let sparse = FrameHeader { events: 9, flags: FLAG_SPARSE, ..events };
+    let encrypted = FrameHeader { events: 9, len: 32, ..of(FrameKind::Encrypted) };
+    for sound in [events, two, sparse, encrypted] {
+        assert_eq!(FrameHeader::decode(&sound.encode(place), place), Ok(sound));
+    }
     for (name, header) in cases {
         let decoded = FrameHeader::decode(&header.encode(place), place);
         assert!(matches!(decoded, Err(FormatError::Invalid(_))), "{name}: {decoded:?}");

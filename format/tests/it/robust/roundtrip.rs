@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use quipu_format::checksum::Place;
 use quipu_format::features::Features;
-use quipu_format::frame::{self, FrameHeader, FrameKind, Link};
+use quipu_format::frame::{self, FLAG_SPARSE, FrameHeader, FrameKind, Link};
 use quipu_format::manifest::{Edit, Ending, ManifestHeader};
 use quipu_format::record::{self, Check, Codec, Record};
 use quipu_format::segment::SegmentHeader;
@@ -96,9 +96,13 @@ fn edits() -> impl Strategy<Value = Edit> {
 fn headers() -> impl Strategy<Value = (FrameHeader, Place)> {
     let kinds = prop_oneof![
         Just((FrameKind::Link, 0, 96, 0)),
-        (2u32..=4_194_304, 1u16.., 0u8..=1).prop_map(|(units, events, sparse)| (
+        (5u32..=4_194_304, any::<u16>()).prop_map(|(units, events)| {
+            let most = u16::try_from((units - 2) / 3).unwrap_or(u16::MAX);
+            (FrameKind::Events, 0, units * 16, 1 + events % most)
+        }),
+        (2u32..=4_194_304, 1u16..).prop_map(|(units, events)| (
             FrameKind::Events,
-            sparse * 2,
+            FLAG_SPARSE,
             units * 16,
             events
         )),

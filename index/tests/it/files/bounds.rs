@@ -18,6 +18,8 @@ use super::source::{Copied, Lent, write_run};
 /// A file of so many events, all at one place, and what keys they have.
 struct Forged {
     events: u32,
+    /// Where the frames end that it covers.
+    end: ByteOffset,
     entries: Vec<u8>,
     postings: Vec<u8>,
     offsets: Vec<u8>,
@@ -30,7 +32,8 @@ impl Forged {
         let mut encoder = offsets::Encoder::new(events, &mut offsets);
         (0..events).for_each(|_| encoder.push(300));
         encoder.finish();
-        Forged { events, entries: Vec::new(), postings: Vec::new(), offsets, keys: Vec::new() }
+        let (entries, postings, keys) = (Vec::new(), Vec::new(), Vec::new());
+        Forged { events, end: ByteOffset::from_units(u32::MAX), entries, postings, offsets, keys }
     }
 
     /// A key of these events.
@@ -62,7 +65,7 @@ impl Forged {
                 base: Position(7),
                 events: self.events,
                 ids: 0,
-                end: ByteOffset::from_units(u32::MAX),
+                end: self.end,
                 last_time: Timestamp(0),
             }),
             filter: [0; DESCRIPTOR_BYTES],
@@ -170,19 +173,24 @@ fn a_block_of_differences_that_is_read_for_two_is_neither_verified_nor_copied() 
     assert!(write_again(open()).unwrap_err().to_string().contains("overlap"));
 }
 
+/// There are 64 at most for each event, and one for each byte of the segment.
 #[test]
 fn more_postings_than_the_events_can_have_are_neither_verified_nor_copied() {
-    let events = 100_000;
-    let mut forged = Forged::of(events);
-    let all = Entry { count: events, last: events - 1, ..entry(0) };
-    (0..64).for_each(|key| forged.entry(Entry { key, ..all }));
-    let open = |forged: &Forged| Sealed::open(Box::new(Lent(forged.file(0))), &IDENTITY).unwrap();
-    open(&forged).verify().unwrap();
-    write_again(open(&forged)).unwrap();
-    forged.entry(Entry { key: 64, ..all });
-    let refused = [open(&forged).verify().unwrap_err(), write_again(open(&forged)).unwrap_err()];
-    for refused in refused {
-        assert!(refused.to_string().contains("more postings"), "{refused}");
+    for (events, end, keys) in [(100_000, u64::MAX, 64), (1 << 16, 1 << 20, 16)] {
+        let mut forged = Forged::of(events);
+        forged.end.0 = forged.end.0.min(end);
+        let all = Entry { count: events, last: events - 1, ..entry(0) };
+        (0..keys).for_each(|key| forged.entry(Entry { key, ..all }));
+        let open =
+            |forged: &Forged| Sealed::open(Box::new(Lent(forged.file(0))), &IDENTITY).unwrap();
+        open(&forged).verify().unwrap();
+        write_again(open(&forged)).unwrap();
+        forged.entry(Entry { key: keys, ..all });
+        let refused =
+            [open(&forged).verify().unwrap_err(), write_again(open(&forged)).unwrap_err()];
+        for refused in refused {
+            assert!(refused.to_string().contains("more postings"), "{refused}");
+        }
     }
 }
 

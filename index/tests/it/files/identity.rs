@@ -68,6 +68,7 @@ fn opening_reads_the_header_and_the_checksums_and_finding_few_pages() {
             event.local =
                 vec![super::events::keys().bytes(quipu_index::Kind::EventId, &at.to_le_bytes())];
             event.born = None;
+            event.offset.0 = 4128 + u64::from(at) * 160;
             event
         })
         .collect();
