@@ -132,7 +132,19 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     /// A manifest for a store that does not exist yet; the store exists once this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoStore`] if something is there that is no manifest of a store: it is never written over.
     pub(crate) fn create(disk: &Arc<dyn Disk>, directory: &Directory) -> Result<Manifest> {
+        let path = directory.manifest();
+        match disk.open(&path, Access::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("opening", &path, error)),
+            Ok(_) => {
+                let detail = format!("{} is there, and is none of Quipu's", path.display());
+                return Err(Error::new(ErrorKind::NoStore, detail));
+            }
+        }
         let mut random = [0; 40];
         disk.fill_random(&mut random)
             .map_err(|error| Error::because(ErrorKind::Io, "drawing random bytes".into(), error))?;
@@ -145,7 +157,6 @@ impl Manifest {
             salt: Salt(u64::from_le_bytes(exactly(salt))),
             generation: 1,
         };
-        let path = directory.manifest();
         Manifest::write(disk, path, header, Listing::default(), MANIFEST_BYTES_MAX)
     }
 

@@ -33,6 +33,15 @@ fn listed(edits: &[Edit]) -> Listing {
     listing
 }
 
+/// Also where it was put there, or has become readable, since somebody looked.
+#[test]
+fn a_manifest_is_created_over_nothing() {
+    let (disk, directory, manifest) = created();
+    let error = Manifest::create(&disk, &directory).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoStore, "{error}");
+    assert!(manifest.is_named());
+}
+
 /// Across sectors a crash may keep a later edit without an earlier one. In one sector it does not, and each part more
 /// is a sync more.
 #[test]

@@ -7,7 +7,7 @@ use quipu_format::{ByteOffset, FormatError, PAGE_BYTES, SegmentId};
 
 use super::scan::SegmentFile;
 use super::survey::Survey;
-use crate::manifest::Listed;
+use crate::manifest::{Listed, Listing};
 use crate::plant::{self, Bug};
 use crate::{Error, ErrorKind, Result};
 
@@ -79,13 +79,14 @@ impl Survey {
     }
 
     /// Whether a file that the manifest does not list is none of this store's: another store has written
-    /// it, or it is no segment at all. Without a manifest nobody knows.
+    /// it, or it is no segment at all. Without a manifest, or the edits of one, nobody knows: no writer leaves a
+    /// segment beside a manifest that lists none and has never listed any, but the first, which is complete.
     fn is_foreign(&self, page: &[u8]) -> bool {
         let Some(manifest) = &self.manifest else { return false };
         match SegmentHeader::decode(page) {
             Ok(header) => header.origin != manifest.header.store,
             Err(FormatError::Unsupported { .. }) => false,
-            Err(_) => manifest.damage.is_none(),
+            Err(_) => manifest.damage.is_none() && manifest.listing != Listing::default(),
         }
     }
 }

@@ -161,6 +161,51 @@ fn edits_that_are_lost_without_a_trace_are_missed() {
     }
 }
 
+/// As a page that was lost on the medium: whoever opens the store, in whichever mode, is told, and nothing is written.
+#[test]
+fn a_page_of_the_manifest_that_reads_as_zeros_is_told_and_nothing_is_made_over_it() {
+    const EVENTS: u64 = 600;
+    for make in [closed, killed] {
+        let disk = make(EVENTS);
+        let whole = disk.contents(&manifest()).unwrap();
+        let pages = edits(&whole).0.div_ceil(4096);
+        assert!(pages > 2, "{pages}");
+        for page in 0..pages {
+            let mut bytes = whole.clone();
+            bytes[page * 4096..(page + 1) * 4096].fill(0);
+            disk.put(&manifest(), &bytes).unwrap();
+            let before = disk.files();
+            if page + 1 == pages && verified(&disk).is_sound() {
+                // Nothing in the log depends on what the last page said.
+                assert_eq!(served(&open(&disk, Mode::Create).unwrap()), EVENTS);
+                continue;
+            }
+            assert_eq!(is_told(&disk, &manifest(), EVENTS), Ok(()), "page {page}");
+            let refused = open(&disk, Mode::Create).map(drop).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Damaged, "page {page}: {refused}");
+            assert_eq!((disk.files(), disk.contents(&manifest()).unwrap()), (before, bytes));
+        }
+    }
+}
+
+/// Nothing is listed then, and whose file this is nobody can tell: not that it is none of the store's.
+#[test]
+fn a_segment_without_its_header_beside_a_manifest_without_its_edits_is_no_stranger() {
+    for make in [closed, killed] {
+        let disk = make(3);
+        for path in [manifest(), segment(1)] {
+            let mut bytes = disk.contents(&path).unwrap();
+            let page = if path == manifest() { FIRST_EDIT..2 * FIRST_EDIT } else { 0..4096 };
+            bytes[page].fill(0);
+            disk.put(&path, &bytes).unwrap();
+        }
+        let before = disk.files();
+        assert_eq!(is_told(&disk, &segment(1), 0), Ok(()));
+        let refused = open(&disk, Mode::Create).map(drop).unwrap_err();
+        assert_eq!((refused.kind(), disk.files()), (ErrorKind::Damaged, before), "{refused}");
+    }
+}
+
 /// Only the last edits are lost: a segment that was listed by them, or the opening that wrote behind a close.
 #[test]
 fn a_manifest_of_before_does_not_pass_for_that_of_now() {
