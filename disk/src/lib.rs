@@ -131,8 +131,8 @@ pub trait File: Send + Sync + Debug {
 
     /// Makes the file's bytes and its size durable.
     ///
-    /// After an error the bytes written since the last success may be gone although reads still show
-    /// them, and a second call may succeed without bringing them back. Never retry.
+    /// After an error, also that of a call that was interrupted, the bytes written since the last success may be gone
+    /// although reads still show them, and a second call may succeed without bringing them back. Never retry.
     fn sync_data(&self) -> io::Result<()>;
 
     /// Maps the whole file at its present size for reading, coherent with later writes through any

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memmap2::MmapOptions;
-use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock, fstatfs};
+use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, fdatasync, flock, fstatfs, fsync};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -172,11 +172,9 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(flags(OFlags::DIRECTORY))
-            .open(or_here(path))?
-            .sync_all()
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags(OFlags::DIRECTORY));
+        Ok(fsync(options.open(or_here(path))?)?)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
@@ -293,7 +291,9 @@ impl File for RealFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        // Not the standard library's, which repeats a sync that a signal has interrupted: the first may have said, once
+        // and for all, that a write has failed.
+        Ok(fdatasync(&self.file)?)
     }
 
     fn map(&self) -> io::Result<Map> {

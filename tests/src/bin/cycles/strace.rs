@@ -37,7 +37,7 @@ const CALLS: [&str; 15] = [
     "unlink",
 ];
 /// What is tried again where it is interrupted, so that nobody notices.
-const RETRIED: [&str; 4] = ["pread64", "pwrite64", "fdatasync", "fsync"];
+const RETRIED: [&str; 2] = ["pread64", "pwrite64"];
 const ERRORS: [&str; 3] = ["error=EIO", "error=ENOSPC", INTERRUPTED];
 const INTERRUPTED: &str = "error=EINTR";
 /// A write that does nothing, and says that it has written more than any is asked to.
@@ -95,6 +95,7 @@ impl Injection {
         match self.harm {
             "error=EIO" => is_of_the_log(line),
             "error=ENOSPC" => is_of(line, "fdatasync") && line.contains(".seg>"),
+            INTERRUPTED => is_of(line, "fdatasync") && is_of_the_log(line),
             _ => false,
         }
     }
