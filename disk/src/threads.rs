@@ -22,7 +22,7 @@ pub use {
     parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
     std::hint::spin_loop,
     std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence},
-    std::thread::{Builder, JoinHandle, current, yield_now},
+    std::thread::{Builder, JoinHandle, ThreadId, current, yield_now},
 };
 
 #[cfg(any(quipu_shuttle, quipu_loom))]
@@ -32,13 +32,13 @@ pub use modelled::{Condvar, Mutex, MutexGuard, RwLock};
 pub use shuttle::{
     hint::spin_loop,
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence},
-    thread::{Builder, JoinHandle, current, yield_now},
+    thread::{Builder, JoinHandle, ThreadId, current, yield_now},
 };
 
 #[cfg(quipu_loom)]
 pub use {
     loom::hint::spin_loop,
-    loom::thread::{Builder, JoinHandle, current, yield_now},
+    loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now},
     weakened::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence},
 };
 

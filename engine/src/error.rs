@@ -55,8 +55,8 @@ pub enum ErrorKind {
     Overlap,
     /// The arguments break a bound or contradict each other. Nothing was written. Correct the call.
     Invalid,
-    /// The store is working at its limit and [`try_append`](crate::Store::try_append) does not wait.
-    /// Nothing was written. Try again later.
+    /// The store is working at its limit and [`try_append`](crate::Store::try_append) does not wait, or the thread
+    /// that asks is itself at work on it, as a `tracing` subscriber may be. Nothing was written. Try again later.
     Busy,
     /// There is no room on the disk. Nothing was written. Free space and try again: the store goes on
     /// by itself. Or the store has as many segments as its manifest can list, some 3.7 million.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use quipu_disk::Disk;
-use quipu_disk::threads::Mutex;
+use quipu_disk::threads::{Condvar, Mutex, ThreadId, current};
 
 use crate::directory::Directory;
 use crate::follow::Ending;
@@ -16,10 +16,22 @@ use crate::{Error, ErrorKind, Options, Result};
 /// The recovery that is still to be made up for, if any is.
 #[derive(Default)]
 pub(crate) struct Late {
-    /// Held while it is under way.
-    recovering: Mutex<()>,
+    /// Who is at it. The lock is not held meanwhile: recovering tells the program's log, which may use the store.
+    recovering: Mutex<Option<ThreadId>>,
+    /// Rung when nobody is any more.
+    over: Condvar,
     /// What was seen before it, and was gone then.
     lost: OnceLock<Error>,
+}
+
+/// That nobody else recovers the store meanwhile.
+struct Alone<'l>(&'l Late);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        *self.0.recovering.lock() = None;
+        self.0.over.notify_all();
+    }
 }
 
 /// The store that is to be recovered.
@@ -59,7 +71,8 @@ impl Late {
     /// Makes up for the recovery, unless somebody else has, and starts the writing half on what it found.
     ///
     /// # Errors
-    /// As of an opening; [`ErrorKind::Poisoned`] from then on if less was found than had been seen.
+    /// As of an opening; [`ErrorKind::Poisoned`] from then on if less was found than had been seen; [`ErrorKind::Busy`]
+    /// for the thread that is at it, which comes here again where what is told of it uses the store.
     pub(crate) fn recover<'w, W>(
         &self,
         store: &Unrecovered<'_>,
@@ -85,7 +98,7 @@ impl Late {
         writer: &'w OnceLock<W>,
         start: impl FnOnce(Ready) -> Result<W>,
     ) -> Result<&'w W> {
-        let _alone = self.recovering.lock();
+        let _alone = self.wait_for_turn()?;
         if let Some(writer) = writer.get() {
             return Ok(writer);
         }
@@ -105,5 +118,23 @@ impl Late {
         segments.adopt(&recovered);
         let started = start(ready)?;
         Ok(writer.get_or_init(|| started))
+    }
+
+    /// Waits until nobody is at it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] for who would wait for itself.
+    fn wait_for_turn(&self) -> Result<Alone<'_>> {
+        let own = current().id();
+        let mut recovering = self.recovering.lock();
+        while let Some(other) = *recovering {
+            if other == own {
+                let detail = "the store is being recovered by the very thread that asks";
+                return Err(Error::new(ErrorKind::Busy, detail));
+            }
+            self.over.wait(&mut recovering);
+        }
+        *recovering = Some(own);
+        Ok(Alone(self))
     }
 }

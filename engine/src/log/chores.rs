@@ -5,11 +5,11 @@ use quipu_disk::Access;
 use quipu_format::features::Features;
 use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
-use quipu_format::{Hash, Lsn, Salt};
+use quipu_format::{Hash, Lsn, Salt, SegmentId};
 
 use super::{Log, count};
 use crate::live::warn;
-use crate::manifest::draw;
+use crate::manifest::{Manifest, draw};
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::plant::{self, Bug};
 use crate::recovery::{self, SegmentFile};
@@ -25,9 +25,14 @@ impl Log {
             let rolled = if prepare.is_none() { pipeline.take_rolled() } else { None };
             (prepare, rolled)
         };
-        if let Some(prepare) = prepare {
-            let result = self.prepare(&prepare);
-            self.settle_chore(result, Pipeline::prepared);
+        if let Some(mut prepare) = prepare {
+            let result = self.prepare(&mut prepare);
+            let prepared = result.as_ref().ok().copied();
+            let spare = prepare.spare;
+            self.settle_chore(result, |pipeline, result| pipeline.prepared(result, spare));
+            if let Some(SegmentRef { id, capacity, .. }) = prepared {
+                tracing::debug!(segment = id.0, capacity = capacity.0, "prepared the next segment");
+            }
             return true;
         }
         if let Some(rolled) = rolled {
@@ -66,9 +71,13 @@ impl Log {
     }
 
     /// Prepares a segment: its file complete and durable under its name, then listed. Only then is it
-    /// written.
-    fn prepare(&self, prepare: &Prepare) -> Result<SegmentRef> {
+    /// written. Those that are spare are retired first: their room may be needed.
+    ///
+    /// What is on disk, whenever the power goes: spare segments, retired or not; a file under another name, or one that
+    /// is not listed; or the segment. All but the last are gone after the next opening.
+    fn prepare(&self, prepare: &mut Prepare) -> Result<SegmentRef> {
         let mut manifest = self.manifest.lock();
+        self.retire(&mut manifest, &mut prepare.spare)?;
         let header = SegmentHeader {
             features: Features::KNOWN,
             origin: manifest.header().store,
@@ -76,28 +85,38 @@ impl Log {
             salt: Salt(draw(&*self.disk)?),
             capacity: prepare.capacity,
         };
-        let mut edits = vec![recovery::listing(&header)];
-        edits.extend(prepare.spare.iter().map(|&segment| Edit::Retired { segment }));
-        manifest.admit(&edits)?;
-        drop(recovery::create_segment(&*self.disk, &self.directory, &header, &[])?);
-        if let Err(error) = manifest.make_room(&edits) {
-            // Not listed, so never written: its room is given back.
-            let _ = self.disk.remove(&self.directory.segment(header.segment));
-            return Err(error);
-        }
-        // If this fails, nobody knows whether the segment is listed: its file stays.
-        manifest.add(&edits)?;
-        self.writers.lock().retain(|segment, _| !prepare.spare.contains(segment));
-        recovery::remove_segments(&*self.disk, &self.directory, &prepare.spare)?;
+        let listing = [recovery::listing(&header)];
+        manifest.make_room(&listing)?;
         let path = self.directory.segment(header.segment);
-        let writer = self
-            .disk
-            .open(&path, Access::Write)
-            .map_err(|error| Error::io("opening", &path, error))?;
+        match recovery::create_segment(&*self.disk, &self.directory, &header, &[]) {
+            Err(full) if full.kind() == ErrorKind::Full => {
+                // A rename that fails and is done all the same leaves the file under its name. It is not listed.
+                let _ = self.disk.remove(&path);
+                return Err(full);
+            }
+            created => drop(created?),
+        }
+        let listed = manifest.add(&listing).and_then(|()| {
+            let writer = self.disk.open(&path, Access::Write);
+            writer.map_err(|error| Error::io("opening", &path, error))
+        });
+        let writer = listed.inspect_err(|_| {
+            // Nobody knows whether it is listed, or can write it: it is retired before another is prepared.
+            prepare.spare.push(header.segment);
+        })?;
         self.writers.lock().insert(header.segment, writer);
         let SegmentHeader { segment: id, salt, capacity, .. } = header;
-        tracing::debug!(segment = id.0, capacity = capacity.0, "prepared the next segment");
         Ok(SegmentRef { id, salt, capacity })
+    }
+
+    /// Retires segments that will not be written, and removes their files.
+    fn retire(&self, manifest: &mut Manifest, spare: &mut Vec<SegmentId>) -> Result<()> {
+        let edits: Vec<Edit> = spare.iter().map(|&segment| Edit::Retired { segment }).collect();
+        manifest.add(&edits)?;
+        self.writers.lock().retain(|segment, _| !spare.contains(segment));
+        recovery::remove_segments(&*self.disk, &self.directory, spare)?;
+        spare.clear();
+        Ok(())
     }
 
     /// Seals a rolled segment: its index complete under its name, the seal frame durable behind its frames, then
@@ -113,16 +132,14 @@ impl Log {
         let file = SegmentFile::open(&*self.disk, &self.directory, rolled.segment)?;
         let view = self.segments.view();
         let (index, positions) = self.place_of(&view, rolled.segment.id)?;
-        let mut manifest = self.manifest.lock();
-        let sealed = manifest.listing().segments.range(..rolled.segment.id);
-        let chain = sealed.rev().find_map(|(_, listed)| listed.sealed);
-        let chain = chain.map_or(Hash::default(), |sealed| sealed.seal.chain);
+        let chain = self.chain_before(rolled.segment.id);
         let extent = Extent { end: rolled.end, positions };
         let seal = seal::sum_up(&file, &extent, chain)?;
         let sealed = self.write_index(&view, index, rolled.end, seal.last_time)?;
         let end = Lsn::new(rolled.segment.id, rolled.end);
+        let edit = [Edit::Sealed { end, seal, ending: rolled.ending }];
         if plant::is_in(Bug::SealedBeforeSync) {
-            manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+            self.manifest.lock().add(&edit)?;
         }
         if rolled.ending == Ending::Framed {
             let writer = self.writer(rolled.segment);
@@ -134,9 +151,8 @@ impl Log {
                 .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
         }
         if !plant::is_in(Bug::SealedBeforeSync) {
-            manifest.add(&[Edit::Sealed { end, seal, ending: rolled.ending }])?;
+            self.manifest.lock().add(&edit)?;
         }
-        drop(manifest);
         self.writers.lock().remove(&rolled.segment.id);
         self.use_index(&view, index, sealed);
         warn(self.teller.tell_sealed());
@@ -147,5 +163,13 @@ impl Log {
         let (events, first_position) = (seal.events, seal.first_position.0);
         tracing::info!(segment, events, first_position, bytes = rolled.end.0, "sealed a segment");
         Ok(())
+    }
+
+    /// The chain of hashes up to this segment.
+    fn chain_before(&self, segment: SegmentId) -> Hash {
+        let manifest = self.manifest.lock();
+        let sealed = manifest.listing().segments.range(..segment);
+        let last = sealed.rev().find_map(|(_, listed)| listed.sealed);
+        last.map_or(Hash::default(), |sealed| sealed.seal.chain)
     }
 }

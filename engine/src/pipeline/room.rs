@@ -76,8 +76,8 @@ pub(super) struct Room {
     sealing: Sealing,
     /// What the disk said when it had no room, until it has.
     trouble: Option<Error>,
-    /// Segments that were prepared and will not be written: too small, or never entered. Closing retires
-    /// them, or the preparation of the next.
+    /// Segments that were prepared and will not be written: too small, never entered, or not known to be listed. Closing
+    /// retires them, or the preparation of the next.
     spare: Vec<SegmentId>,
     /// Bytes of all segments but the active one, for the capacity of the next.
     bytes: u64,
@@ -307,15 +307,16 @@ impl Pipeline {
         let bytes = self.room.bytes.saturating_add(self.tail.segment.capacity.0);
         let usual = self.settings.segment_sizes.next(bytes);
         let capacity = ByteOffset(align_up(usual.max(least.0), PAGE_BYTES));
-        Some(Prepare { segment: self.room.last_segment, capacity, spare: self.room.spare.clone() })
+        let spare = std::mem::take(&mut self.room.spare);
+        Some(Prepare { segment: self.room.last_segment, capacity, spare })
     }
 
-    /// Says how the preparation went; an error means that there was no room.
-    pub(crate) fn prepared(&mut self, result: Result<SegmentRef, Error>) {
+    /// Says how the preparation went, and which segments are left to be retired; an error means that there was no room.
+    pub(crate) fn prepared(&mut self, result: Result<SegmentRef, Error>, spare: Vec<SegmentId>) {
+        self.room.spare.extend(spare);
         self.room.supply = match result {
             Ok(segment) => {
                 self.room.trouble = None;
-                self.room.spare.clear();
                 Supply::Ready(segment)
             }
             Err(trouble) => {

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{Durability, ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
-use quipu_disk::{FaultDisk, PowerCut};
+use quipu_disk::{Fault, FaultDisk, FaultKind, PowerCut};
 
 use crate::reading::count;
 use crate::small::options;
 
+fn segments_of_16_kib() -> Options {
+    Options { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() }
+}
+
 fn open(disk: &FaultDisk) -> Store {
-    let options = Options { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
-    Store::builder("s").disk(Arc::new(disk.clone())).options(options).open().unwrap()
+    let builder = Store::builder("s").disk(Arc::new(disk.clone()));
+    builder.options(segments_of_16_kib()).open().unwrap()
 }
 
 fn append(store: &Store) -> Result<quipu::Appended> {
@@ -99,4 +103,49 @@ fn a_recovery_that_carries_a_large_commit_waits_for_room() {
     assert_eq!(append(&store).unwrap().position.0, 2);
     store.close().unwrap();
     assert_eq!(count(&open(&after)), 3);
+}
+
+/// The segments that have a file, each with whether anything was written to it.
+fn segments(disk: &FaultDisk) -> Vec<(u32, bool)> {
+    let files = disk.files().into_iter();
+    let segments = files.filter_map(|path| {
+        let number = path.file_name()?.to_str()?.strip_suffix(".seg")?.parse().ok()?;
+        // It may be gone by now.
+        let bytes = disk.contents(&path).ok()?;
+        Some((number, bytes[4096..].iter().any(|&byte| byte != 0)))
+    });
+    segments.collect()
+}
+
+/// Whichever call finds the disk full while a segment is prepared, also after its file has its name, and also one that
+/// takes effect all the same: the file does not keep its room until the next opening.
+#[test]
+fn a_segment_that_found_no_room_on_its_way_gives_its_own_back() {
+    let (mut given_up, full) = (0, std::io::ErrorKind::StorageFull);
+    for kind in [FaultKind::Error(full), FaultKind::ErrorAfter(full)] {
+        for at in 0..60 {
+            let disk = FaultDisk::new(at);
+            let options = Options { ballast_bytes: 0, ..segments_of_16_kib() };
+            let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options);
+            let store = builder.open().unwrap();
+            append(&store).unwrap();
+            disk.plan(Fault { at: disk.operations() + at, kind, sticky: false });
+            let refused: Vec<_> = (0..60).filter_map(|_| append(&store).err()).collect();
+            if refused.iter().any(|error| error.kind() != ErrorKind::Full) {
+                continue;
+            }
+            // A few more are prepared by then.
+            for _ in 0..30 {
+                append(&store).unwrap();
+            }
+            let segments = segments(&disk);
+            let (last, _) = *segments.iter().rfind(|(_, written)| *written).unwrap();
+            let left = segments.iter().filter(|(number, written)| !written && *number < last);
+            assert_eq!(left.count(), 0, "{kind:?} at {at}: {segments:?}");
+            given_up += usize::from(segments.len() < last as usize);
+            store.close().unwrap();
+            assert_eq!(count(&open(&disk)), 91 - refused.len() as u64);
+        }
+    }
+    assert!(given_up > 5, "{given_up}");
 }

@@ -13,6 +13,7 @@ mod mood;
 #[path = "../it/panicking.rs"]
 mod panicking;
 mod panics;
+mod reentry;
 #[path = "../it/small.rs"]
 mod sizes;
 mod stats;

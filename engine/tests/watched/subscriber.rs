@@ -13,6 +13,13 @@ use tracing::{Event, Level, Metadata, Subscriber};
 static KEPT: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 static DREADED: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 static ALONE: Mutex<()> = Mutex::new(());
+static ACTING: Mutex<Option<Acting>> = Mutex::new(None);
+
+/// What the subscriber does of its own as it is told this.
+struct Acting {
+    on: &'static str,
+    act: Box<dyn FnOnce() + Send>,
+}
 
 /// An event, or a span as it begins.
 #[derive(Clone, Debug)]
@@ -51,6 +58,11 @@ impl Listening {
         *DREADED.lock() = what.to_vec();
     }
 
+    /// Does this in whatever thread tells of that next, before it goes on.
+    pub(crate) fn act(&self, on: &'static str, act: impl FnOnce() + Send + 'static) {
+        *ACTING.lock() = Some(Acting { on, act: Box::new(act) });
+    }
+
     pub(crate) fn all(&self) -> Vec<Told> {
         KEPT.lock().clone()
     }
@@ -72,6 +84,7 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         DREADED.lock().clear();
+        ACTING.lock().take();
     }
 }
 
@@ -107,7 +120,11 @@ impl Subscriber for Keeping {
 fn keep(level: Level, what: String, fields: BTreeMap<&'static str, String>) {
     let dreaded = DREADED.lock().iter().any(|dreaded| what.contains(dreaded));
     let refusal = format!("a subscriber that cannot bear {what:?}");
+    let acting = ACTING.lock().take_if(|acting| what.contains(acting.on));
     KEPT.lock().push(Told { level, what, fields });
+    if let Some(acting) = acting {
+        (acting.act)();
+    }
     assert!(!dreaded, "{refusal}");
 }
 

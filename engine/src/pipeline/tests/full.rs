@@ -12,7 +12,7 @@ fn a_segment_is_left_once_it_is_full_and_there_is_a_buffer_for_the_next() {
         assert_eq!(pipeline.end().0.segment(), SegmentId(1), "it has room for two");
     }
     assert_eq!(pipeline.take_prepare().map(|prepare| prepare.segment), Some(SegmentId(2)));
-    pipeline.prepared(Ok(prepared(2)));
+    pipeline.prepared(Ok(prepared(2)), Vec::new());
     assert!(pipeline.open_group(16));
     pipeline.close_group();
     let end = pipeline.end();
@@ -47,13 +47,13 @@ fn who_waits_for_room_waits_through_one_attempt() {
     assert_eq!(ask(&mut pipeline, &mut first), "wait");
     assert_eq!(ask(&mut pipeline, &mut Patience::None), "wait", "nothing has failed yet");
     assert!(pipeline.take_prepare().is_some());
-    pipeline.prepared(Err(Error::new(ErrorKind::Full, "no room")));
+    pipeline.prepared(Err(Error::new(ErrorKind::Full, "no room")), Vec::new());
     assert_eq!(ask(&mut pipeline, &mut second), "wait");
     assert_eq!(ask(&mut pipeline, &mut second), "wait", "that was before it came");
     assert_eq!(ask(&mut pipeline, &mut first), "full");
     assert_eq!(ask(&mut pipeline, &mut Patience::None), "full");
     assert!(pipeline.take_prepare().is_some(), "who needs it has it tried again");
-    pipeline.prepared(Ok(prepared(3)));
+    pipeline.prepared(Ok(prepared(3)), Vec::new());
     assert_eq!(ask(&mut pipeline, &mut first), "room");
 }
 
@@ -67,11 +67,11 @@ fn who_needs_a_buffer_for_a_segment_that_is_ready_waits_for_it() {
         settle(&mut pipeline);
     }
     assert!(pipeline.take_prepare().is_some());
-    pipeline.prepared(Ok(SegmentRef { capacity, ..prepared(2) }));
+    pipeline.prepared(Ok(SegmentRef { capacity, ..prepared(2) }), Vec::new());
     assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
     settle(&mut pipeline);
     assert!(pipeline.take_prepare().is_some());
-    pipeline.prepared(Ok(prepared(3)));
+    pipeline.prepared(Ok(prepared(3)), Vec::new());
     assert!(pipeline.take_rolled().is_some());
     pipeline.sealed(Err(Error::new(ErrorKind::Full, "no room")));
     assert_eq!(ask(&mut pipeline, &mut Patience::None), "room");
@@ -95,7 +95,7 @@ fn who_waits_for_a_seal_waits_through_one_attempt() {
             settle(&mut pipeline);
         }
         assert!(pipeline.take_prepare().is_some());
-        pipeline.prepared(Ok(SegmentRef { capacity, ..prepared(number) }));
+        pipeline.prepared(Ok(SegmentRef { capacity, ..prepared(number) }), Vec::new());
     }
     let mut patience = Patience::Fresh;
     assert_eq!(ask(&mut pipeline, &mut patience), "wait");

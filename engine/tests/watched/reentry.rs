@@ -1,0 +1,76 @@
+//! A subscriber that uses the store that it is told of: what a store tells, it tells without a lock, and not before
+//! others can go on.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use quipu::{ErrorKind, Mode, Options, Result, Store};
+use quipu_disk::{Disk, FaultDisk, PowerCut};
+
+use super::subscriber::listen;
+use super::{ANY, large, small};
+
+/// Longer than anything here takes.
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+fn append(store: &Store) -> Result<()> {
+    store.append("a", ANY, large()).map(drop)
+}
+
+fn open(disk: &Arc<dyn Disk>, mode: Mode, options: Options) -> Arc<Store> {
+    let builder = Store::builder("s").disk(Arc::clone(disk)).options(options);
+    Arc::new(builder.mode(mode).open().unwrap())
+}
+
+/// It fills the segment, and goes on in the one that it is told of.
+#[test]
+fn who_is_told_of_a_prepared_segment_can_write_to_it() {
+    let listening = listen();
+    let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new(1));
+    let store = open(&disk, Mode::Create, small());
+    let (tell, told) = channel();
+    let shared = Arc::clone(&store);
+    listening.act("prepared the next segment", move || {
+        let appended: Vec<_> = (0..10).map(|_| append(&shared)).collect();
+        tell.send(appended.into_iter().collect::<Result<Vec<()>>>()).unwrap();
+    });
+    (0..6).for_each(|_| append(&store).unwrap());
+    told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
+    assert!(listening.count("rolled to a new segment") > 0, "the first segment was to be full");
+}
+
+/// The recovery is its own: it cannot wait for it.
+#[test]
+fn who_is_told_of_a_late_recovery_is_refused_and_does_not_wait() {
+    let listening = listen();
+    let before = FaultDisk::new(2);
+    let shared: Arc<dyn Disk> = Arc::new(before.clone());
+    let store = open(&shared, Mode::Create, small());
+    append(&store).unwrap();
+    let disk = before.power_cut(PowerCut::KeepAll);
+    drop(store);
+    for name in disk.list("s".as_ref()).unwrap() {
+        // A segment that was prepared would give the recovery its room.
+        if name.ends_with(".seg") && name != "0000000001.seg" {
+            disk.remove(&std::path::Path::new("s").join(name)).unwrap();
+        }
+    }
+    disk.plan_full(Some(0));
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let store = open(&shared, Mode::Existing, small());
+    assert!(store.opening().postponed.is_some());
+    disk.plan_full(None);
+    let refused = Arc::new(OnceLock::new());
+    let (kept, again) = (Arc::clone(&refused), Arc::clone(&store));
+    listening.act("the store was not closed properly: recovered", move || {
+        kept.set(append(&again).unwrap_err().kind()).unwrap();
+    });
+    let (tell, told) = channel();
+    let appending = Arc::clone(&store);
+    let thread = std::thread::spawn(move || tell.send(append(&appending)).unwrap());
+    told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
+    thread.join().unwrap();
+    assert_eq!(refused.get(), Some(&ErrorKind::Busy));
+    append(&store).unwrap();
+}
