@@ -199,13 +199,12 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Whether an error says that the process, or the system, has as many files open as it may, or no memory for one
-/// more: nothing is wrong with the file, and later it may be opened.
+/// Whether an error says that the process, or the system, has as many files open as it may: nothing is wrong with the
+/// file, and later it may be opened. Only what opens files is refused so.
 #[must_use]
 pub fn is_short(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Whether an error says that a part of the medium cannot be read: the rest of the file may be read all the same.

@@ -1,5 +1,8 @@
 //! What can go wrong, and what to do next.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -264,6 +267,12 @@ impl Error {
         matches!(self.inner.about, About::Index)
     }
 
+    /// Whether something is missing that there may be later: room, or a descriptor. What was to be done can be tried again.
+    pub(crate) fn is_shortage(&self) -> bool {
+        self.kind() == ErrorKind::Full
+            || self.inner.cause.as_ref().is_some_and(quipu_disk::is_short)
+    }
+
     /// Whether events cannot be served because of what stands in the log, however often they are asked for.
     pub(crate) fn is_of_events(&self) -> bool {
         matches!(self.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && !self.is_of_index()
@@ -369,31 +378,5 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.cause.as_ref().map(|cause| cause as _)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_that_fails_is_called_what_it_is() {
-        let newer = FormatError::Unsupported { what: "incompatible feature", value: 1 };
-        let cases = [
-            (IndexError::Damaged { at: 7, what: "a rule" }, ErrorKind::Damaged),
-            (IndexError::Unsupported(newer), ErrorKind::Unsupported),
-            (IndexError::Io(io::ErrorKind::NotFound.into()), ErrorKind::Io),
-        ];
-        for (error, kind) in cases {
-            let error = Error::index(Some(Path::new("s/1.idx")), error);
-            assert_eq!(error.kind(), kind);
-            assert!(error.to_string().contains("s/1.idx"), "{error}");
-            let is_io = kind == ErrorKind::Io;
-            assert_eq!(std::error::Error::source(&error).is_some(), is_io, "{error}");
-            // No event is the reason, so nobody steps over one because of it.
-            assert!(error.is_of_index() != is_io && !error.is_of_events(), "{error}");
-            assert!(error.damage().is_none(), "{error}");
-            assert_eq!(error.advice().contains("rebuild-index"), kind == ErrorKind::Damaged);
-        }
     }
 }

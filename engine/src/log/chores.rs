@@ -48,18 +48,18 @@ impl Log {
         self.log_chore() || self.index_chore()
     }
 
-    /// Tells the pipeline how a chore went. Want of room is retried once somebody needs it; any other
-    /// failure of a file of the log poisons.
+    /// Tells the pipeline how a chore went. What lacked room, or a descriptor, is retried once somebody needs it; any
+    /// other failure of a file of the log poisons.
     fn settle_chore<T>(
         &self,
         result: Result<T>,
         settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
     ) {
         if let Err(error) = &result {
-            if error.kind() != ErrorKind::Full {
+            if !error.is_shortage() {
                 return self.give_up(error.clone());
             }
-            tracing::warn!(%error, "no room; appends fail until there is");
+            tracing::warn!(%error, "appends fail as soon as they need what there was no room for");
         }
         let published = {
             let mut pipeline = self.pipeline();
@@ -89,10 +89,10 @@ impl Log {
         manifest.make_room(&listing)?;
         let path = self.directory.segment(header.segment);
         match recovery::create_segment(&*self.disk, &self.directory, &header, &[]) {
-            Err(full) if full.kind() == ErrorKind::Full => {
+            Err(short) if short.is_shortage() => {
                 // A rename that fails and is done all the same leaves the file under its name. It is not listed.
                 let _ = self.disk.remove(&path);
-                return Err(full);
+                return Err(short);
             }
             created => drop(created?),
         }

@@ -7,7 +7,6 @@ mod newer;
 mod segment;
 mod shelf;
 
-use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
 use quipu_disk::threads::{AtomicU64, Ordering, RwLock};
@@ -262,8 +261,7 @@ impl Segments {
     pub(crate) fn open(&self, segment: &Arc<Segment>) -> Result<Arc<Opened>> {
         let open = || segment.open(&*self.shelf.disk, self.shelf.mode);
         let opened = open().or_else(|error| {
-            let cause = error.source().and_then(|cause| cause.downcast_ref());
-            if !cause.is_some_and(quipu_disk::is_short) {
+            if !error.is_shortage() {
                 return Err(error);
             }
             self.kept.release();
