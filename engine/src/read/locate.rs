@@ -177,13 +177,16 @@ impl Locator {
             Ok(frame) => frame,
             Err(error) => return Ok(Err(error)),
         };
+        // Before so much is read: nothing has been summed yet.
+        if extent.frame_back + extent.len > u64::from(frame.len) {
+            return Ok(Err(FormatError::Invalid("a record of another frame")));
+        }
         let range = start..start + extent.len;
         let bytes = self.lender.lend(view, segment, range.clone())?;
         let place = Place::new(segment.salt, offset);
         Ok(Record::parse(bytes, place, check).and_then(|record| {
             let ordinal = u64::from(record.ordinal());
             if record.frame_back() != extent.frame_back
-                || extent.frame_back + extent.len > u64::from(frame.len)
                 || ordinal >= u64::from(frame.events)
                 || frame.first_position.plus(ordinal) != position
             {

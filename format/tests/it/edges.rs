@@ -3,7 +3,7 @@
 use quipu_format::frame::{FLAG_SPARSE, FrameHeader, FrameKind};
 use quipu_format::index::filter::{self, Probe};
 use quipu_format::index::offsets::{self, BLOCK, Encoder, Offsets};
-use quipu_format::index::postings::Layout;
+use quipu_format::index::postings::{self, Layout};
 use quipu_format::record::Codec;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{FormatError, Position, Timestamp};
@@ -105,4 +105,18 @@ fn places_beyond_those_that_were_announced_are_left_out() {
     units.iter().for_each(|&place| encoder.push(place));
     encoder.finish();
     assert_eq!(more, announced);
+}
+
+/// Whoever reads a block reads so many bytes, not knowing its length.
+#[test]
+fn the_widest_blocks_take_as_many_bytes_as_any_may() {
+    let mut ordinals: Vec<u32> = (0..postings::BLOCK).collect();
+    ordinals[postings::BLOCK as usize - 1] = u32::MAX - 1;
+    let mut bytes = Vec::new();
+    postings::encode(&ordinals, u32::MAX, &mut bytes);
+    assert_eq!(bytes.len() as u64, postings::BLOCK_BYTES_MAX);
+    let mut bytes = Vec::new();
+    offsets::encode(&ordinals, &mut bytes);
+    let table = Offsets::of(BLOCK).table_range().end;
+    assert_eq!(bytes.len() as u64 - table, offsets::BLOCK_BYTES_MAX);
 }
