@@ -1,5 +1,6 @@
 //! Finding out where a store stands, for reading it.
 
+use std::cmp::Ordering;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,15 +128,18 @@ fn look_at(
 }
 
 /// Whether what a page tells is of this log: of its last opening, and of a segment that no recovery which is
-/// under way has gone round. One that was left before it had a frame is no part of the log.
+/// under way has gone round, or of that part of it which still counts. One that was left before it had a frame is no
+/// part of the log.
 fn is_of(live: &Live, survey: &Survey) -> bool {
-    let (visible, parts) = (live.visible.segment(), &survey.parts);
-    let there = parts.iter().find(|part| part.segment.id >= visible);
-    let is_blank = live.visible.offset() <= FIRST_FRAME;
-    Some(live.epoch) == survey.opened()
-        && there.is_none_or(|part| {
-            part.segment.id == visible || (is_blank && part.base == live.next_position)
-        })
+    let visible = live.visible;
+    let is_last = |part: &Part| survey.parts.last().is_some_and(|last| std::ptr::eq(last, part));
+    let counts = |part: &Part| match part.segment.id.cmp(&visible.segment()) {
+        // The last one may go on behind the end that was found.
+        Ordering::Equal => is_last(part) || visible.offset() <= part.end,
+        _ => visible.offset() <= FIRST_FRAME && part.base == live.next_position,
+    };
+    let there = survey.parts.iter().find(|part| part.segment.id >= visible.segment());
+    Some(live.epoch) == survey.opened() && there.is_none_or(counts)
 }
 
 /// Whether a log lacks what was told before it was surveyed, and nobody has called durable: the power went off since then.
