@@ -1,5 +1,7 @@
 //! The commits that one write and one sync make durable together, as seen by those who wait.
 
+use std::collections::BTreeSet;
+use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -34,9 +36,30 @@ pub(crate) struct Group {
     /// Set before the gate is raised to `FAILED`.
     failure: OnceLock<Error>,
     /// Tasks to be woken at the next step.
-    wakers: Mutex<Vec<Waker>>,
+    tasks: Mutex<Tasks>,
     /// Its commits, from when they are written until those who follow them are told.
     posts: Mutex<Vec<Arc<Posted>>>,
+}
+
+/// Tasks that wait, each once, in the order in which they came.
+#[derive(Default)]
+struct Tasks {
+    wakers: Vec<Waker>,
+    /// What tells them apart. There may be thousands: comparing each with all others would take long.
+    known: BTreeSet<(usize, usize)>,
+}
+
+impl Tasks {
+    /// Adds a task, unless it is there. Gives its waker back then: what dropping it does is no business of a lock.
+    fn add(&mut self, waker: Waker) -> Option<Waker> {
+        // As `Waker::will_wake` tells them apart.
+        let name = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        if !self.known.insert(name) {
+            return Some(waker);
+        }
+        self.wakers.push(waker);
+        None
+    }
 }
 
 impl Group {
@@ -72,8 +95,8 @@ impl Group {
 
     /// Wakes all tasks that wait.
     pub(crate) fn wake(&self) {
-        let wakers = std::mem::take(&mut *self.wakers.lock());
-        wake_all(wakers);
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        wake_all(tasks.wakers);
     }
 
     /// Whether the group has come as far as this durability asks; the error if it failed.
@@ -104,12 +127,10 @@ impl Group {
         if let Some(result) = self.reached(durability) {
             return Poll::Ready(result);
         }
-        {
-            let mut wakers = self.wakers.lock();
-            if !wakers.iter().any(|known| known.will_wake(context.waker())) {
-                wakers.push(context.waker().clone());
-            }
-        }
+        // Outside the lock: a waker is code of somebody else.
+        let waker = context.waker().clone();
+        let known = self.tasks.lock().add(waker);
+        drop(known);
         if plant::is_in(Bug::TicketNotAskedAgain) {
             return Poll::Pending;
         }
