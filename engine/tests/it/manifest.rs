@@ -175,12 +175,14 @@ fn a_page_of_the_manifest_that_reads_as_zeros_is_told_and_nothing_is_made_over_i
             bytes[page * 4096..(page + 1) * 4096].fill(0);
             disk.put(&manifest(), &bytes).unwrap();
             let before = disk.files();
-            if page + 1 == pages && verified(&disk).is_sound() {
+            if page + 1 < pages {
+                assert_eq!(is_told(&disk, &manifest(), EVENTS), Ok(()), "page {page}");
+            } else if verified(&disk).is_sound() {
                 // Nothing in the log depends on what the last page said.
                 assert_eq!(served(&open(&disk, Mode::Create).unwrap()), EVENTS);
                 continue;
             }
-            assert_eq!(is_told(&disk, &manifest(), EVENTS), Ok(()), "page {page}");
+            assert_eq!(served(&open(&disk, Mode::ReadOnly).unwrap()), EVENTS);
             let refused = open(&disk, Mode::Create).map(drop).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Damaged, "page {page}: {refused}");
             assert_eq!((disk.files(), disk.contents(&manifest()).unwrap()), (before, bytes));
@@ -244,7 +246,7 @@ fn any_bit_of_the_edits_is_found() {
 #[test]
 fn an_edit_that_tears_is_no_damage() {
     let mut crossed = 0;
-    // Which edits there are depends on what the threads came to.
+    // Where the edits lie depends on whether a segment was prepared before a close, too.
     for lives in 0..60 {
         if lives >= 12 && crossed > 0 {
             break;
