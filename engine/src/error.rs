@@ -12,7 +12,7 @@ use std::sync::Arc;
 use quipu_format::{ByteOffset, FormatError, Position, Version};
 use quipu_index::IndexError;
 
-use crate::ExpectedVersion;
+use crate::{ExpectedVersion, SalvageReport};
 
 /// The result of a call to the store.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -43,6 +43,8 @@ enum About {
     Newer(Damage),
     /// An index file, and not the log.
     Index,
+    /// A copy that is whole and may lose its name.
+    Copy(Box<SalvageReport>),
 }
 
 /// The kinds of failure, each with what the caller does next.
@@ -278,6 +280,15 @@ impl Error {
         matches!(self.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && !self.is_of_index()
     }
 
+    /// A copy in this directory that is whole and verified, and whose name may not be durable.
+    pub(crate) fn unsynced_copy(path: &Path, report: SalvageReport, cause: io::Error) -> Error {
+        let detail = format!(
+            "the copy in {} is whole and verified, and a power cut may take it back: syncing its directory",
+            path.display()
+        );
+        Error::build(ErrorKind::Unknown, detail, Some(cause), About::Copy(Box::new(report)))
+    }
+
     pub(crate) fn closed() -> Error {
         Error::new(ErrorKind::Closed, "the store is closed")
     }
@@ -316,9 +327,12 @@ impl Error {
     /// What to do next, in a sentence for people.
     #[must_use]
     pub fn advice(&self) -> &'static str {
-        match (self.is_of_index(), self.kind()) {
-            (true, ErrorKind::Damaged) => {
+        match (&self.inner.about, self.kind()) {
+            (About::Index, ErrorKind::Damaged) => {
                 "run `quipu rebuild-index`, which makes the indexes anew from the log; no event is concerned"
+            }
+            (About::Copy(_), _) => {
+                "keep the source until the disk has been looked at and synced, and `quipu verify` finds the copy there"
             }
             (_, kind) => kind.advice(),
         }
@@ -338,6 +352,16 @@ impl Error {
     pub fn matched(&self) -> Option<Position> {
         match &self.inner.about {
             About::Event(position) => Some(*position),
+            _ => None,
+        }
+    }
+
+    /// What was kept and what is lost, if this is about a copy that a salvage has made: it is there, whole and verified,
+    /// and a power cut may take it back.
+    #[must_use]
+    pub fn salvaged(&self) -> Option<&SalvageReport> {
+        match &self.inner.about {
+            About::Copy(report) => Some(report),
             _ => None,
         }
     }

@@ -29,17 +29,28 @@ pub(crate) fn run(path: &Path, args: &SalvageArgs, output: &Output) -> Result<Ex
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);
     };
-    let report = match &args.to {
+    let salvaged = match &args.to {
         Some(to) => quipu::salvage(path, to, &mut tell),
         None => quipu::salvageable(path, &mut tell),
     };
     bar.finish_and_clear();
-    // Damage in the copy is not what was looked for.
-    let report = report.map_err(|error| Failure::from(error).exit(Exit::Failed))?;
     let seconds = started.elapsed().as_secs_f64();
-    print(&report, args.to.as_deref(), seconds, output);
-    output.object(&to_json(&report, args.to.as_deref(), seconds));
-    Ok(if report.is_complete() { Exit::Done } else { Exit::Found })
+    let tell = |report: &SalvageReport| {
+        print(report, args.to.as_deref(), seconds, output);
+        output.object(&to_json(report, args.to.as_deref(), seconds));
+    };
+    match salvaged {
+        Ok(report) => {
+            tell(&report);
+            Ok(if report.is_complete() { Exit::Done } else { Exit::Found })
+        }
+        Err(error) => {
+            // The copy is there all the same.
+            error.salvaged().inspect(|report| tell(report));
+            // Damage in the copy is not what was looked for.
+            Err(Failure::from(error).exit(Exit::Failed))
+        }
+    }
 }
 
 fn print(report: &SalvageReport, to: Option<&Path>, seconds: f64, output: &Output) {

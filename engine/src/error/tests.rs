@@ -1,4 +1,4 @@
-//! What each error says of its cause.
+//! What errors say of themselves.
 
 use super::*;
 

@@ -152,19 +152,16 @@ impl Copy {
     }
 
     /// Makes it a store, or removes it. Once it is one it stays, also where nobody knows whether it is durable.
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(super) fn finish(&self, report: SalvageReport) -> Result<SalvageReport> {
         let path = self.directory.path();
         if let Err(error) = self.disk.reveal() {
             self.discard();
             return Err(Error::io("renaming the manifest of", path, error));
         }
-        self.disk.sync_directory(path).map_err(|error| {
-            let detail = format!(
-                "the copy in {} is whole and verified, and a power cut may take it back: syncing its directory",
-                path.display()
-            );
-            Error::because(ErrorKind::Io, detail, error)
-        })
+        match self.disk.sync_directory(path) {
+            Ok(()) => Ok(report),
+            Err(error) => Err(Error::unsynced_copy(path, report, error)),
+        }
     }
 
     /// Removes what there is of it, for the room that it takes. What cannot be removed shows by its names that it was

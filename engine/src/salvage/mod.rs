@@ -38,7 +38,8 @@ pub use report::{Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
 ///
 /// The source is only read. `to` must not exist, or be empty. Until the copy is whole and verified its manifest has
 /// another name, so a directory that a crash has left halfway opens as no store; remove it and begin again. After an
-/// error the directory is left empty, but for one of the very last sync, which says that the copy is there.
+/// error the directory is left empty, but for one of the very last sync, which says that the copy is there and has the
+/// report ([`Error::salvaged`](crate::Error::salvaged)).
 ///
 /// ```
 /// use quipu::ErrorKind;
@@ -53,7 +54,8 @@ pub use report::{Lost, Renumbered, SalvageProgress, SalvageReport, SalvageStep};
 /// empty or lies within the source, or if the source has lost its manifest and holds segments of several stores;
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if a newer version wrote something that would be lost on
 /// the way; [`ErrorKind::Full`](crate::ErrorKind::Full); [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if the copy
-/// is not sound; and what the system refuses.
+/// is not sound; [`ErrorKind::Unknown`](crate::ErrorKind::Unknown) if it is, and a power cut may take it back; and what
+/// the system refuses.
 pub fn salvage(
     from: &Path,
     to: &Path,
@@ -85,7 +87,7 @@ pub fn salvage_on(
         .read(&damaged, progress, &mut |commit| copy.add(commit))
         .and_then(|report| copy.verified(&report, progress).map(|()| report));
     match copied {
-        Ok(report) => copy.finish().map(|()| report),
+        Ok(report) => copy.finish(report),
         Err(error) => {
             copy.discard();
             Err(error)

@@ -261,6 +261,8 @@ fn an_error_leaves_nothing_or_says_that_the_copy_is_there() {
                 Err(error) => {
                     let says_so = error.to_string().contains("whole and verified");
                     assert!(says_so, "{fault:?}: {error} {left:?}");
+                    assert_eq!(error.salvaged(), Some(&looked), "{fault:?}: {error}");
+                    assert!(error.advice().contains("keep the source"), "{}", error.advice());
                     there += 1;
                 }
                 Ok(_) => {}
