@@ -21,6 +21,8 @@ use crate::{Damage, Error, Result};
 
 /// Bytes hashed at once.
 const STEP_BYTES: u64 = 1 << 20;
+/// How often the first page is read again.
+const READS: usize = 4;
 
 /// What is known of a segment before it is read once more.
 #[derive(Clone, Debug)]
@@ -48,7 +50,12 @@ struct Sums {
 /// Damage where all frames are valid and are not those that were written.
 pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result<Seal> {
     let Extent { end, positions } = extent.clone();
-    let (sums, damaged, content_hash) = add_up(file, end)?;
+    let mut added_up = add_up(file, end)?;
+    if added_up.1.is_some() {
+        // It may have been read wrongly, and what is sealed now is held against the bytes for ever.
+        added_up = add_up(file, end)?;
+    }
+    let (sums, damaged, content_hash) = added_up;
     let events = positions.end.0.saturating_sub(positions.start.0);
     if let Some(offset) = damaged {
         tracing::error!(segment = %file.id, %offset, "sealing a segment that has been damaged");
@@ -77,7 +84,8 @@ pub(crate) fn sum_up(file: &SegmentFile, extent: &Extent, chain: Hash) -> Result
 fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffset>, Hash)> {
     let mut frames = file.frames(end);
     let (mut sums, mut damaged, mut at) = (Sums::default(), None, FIRST_FRAME);
-    let mut hasher = hash_to(file, FIRST_FRAME.min(end))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&first_page(file, end)?);
     while at < end {
         let frame = frames.frame_at(at).map_err(|error| file.io(error))?;
         let bad = match frame.and_then(|frame| sums.add(&frame).map(|()| frame)) {
@@ -105,6 +113,24 @@ fn add_up(file: &SegmentFile, end: ByteOffset) -> Result<(Sums, Option<ByteOffse
     Ok((sums, damaged, hash))
 }
 
+/// What stands before the first frame. No frame sums it up, so it is read until twice the same was read, or often.
+fn first_page(file: &SegmentFile, end: ByteOffset) -> Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>> {
+        let mut bytes = vec![0; FIRST_FRAME.min(end).0 as usize];
+        quipu_disk::read_exact_at(&*file.file, &mut bytes, 0).map_err(|error| file.io(error))?;
+        Ok(bytes)
+    };
+    let mut page = read()?;
+    for _ in 0..READS {
+        let again = read()?;
+        if again == page {
+            break;
+        }
+        page = again;
+    }
+    Ok(page)
+}
+
 impl Sums {
     fn add(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Bad> {
         let body = frame.body()?;
@@ -122,10 +148,6 @@ impl Sums {
 
 /// BLAKE3 of the file's bytes before `end`.
 pub(crate) fn hash(file: &SegmentFile, end: ByteOffset) -> Result<Hash> {
-    Ok(Hash(*hash_to(file, end)?.finalize().as_bytes()))
-}
-
-fn hash_to(file: &SegmentFile, end: ByteOffset) -> Result<blake3::Hasher> {
     let mut hasher = blake3::Hasher::new();
     let mut bytes = vec![0; STEP_BYTES.min(end.0) as usize];
     let mut at = 0;
@@ -136,7 +158,7 @@ fn hash_to(file: &SegmentFile, end: ByteOffset) -> Result<blake3::Hasher> {
         hasher.update(&bytes[..step]);
         at += step as u64;
     }
-    Ok(hasher)
+    Ok(Hash(*hasher.finalize().as_bytes()))
 }
 
 /// The chain of a segment, from that of the one before and its own hash as first sealed.

@@ -4,8 +4,12 @@ use quipu_format::SegmentId;
 use quipu_format::frame::FrameKind;
 
 use super::*;
+use quipu_disk::{Access, Disk, Fault, FaultDisk, FaultKind};
+
 use crate::ErrorKind;
-use crate::frames::tests::{commit, frame, header, segment};
+use crate::directory::Directory;
+use crate::frames::tests::{SALT, commit, frame, header, segment};
+use crate::pipeline::SegmentRef;
 
 const AT: u64 = FIRST_FRAME.0;
 
@@ -57,6 +61,34 @@ fn damage_is_left_out_of_the_times_and_counted_by_its_positions() {
     assert_eq!((seal.events, seal.first_time, seal.last_time), (6, Timestamp(10), Timestamp(15)));
     let bytes = [vec![0; AT as usize], frames.concat()].concat();
     assert_eq!(seal.content_hash, Hash(blake3::hash(&bytes).into()), "of the bytes as they are");
+}
+
+/// It is held against the bytes for ever.
+#[test]
+fn a_byte_that_is_read_wrongly_once_does_not_get_into_a_seal() {
+    let first = events(AT, 5, 10);
+    let second = events(AT + first.len() as u64, 7, 20);
+    let bytes = [vec![0; AT as usize], first, second].concat();
+    let (disk, directory) = (FaultDisk::new(3), Directory::new("store"));
+    disk.create_directory(directory.path()).unwrap();
+    let id = SegmentId(1);
+    let path = directory.segment(id);
+    write_all_at(&*disk.open(&path, Access::Create).unwrap(), &bytes, 0).unwrap();
+    let capacity = ByteOffset(bytes.len() as u64);
+    let file =
+        SegmentFile::open(&disk, &directory, SegmentRef { id, salt: SALT, capacity }).unwrap();
+    let sum_up = || {
+        let before = disk.operations();
+        let positions = Position(5)..Position(9);
+        let seal = sum_up(&file, &Extent { end: capacity, positions }, Hash([9; 32])).unwrap();
+        (seal, disk.operations() - before)
+    };
+    let (expected, calls) = sum_up();
+    for call in 0..calls {
+        disk.plan(Fault { at: disk.operations() + call, kind: FaultKind::Misread, sticky: false });
+        assert_eq!(sum_up().0, expected, "call {call}");
+    }
+    assert!(calls > 2, "{calls}");
 }
 
 #[test]
