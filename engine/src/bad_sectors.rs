@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quipu_disk::threads::Mutex;
+use quipu_disk::threads::{AtomicBool, Mutex, Ordering};
 use quipu_disk::{Access, Disk, File, Lock, Map, Page, is_unreadable, read_exact_at};
 use quipu_format::PAGE_BYTES;
 
@@ -49,7 +49,8 @@ enum Purpose {
     /// To find out what is left, of every file. A page is asked for once: a dying disk takes its time to say no.
     Search,
     /// To serve events for as long as a program runs. A page is asked for each time, as it may come back; and only those
-    /// of segments are read around: of half a manifest nobody would learn what it has lost.
+    /// of segments are read around: of half a manifest nobody would learn what it has lost. Once the store is open, those
+    /// that were met by then and no others: they may be read a moment later.
     Service,
 }
 
@@ -58,7 +59,11 @@ type Pieces = BTreeMap<u64, (u64, String)>;
 
 /// What was found so far, by file.
 #[derive(Debug, Default)]
-struct Found(Mutex<BTreeMap<PathBuf, Pieces>>);
+struct Found {
+    pieces: Mutex<BTreeMap<PathBuf, Pieces>>,
+    /// There come no more: whatever else cannot be read is an error.
+    is_settled: AtomicBool,
+}
 
 impl<D> BadSectors<D> {
     /// For who looks for what is left.
@@ -71,9 +76,14 @@ impl<D> BadSectors<D> {
         BadSectors { disk, purpose: Purpose::Service, found: Arc::default() }
     }
 
+    /// From now on whatever else cannot be read is an error.
+    pub(crate) fn settle(&self) {
+        self.found.is_settled.store(true, Ordering::Relaxed);
+    }
+
     /// All that could not be read, by file and offset.
     pub(crate) fn found(&self) -> Vec<Unreadable> {
-        let found = self.found.0.lock();
+        let found = self.found.pieces.lock();
         let pieces = found.iter().flat_map(|(file, pieces)| {
             pieces.iter().map(|(&offset, (end, error))| Unreadable {
                 file: file.clone(),
@@ -94,7 +104,7 @@ pub(crate) fn is_met_by(error: &Error) -> bool {
 
 impl Found {
     fn touches(&self, file: &Path, range: Range<u64>) -> bool {
-        let found = self.0.lock();
+        let found = self.pieces.lock();
         let before = found.get(file).and_then(|pieces| pieces.range(..range.end).next_back());
         before.is_some_and(|(_, (end, _))| *end > range.start)
     }
@@ -102,9 +112,12 @@ impl Found {
     /// Keeps a piece in mind, as one with what stands right before and behind it.
     ///
     /// # Errors
-    /// The error itself, if there are too many.
+    /// The error itself, if there are too many, or no more may come.
     fn add(&self, file: &Path, range: Range<u64>, error: io::Error) -> io::Result<()> {
-        let mut found = self.0.lock();
+        if self.is_settled.load(Ordering::Relaxed) {
+            return if self.touches(file, range) { Ok(()) } else { Err(error) };
+        }
+        let mut found = self.pieces.lock();
         if found.values().map(BTreeMap::len).sum::<usize>() >= PIECES_MAX {
             return Err(error);
         }
@@ -256,7 +269,6 @@ impl File for Paged {
 #[cfg(test)]
 mod tests {
     use quipu_disk::FaultDisk;
-    use quipu_disk::threads::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -336,5 +348,26 @@ mod tests {
             moody.0.store(true, Ordering::Relaxed);
             assert_eq!(read(), [later; 40], "{purpose:?}");
         }
+    }
+
+    /// It may be read a moment later, and what stands in it is not to be passed over.
+    #[test]
+    fn a_page_that_goes_bad_once_the_store_is_open_is_an_error() {
+        let disk = FaultDisk::new(1);
+        let path = Path::new("/0000000001.seg");
+        disk.put(path, &[7; 4 * PAGE_BYTES as usize]).unwrap();
+        disk.spoil(path, PAGE..2 * PAGE).unwrap();
+        let around = BadSectors::of_segments(&disk as &dyn Disk);
+        let file = around.open(path, Access::Read).unwrap();
+        let read = |page: u64| {
+            let mut bytes = [9; PAGE_BYTES as usize];
+            read_exact_at(&*file, &mut bytes, page * PAGE).map(|()| bytes[0])
+        };
+        assert_eq!((read(0).unwrap(), read(1).unwrap()), (7, 0));
+        around.settle();
+        disk.spoil(path, 2 * PAGE..3 * PAGE).unwrap();
+        assert_eq!((read(1).unwrap(), read(3).unwrap()), (0, 7));
+        assert!(is_unreadable(&read(2).unwrap_err()));
+        assert_eq!(around.found().len(), 1);
     }
 }

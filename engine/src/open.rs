@@ -14,7 +14,7 @@ use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
 use crate::late::read_unrecovered;
-use crate::live::{Follower, Look, look, look_past};
+use crate::live::{Follower, Look, Sight, look};
 use crate::log::Log;
 use crate::manifest::refuse_foreign;
 use crate::opened::report;
@@ -131,23 +131,26 @@ impl Builder {
     }
 
     fn open_to_read(mut self) -> Result<Store> {
-        let mut look = match look(&self.disk, &self.directory(), &self.options) {
+        let plain = Sight::Plain(Arc::clone(&self.disk));
+        let (mut look, sight) = match look(&plain, &self.directory(), &self.options) {
             Err(error) if bad_sectors::is_met_by(&error) => self.look_past(&error)?,
-            looked => looked?,
+            looked => (looked?, plain),
         };
         let opening = std::mem::take(&mut look.opening);
-        let segments = Follower::start(look, self.options.clone());
+        let segments = Follower::start(look, sight, self.options.clone());
         Ok(Store::assemble(self, segments, opening, None))
     }
 
     /// A page of a segment cannot be read: the rest can. Never by a map, which would end the process at that page.
-    fn look_past(&mut self, unreadable: &Error) -> Result<Look> {
-        tracing::warn!(error = %unreadable, "reading around it, and without maps");
+    fn look_past(&mut self, unreadable: &Error) -> Result<(Look, Sight)> {
         let around = Arc::new(BadSectors::of_segments(Arc::clone(&self.disk)));
+        let sight = Sight::Around(Arc::clone(&around));
         self.options.read_mode = ReadMode::Pread;
-        let look = look_past(&around, &self.directory(), &self.options)?;
+        let look = look(&sight, &self.directory(), &self.options)?;
+        tracing::warn!(error = %unreadable, "reading around it, and without maps");
+        around.settle();
         self.disk = around;
-        Ok(look)
+        Ok((look, sight))
     }
 
     fn open_to_write(self) -> Result<Store> {

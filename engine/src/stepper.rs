@@ -4,6 +4,9 @@
 //! caller decides what happens next, and so can interleave writers, committer and chores in any order,
 //! and stop the power between any two of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 

@@ -131,8 +131,9 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if the stream is not as expected; [`ErrorKind::Invalid`] for arguments
-    /// out of bounds; [`ErrorKind::Full`]; [`ErrorKind::ReadOnly`]; [`ErrorKind::Poisoned`] and
-    /// [`ErrorKind::Unknown`] after a failed write or sync, or a panic on the way there.
+    /// out of bounds; [`ErrorKind::Full`], and [`ErrorKind::Io`] where the process has no descriptor left for another
+    /// segment; [`ErrorKind::Busy`] for a thread that is itself recovering the store; [`ErrorKind::ReadOnly`];
+    /// [`ErrorKind::Poisoned`] and [`ErrorKind::Unknown`] after a failed write or sync, or a panic on the way there.
     pub fn append<'e>(
         &self,
         stream: &str,

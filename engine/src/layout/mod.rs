@@ -136,7 +136,7 @@ pub fn layout_on(
     progress: &mut dyn FnMut(LayoutProgress),
 ) -> Result<Layout> {
     let directory = Directory::new(path);
-    let disk = &BadSectors::new(disk);
+    let disk = &BadSectors::of_segments(disk);
     let survey = Survey::take_beside_writer(disk, &directory, ReadMode::Pread)?;
     let standing = standing(disk, &directory, &survey)?;
     let mut counting = Counting {

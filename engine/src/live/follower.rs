@@ -12,6 +12,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Live, Lsn, Position, SegmentId};
 
 use super::look::{Author, Look, author, load, look};
+use super::sight::Sight;
 use super::stamp::Stamp;
 use super::vouched::vouched_for;
 use super::watch::Watch;
@@ -35,6 +36,7 @@ const REVISION: Duration = Duration::from_secs(1);
 /// Looking costs a few loads from shared memory while nothing has happened.
 pub(crate) struct Follower {
     options: Options,
+    sight: Sight,
     state: Mutex<State>,
     watch: Watch,
 }
@@ -65,7 +67,7 @@ pub(super) struct State {
 
 impl Follower {
     /// The segments of a store as they were found, which keep up from now on.
-    pub(crate) fn start(look: Look, options: Options) -> Arc<Segments> {
+    pub(crate) fn start(look: Look, sight: Sight, options: Options) -> Arc<Segments> {
         let segments = Arc::clone(&look.segments);
         let mut state = State {
             author: Author::Nobody,
@@ -81,7 +83,8 @@ impl Follower {
             over: None,
         };
         state.settle(look);
-        segments.follow(Follower { options, state: Mutex::new(state), watch: Watch::default() });
+        let (state, watch) = (Mutex::new(state), Watch::default());
+        segments.follow(Follower { options, sight, state, watch });
         segments
     }
 
@@ -158,7 +161,7 @@ impl Follower {
             return Ok(false);
         }
         state.looked = state.seen;
-        let found = look(&shelf.disk, &shelf.directory, &self.options)?;
+        let found = look(&self.sight, &shelf.directory, &self.options)?;
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
         let same_life = found.opened == state.opened && found.opened.is_some();
         if theirs < ours && (found.author == Author::Silent || same_life) {

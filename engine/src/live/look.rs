@@ -9,8 +9,8 @@ use quipu_disk::{Access, Disk, Gate, PAGE_WORDS, Page};
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, SegmentId, Standing};
 
+use super::sight::Sight;
 use super::stamp::Stamp;
-use crate::bad_sectors::BadSectors;
 use crate::directory::Directory;
 use crate::index_files::{Missing, gather};
 use crate::open::complete;
@@ -59,31 +59,8 @@ pub(crate) struct Look {
 /// # Errors
 /// [`ErrorKind::NoStore`](crate::ErrorKind::NoStore), [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported),
 /// and what the system refuses. Damage is met when it is read.
-pub(crate) fn look(disk: &Arc<dyn Disk>, directory: &Directory, options: &Options) -> Result<Look> {
-    look_at(disk, directory, options, &|| Vec::new())
-}
-
-/// As [`look`], around the bad sectors of segments: they cost what stands in them, and where the log may go on in one,
-/// the opening says so. Whatever is read of the store from then on is read through the same disk.
-///
-/// # Errors
-/// As [`look`].
-pub(crate) fn look_past(
-    disk: &Arc<BadSectors<Arc<dyn Disk>>>,
-    directory: &Directory,
-    options: &Options,
-) -> Result<Look> {
-    let shared: Arc<dyn Disk> = Arc::clone(disk) as _;
-    look_at(&shared, directory, options, &|| disk.found())
-}
-
-/// As [`look`], told what of the segments could not be read.
-fn look_at(
-    disk: &Arc<dyn Disk>,
-    directory: &Directory,
-    options: &Options,
-    unreadable: &dyn Fn() -> Vec<Unreadable>,
-) -> Result<Look> {
+pub(crate) fn look(sight: &Sight, directory: &Directory, options: &Options) -> Result<Look> {
+    let disk = &sight.disk();
     let before = is_locked(&**disk, directory)?;
     let earlier = open_page(&**disk, directory).as_ref().and_then(load_at_once);
     let mut survey = Survey::take_beside_writer(&**disk, directory, options.read_mode)?;
@@ -96,7 +73,9 @@ fn look_at(
     let told = told.filter(|live| is_of(live, &survey));
     let told = told
         .filter(|live| !earlier.is_some_and(|it| it.epoch == live.epoch && has_lost(&survey, &it)));
-    let unreadable = unreadable();
+    let unreadable = sight.unreadable();
+    // Before the end is drawn back to what is shown.
+    let end_unknown = survey.unreadable_end(&unreadable);
     let (author, bounds) = match told {
         Some(live) if locked => (Author::Telling(live.epoch), bounds_told(&survey, &live)),
         None if locked && plant::is_in(Bug::SilentWriterBelieved) => {
@@ -111,7 +90,7 @@ fn look_at(
     let told = told.filter(|_| locked);
     let holes = survey.holes();
     let mut lost = survey.lost(&holes);
-    lost.extend(survey.unreadable_end(&unreadable));
+    lost.extend(end_unknown);
     let segments = assemble(disk, &mut survey, options, (bounds, Holes::new(holes)))?;
     let unsealed = survey.parts.iter().filter(|part| part.unsealed().is_some());
     Ok(Look {

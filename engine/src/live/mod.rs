@@ -13,6 +13,7 @@
 mod follower;
 mod look;
 mod roll;
+mod sight;
 mod stamp;
 mod teller;
 mod vouched;
@@ -22,5 +23,6 @@ mod watch;
 mod tests;
 
 pub(crate) use follower::{Follower, refuse_loss};
-pub(crate) use look::{Look, assemble, bounds_unrecovered, look, look_past};
+pub(crate) use look::{Look, assemble, bounds_unrecovered, look};
+pub(crate) use sight::Sight;
 pub(crate) use teller::{Teller, warn};

@@ -1,6 +1,8 @@
 //! The work behind the committer: segments are prepared before they are needed and sealed once they are
 //! full.
 
+use std::io;
+
 use quipu_disk::Access;
 use quipu_format::features::Features;
 use quipu_format::manifest::{Edit, Ending};
@@ -148,6 +150,8 @@ impl Log {
                     let bytes = seal::write_frame(&*writer, rolled, &seal)?;
                     self.sync(&*writer, rolled.segment.id, bytes)
                 })
+                // Whatever the system calls it: what was written or synced in vain is not tried again.
+                .map_err(io::Error::other)
                 .map_err(|error| Error::because(ErrorKind::Io, "sealing".into(), error))?;
         }
         if !plant::is_in(Bug::SealedBeforeSync) {

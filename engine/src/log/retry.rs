@@ -140,7 +140,7 @@ impl Log {
     ///
     /// # Errors
     /// Damage, where the ids of events are lost: any of them may be one of the commit's.
-    pub(super) fn known_ids(
+    pub(crate) fn known_ids(
         &self,
         draft: &Draft<'_>,
         guard: &mut Guard,

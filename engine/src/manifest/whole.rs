@@ -52,5 +52,6 @@ pub(super) fn write_at_once(file: &dyn File, bytes: &[u8], offset: u64) -> io::R
 
 /// A failed sync: it is never tried again, not even if it failed for want of room.
 pub(super) fn unsynced(path: &Path, error: io::Error) -> Error {
+    let error = io::Error::other(error);
     Error::because(ErrorKind::Io, format!("syncing {}", path.display()), error)
 }

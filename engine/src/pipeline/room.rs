@@ -317,6 +317,10 @@ impl Pipeline {
         self.room.supply = match result {
             Ok(segment) => {
                 self.room.trouble = None;
+                if self.room.sealing == Sealing::Failed {
+                    // There was room just now.
+                    self.room.sealing = Sealing::Idle;
+                }
                 Supply::Ready(segment)
             }
             Err(trouble) => {

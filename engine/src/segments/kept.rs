@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use quipu_disk::threads::Mutex;
-use quipu_format::SegmentId;
 
 use super::Segment;
 use crate::ReadMode;
@@ -15,16 +14,10 @@ const KEPT_MAX: usize = 256;
 /// The same without maps.
 const KEPT_READ_MAX: usize = 128;
 
-/// The segments that are open, the one used last at the end.
+/// The segments that are open, in the order in which they were used last.
 pub(super) struct Kept {
     most: usize,
-    order: Mutex<Order>,
-}
-
-#[derive(Default)]
-struct Order {
-    segments: VecDeque<Arc<Segment>>,
-    last: Option<SegmentId>,
+    order: Mutex<VecDeque<Arc<Segment>>>,
 }
 
 impl Kept {
@@ -38,9 +31,7 @@ impl Kept {
 
     /// Lets go of all.
     pub(super) fn release(&self) {
-        let mut order = self.order.lock();
-        order.last = None;
-        order.segments.retain(|segment| !segment.release());
+        self.order.lock().retain(|segment| !segment.release());
     }
 
     /// Forgets all, of which others hold what they use: they belong to a table that another has replaced.
@@ -53,20 +44,19 @@ impl Kept {
     /// too many. Who reads on in one segment pays next to nothing.
     pub(super) fn touch(&self, segment: &Arc<Segment>) {
         let mut order = self.order.lock();
-        if order.last == Some(segment.id) {
+        if order.back().is_some_and(|last| Arc::ptr_eq(last, segment)) {
             return;
         }
-        order.last = Some(segment.id);
-        let known = order.segments.iter().rposition(|kept| Arc::ptr_eq(kept, segment));
+        let known = order.iter().rposition(|kept| Arc::ptr_eq(kept, segment));
         if let Some(at) = known {
-            order.segments.remove(at);
+            order.remove(at);
         }
-        order.segments.push_back(Arc::clone(segment));
-        if order.segments.len() > self.most
-            && let Some(oldest) = order.segments.pop_front()
-            && !oldest.release()
+        order.push_back(Arc::clone(segment));
+        // Those that may still be written are kept: they are few.
+        if order.len() > self.most
+            && let Some(at) = order.iter().position(|oldest| oldest.release())
         {
-            order.segments.push_back(oldest);
+            order.remove(at);
         }
     }
 }

@@ -185,6 +185,11 @@ impl Segments {
     /// Takes over the segments and bounds of a late recovery. Readers that are under way go on with
     /// what they hold, which says the same. Where more is visible than before, followers are still to be told.
     pub(crate) fn adopt(&self, other: &Segments) {
+        self.swap(other);
+        self.kept.forget();
+    }
+
+    fn swap(&self, other: &Segments) {
         // Under the lock: whoever sees the one table sees the bounds that go with it.
         let mut table = self.table.write();
         let view = |bound: &AtomicU64| bound.load(Ordering::Acquire);
@@ -192,7 +197,6 @@ impl Segments {
         self.durable.store(view(&other.durable), Ordering::Release);
         self.visible_position.store(view(&other.visible_position), Ordering::Release);
         *table = Arc::clone(&other.table.read());
-        self.kept.forget();
         self.upkeep.adopt(&other.upkeep);
     }
 
