@@ -42,6 +42,16 @@ fn fail(disk: &FaultDisk, after: u64, kind: FaultKind) {
     disk.plan(Fault { at: disk.operations() + after, kind, sticky });
 }
 
+/// The lock of another writer, at whose opening one operation has failed; none where it takes fewer.
+fn interrupted(disk: &FaultDisk, after: u64) -> Option<Lock> {
+    let before = disk.operations();
+    fail(disk, after, FaultKind::Error(Other));
+    let opened = stepper(disk);
+    let done = opened.is_ok() && disk.operations() <= before + after;
+    drop(opened);
+    (!done).then(|| recovering(disk))
+}
+
 /// A disk as a killed writer has left it: one event was acknowledged, another written and not synced.
 fn left_behind() -> FaultDisk {
     let disk = FaultDisk::new(17);
@@ -244,14 +254,7 @@ fn nothing_is_skipped_by_who_comes_while_another_recovers() {
         for after in 0..OPERATIONS {
             let disk = FaultDisk::new(17);
             drop(written(&disk, rolls));
-            let before = disk.operations();
-            fail(&disk, after, FaultKind::Error(Other));
-            let opened = stepper(&disk);
-            if opened.is_ok() && disk.operations() <= before + after {
-                break;
-            }
-            drop(opened);
-            let lock = recovering(&disk);
+            let Some(lock) = interrupted(&disk, after) else { break };
             let reader = Store::builder(PATH).disk(Arc::new(disk.clone())).options(read_only());
             let reader = reader.open().unwrap();
             let mut all = reader.all().subscribe().unwrap();
@@ -281,14 +284,9 @@ fn who_has_seen_all_goes_on_while_another_recovers() {
         drop(first);
         disk.advance(A_WHILE);
         assert_eq!(About::All.read(&reader).len(), 1);
-        let before = disk.operations();
-        fail(&disk, after, FaultKind::Error(Other));
-        let opened = stepper(&disk);
-        if opened.is_ok() && disk.operations() <= before + after {
+        let Some(lock) = interrupted(&disk, after) else {
             return assert!(after > 20, "an opening takes more operations");
-        }
-        drop(opened);
-        let lock = recovering(&disk);
+        };
         disk.advance(A_WHILE);
         assert_eq!(About::All.read(&reader).len(), 1, "operation {after}");
         drop(lock);
@@ -317,14 +315,9 @@ fn who_has_not_seen_the_last_word_of_a_dead_writer_meets_no_error_while_another_
         take(&mut all, &mut got, &mut errors);
         work(&first);
         drop(first);
-        let before = disk.operations();
-        fail(&disk, after, FaultKind::Error(Other));
-        let opened = stepper(&disk);
-        if opened.is_ok() && disk.operations() <= before + after {
+        let Some(lock) = interrupted(&disk, after) else {
             return assert!(after > 20, "an opening takes more operations");
-        }
-        drop(opened);
-        let lock = recovering(&disk);
+        };
         for _ in 0..3 {
             take(&mut all, &mut got, &mut errors);
         }
