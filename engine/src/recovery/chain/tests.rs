@@ -1,6 +1,6 @@
 //! Links that lead nowhere, and logs that end in more than one way.
 
-use quipu_format::SegmentId;
+use quipu_format::{Salt, SegmentId};
 
 use super::*;
 use crate::recovery::forged::{Written, closed, note_damage, survey};
@@ -28,7 +28,14 @@ fn a_segment_is_whole_up_to_the_end_that_the_next_one_names() {
     let told = refused(&[damaged.candidate(), after(damaged.named())]);
     assert_eq!(told, Some((what.clone(), link_end)));
     let beyond = Some((1, first.end() + 16));
-    assert_eq!(refused(&[first.candidate(), after(beyond)]), Some((what, first.end())));
+    assert_eq!(refused(&[first.candidate(), after(beyond)]), Some((what.clone(), first.end())));
+    // A file of the same number that another store has written; and one of which nothing was ever written.
+    let mut other = first.candidate();
+    other.unsealed.file.salt = Salt(77);
+    assert_eq!(refused(&[other, after(first.named())]), Some((what.clone(), FIRST_FRAME.0)));
+    let nothing = Written::nothing(1).candidate();
+    let told = refused(&[nothing, after(Some((1, FIRST_FRAME.0)))]);
+    assert_eq!(told, Some((what, FIRST_FRAME.0)));
 }
 
 /// Behind it a recovery has found frames that were not known to be durable, and copied them into the next one.
