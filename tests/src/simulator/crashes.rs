@@ -109,7 +109,8 @@ impl World {
         // cannot tell anything cannot say that it has failed either.
         let is_sound = !self.subject.is_off() && !self.subject.has_failed();
         self.subject.crash(end)?;
-        if (is_sound || !self.profile.silent) && self.random.percent(20) {
+        let is_told = !self.profile.silent && !self.subject.is_untold();
+        if (is_sound || is_told) && self.random.percent(20) {
             self.subject.read_unwritten()?;
             if end == End::Kill && self.random.percent(50) {
                 end = End::Cut(PowerCut::Random);
@@ -198,7 +199,7 @@ impl World {
     /// The disk has become full while nobody wrote the store.
     fn fill_up(&mut self) {
         let disk = self.subject.disk().clone();
-        if self.profile.silent && self.subject.is_doubtful() {
+        if self.subject.is_untold() {
             // Nobody but a recovery can tell what is left by a writer that could not say that it had failed.
             self.subject.faults.limit_room(&disk, None);
             return;
@@ -242,7 +243,7 @@ impl World {
                 self.subject.faults.plan_misread(&disk, within);
             }
             // A writer that tells nothing cannot say that it has failed, and a sync of others proves nothing then.
-            30..45 if !(self.profile.silent && self.subject.is_doubtful()) => {
+            30..45 if !self.subject.is_untold() => {
                 self.expect_visitor(60);
             }
             28..30 if self.profile.errors > 0 => {

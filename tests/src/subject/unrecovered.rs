@@ -1,6 +1,8 @@
 //! The store under test while there is no room to recover it.
 
-use super::Subject;
+use std::path::Path;
+
+use super::{PATH, Subject};
 use crate::checker::Checked;
 use crate::history::{Entry, LastWriter, Seen};
 
@@ -19,10 +21,13 @@ impl Subject {
         self.record(Entry::Postponed { visible, events, writer })
     }
 
-    /// Whether a write or sync of the last writer failed, and nobody has recovered the store or cut its power since.
+    /// Whether a write or sync of the last writer failed, nobody has recovered the store or cut its power since, and
+    /// there is nothing on the page that may say so: it could tell nothing, or not any more.
     #[must_use]
-    pub fn is_doubtful(&self) -> bool {
-        self.is_doubtful
+    pub fn is_untold(&self) -> bool {
+        let page = self.disk.contents(&Path::new(PATH).join("live"));
+        let is_told = page.is_ok_and(|page| page.iter().any(|&byte| byte != 0));
+        self.is_doubtful && !is_told
     }
 
     /// How the last writer ended that nobody has recovered since.
