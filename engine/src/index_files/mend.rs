@@ -174,6 +174,7 @@ pub(crate) fn write_again(store: &Arc<Segments>, id: SegmentId, bytes: &[u8]) ->
         }
     }
     segment.set_parts([Part::File(sealed)]);
+    store.touch(segment);
     Ok(())
 }
 

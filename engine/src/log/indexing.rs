@@ -76,7 +76,10 @@ impl Log {
     /// Finds what a sealed segment holds in its file from now on: first its own events, then the heads of all
     /// up to it.
     pub(super) fn use_index(&self, view: &View, index: usize, sealed: Arc<Sealed>) {
-        view.table.segments[index].set_parts([Part::File(Arc::clone(&sealed))]);
+        let segment = &view.table.segments[index];
+        segment.set_parts([Part::File(Arc::clone(&sealed))]);
+        // It is open from now on, also if nobody reads the segment here.
+        self.segments.touch(segment);
         let mut layers = view.table.heads.layers();
         layers.push(Layer::Index(sealed));
         self.segments.set_heads(layers, index + 1);

@@ -79,7 +79,7 @@ pub(super) struct Room {
     /// Segments that were prepared and will not be written: too small, never entered, or not known to be listed. Closing
     /// retires them, or the preparation of the next.
     spare: Vec<SegmentId>,
-    /// Bytes of all segments but the active one, for the capacity of the next.
+    /// Bytes of the frames of all segments but the active one, for the capacity of the next.
     bytes: u64,
     keys: Fullness,
 }
@@ -275,7 +275,8 @@ impl Pipeline {
             }
             _ => {
                 self.room.rolled.push_back(Rolled { segment, end, ending: Ending::Framed });
-                self.room.bytes = self.room.bytes.saturating_add(segment.capacity.0);
+                self.room.bytes =
+                    self.room.bytes.saturating_add(end.0.saturating_sub(FIRST_FRAME.0));
                 Some((Lsn::new(segment.id, end), segment.salt))
             }
         };

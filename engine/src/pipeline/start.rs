@@ -28,7 +28,7 @@ pub(crate) struct Start {
     pub(crate) epoch: Epoch,
     pub(crate) next_position: Position,
     pub(crate) last_time: Timestamp,
-    /// Bytes of all segments before the active one.
+    /// Bytes of the frames of all segments before the active one.
     pub(crate) sealed_bytes: u64,
     /// The highest segment number ever used: the next one is new.
     pub(crate) highest: SegmentId,

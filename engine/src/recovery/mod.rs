@@ -300,7 +300,7 @@ impl Resuming<'_> {
             epoch: self.plan.epoch,
             next_position,
             last_time: self.survey.last_time,
-            sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0)),
+            sealed_bytes: before.fold(0, |sum, part| sum.saturating_add(part.bytes())),
             highest,
             unsealed: unsealed.collect(),
         };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use quipu_disk::Disk;
 use quipu_format::features::Use;
+use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Epoch, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::Identity;
 
@@ -45,6 +46,11 @@ pub(crate) enum State {
 }
 
 impl Part {
+    /// Bytes of its frames: a file is as large as was thought to be needed.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end.0.saturating_sub(FIRST_FRAME.0)
+    }
+
     pub(crate) fn sealed(&self) -> Option<&SealedAs> {
         match &self.state {
             State::Sealed(sealed) => Some(sealed),
@@ -368,8 +374,8 @@ impl Survey {
         self.parts.last().map(|part| Lsn::new(part.segment.id, part.end))
     }
 
-    /// Bytes of all segments of the log.
+    /// Bytes of all frames of the log.
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.segment.capacity.0))
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes()))
     }
 }

@@ -1,5 +1,8 @@
 //! Which segments are kept open: the ones used most recently, up to a bound.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -215,12 +215,12 @@ fn a_large_store_goes_on_in_a_larger_segment() {
     let store = try_open(&disk, Mode::Create, &growing).unwrap();
     (0..60).for_each(|_| append(&store, 4000));
     let disk = disk.kill();
-    let before: usize = segments(&disk).iter().map(|path| disk.contents(path).unwrap().len()).sum();
+    let written = 60 * 4100;
     drop(store);
     let store = try_open(&disk, Mode::Existing, &growing).unwrap();
     assert!(store.opening().recovered.is_some());
     let last = disk.contents(segments(&disk).last().unwrap()).unwrap().len();
-    assert!(last > before / 12 && last < before / 6, "{last} of {before}");
+    assert!(last > written / 12 && last < written / 6, "{last} of {written}");
 }
 
 /// Whatever the size of what is carried over, the segment has room for how it ends.
@@ -315,4 +315,23 @@ fn a_recovery_without_room_loses_nothing() {
         assert_eq!(count(&open(&disk)), 2, "call {call}");
     }
     assert!(postponed > 2, "{postponed}");
+}
+
+/// Segments grow with the log, and not with the room that was never written.
+#[test]
+fn a_store_that_is_killed_again_and_again_grows_with_what_is_written() {
+    let options = Options { segment_bytes_max: 1 << 20, ..options() };
+    let mut disk = FaultDisk::new(1);
+    for _ in 0..60 {
+        let store = try_open(&disk, Mode::Create, &options).unwrap();
+        (0..2).for_each(|_| append(&store, 100));
+        let left = disk.kill();
+        drop(store);
+        disk = left;
+    }
+    let sizes = segments(&disk).into_iter().map(|path| disk.contents(&path).unwrap().len());
+    let (number, bytes) = (sizes.len(), sizes.sum::<usize>());
+    assert!(number > 40 && bytes <= (number * 9) << 10, "{bytes} bytes in {number} segments");
+    let store = try_open(&disk, Mode::Create, &options).unwrap();
+    assert_eq!(count(&store), 120);
 }
