@@ -22,12 +22,13 @@ impl Subject {
     }
 
     /// Whether a write or sync of the last writer failed, nobody has recovered the store or cut its power since, and
-    /// there is nothing on the page that may say so: it could tell nothing, or not any more.
+    /// there is no page that may say so: it could not make one, or not store it any more.
     #[must_use]
     pub fn is_untold(&self) -> bool {
         let page = self.disk.contents(&Path::new(PATH).join("live"));
-        let is_told = page.is_ok_and(|page| page.iter().any(|&byte| byte != 0));
-        self.is_doubtful && !is_told
+        // What is stored on a page shows in no file of this disk; one that could not be filled is empty.
+        let is_made = page.is_ok_and(|page| !page.is_empty());
+        self.is_doubtful && !is_made
     }
 
     /// How the last writer ended that nobody has recovered since.
