@@ -288,10 +288,6 @@ pub(crate) fn goes_on(subject: &mut Subject) -> Checked {
         if subject.open()? == Opened::Yes {
             break;
         }
-        // A salvage has threads, which may have come to less than the failing call: then the opening met it.
-        if subject.is_open() {
-            subject.abandon()?;
-        }
     }
     if !subject.is_open() {
         return Err(Violation::new(Rule::Opening, "nothing fails any more, and it does not open"));
