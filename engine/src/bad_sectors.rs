@@ -16,7 +16,6 @@ use quipu_disk::threads::{AtomicBool, Mutex, Ordering};
 use quipu_disk::{Access, Disk, File, Lock, Map, Page, is_unreadable, read_exact_at};
 use quipu_format::PAGE_BYTES;
 
-use crate::Error;
 use crate::directory::Directory;
 
 /// Pieces that are kept in mind. A medium that has more of them ends what is done with its own error.
@@ -94,12 +93,6 @@ impl<D> BadSectors<D> {
         });
         pieces.collect()
     }
-}
-
-/// Whether something has failed because of a bad sector.
-pub(crate) fn is_met_by(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    cause.is_some_and(is_unreadable)
 }
 
 impl Found {

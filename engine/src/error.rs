@@ -182,6 +182,11 @@ impl Error {
             || self.inner.cause.as_ref().is_some_and(quipu_disk::is_short)
     }
 
+    /// Whether something has failed because of a bad sector.
+    pub(crate) fn is_of_bad_sector(&self) -> bool {
+        self.inner.cause.as_ref().is_some_and(quipu_disk::is_unreadable)
+    }
+
     /// Whether events cannot be served because of what stands in the log, however often they are asked for.
     pub(crate) fn is_of_events(&self) -> bool {
         matches!(self.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && !self.is_of_index()

@@ -9,7 +9,7 @@ use quipu_format::Lsn;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_index::{Active, Part as IndexPart};
 
-use crate::bad_sectors::{self, BadSectors};
+use crate::bad_sectors::BadSectors;
 use crate::directory::{Directory, Role};
 use crate::ids::EventIds;
 use crate::index_files::{complete_ids, segment, sweep};
@@ -133,7 +133,7 @@ impl Builder {
     fn open_to_read(mut self) -> Result<Store> {
         let plain = Sight::Plain(Arc::clone(&self.disk));
         let (mut look, sight) = match look(&plain, &self.directory(), &self.options) {
-            Err(error) if bad_sectors::is_met_by(&error) => self.look_past(&error)?,
+            Err(error) if error.is_of_bad_sector() => self.look_past(&error)?,
             looked => (looked?, plain),
         };
         let opening = std::mem::take(&mut look.opening);

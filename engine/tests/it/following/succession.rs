@@ -52,6 +52,15 @@ fn interrupted(disk: &FaultDisk, after: u64) -> Option<Lock> {
     (!done).then(|| recovering(disk))
 }
 
+/// The next writer, once the one that has the lock is gone: it has appended an event, and readers look for it.
+fn succeed(disk: &FaultDisk, lock: Lock) -> Stepper {
+    drop(lock);
+    let next = stepper(disk).unwrap();
+    acknowledge(&next);
+    disk.advance(A_WHILE);
+    next
+}
+
 /// A disk as a killed writer has left it: one event was acknowledged, another written and not synced.
 fn left_behind() -> FaultDisk {
     let disk = FaultDisk::new(17);
@@ -260,10 +269,7 @@ fn nothing_is_skipped_by_who_comes_while_another_recovers() {
             let mut all = reader.all().subscribe().unwrap();
             let (mut got, mut errors) = (Vec::new(), Vec::new());
             take(&mut all, &mut got, &mut errors);
-            drop(lock);
-            let second = stepper(&disk).unwrap();
-            acknowledge(&second);
-            disk.advance(A_WHILE);
+            let second = succeed(&disk, lock);
             take(&mut all, &mut got, &mut errors);
             let wanted: Vec<u64> = (0..second.next_position().0).collect();
             assert_eq!((got, errors), (wanted, Vec::new()), "{rolls} rolls, operation {after}");
@@ -289,10 +295,7 @@ fn who_has_seen_all_goes_on_while_another_recovers() {
         };
         disk.advance(A_WHILE);
         assert_eq!(About::All.read(&reader).len(), 1, "operation {after}");
-        drop(lock);
-        let second = stepper(&disk).unwrap();
-        acknowledge(&second);
-        disk.advance(A_WHILE);
+        let _second = succeed(&disk, lock);
         take(&mut all, &mut got, &mut errors);
         assert_eq!((got, errors), (vec![0, 1], Vec::new()), "operation {after}");
     }
@@ -321,10 +324,7 @@ fn who_has_not_seen_the_last_word_of_a_dead_writer_meets_no_error_while_another_
         for _ in 0..3 {
             take(&mut all, &mut got, &mut errors);
         }
-        drop(lock);
-        let second = stepper(&disk).unwrap();
-        acknowledge(&second);
-        disk.advance(A_WHILE);
+        let _second = succeed(&disk, lock);
         take(&mut all, &mut got, &mut errors);
         assert_eq!((got, errors), (vec![0, 1], Vec::new()), "operation {after}");
     }
