@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use quipu::{Durability, ExpectedVersion, ReadMode};
+use quipu::{Durability, ExpectedVersion, ReadMode, verify_on};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 use quipu_format::frame::FrameKind;
 use quipu_format::segment::FIRST_FRAME;
@@ -17,7 +17,7 @@ use super::input::Input;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::flips::{Harm, Rest, Whole, come_to_rest, judge, named, options};
 use crate::segments::{frames, segments};
-use crate::subject::{End, Opened, Subject, Wish};
+use crate::subject::{End, Opened, PATH, Subject, Wish};
 
 /// Streams that are written.
 const STREAMS: usize = 5;
@@ -32,6 +32,8 @@ const HARMS_MAX: usize = 3;
 struct Life {
     subject: Subject,
     damages: usize,
+    /// Something was done to an index file. It stays so until the index is needed, or its store is closed.
+    harmed: bool,
 }
 
 pub(super) fn operations(input: &[u8]) -> Judged {
@@ -43,7 +45,7 @@ pub(super) fn operations(input: &[u8]) -> Judged {
         options.durability = Durability::Os;
     }
     let subject = Subject::new(FaultDisk::new(u64::from(first >> 2)), options);
-    let mut life = Life { subject, damages: 0 };
+    let mut life = Life { subject, damages: 0, harmed: false };
     life.live(&mut input).map_err(|violation| violation.to_string())
 }
 
@@ -122,11 +124,10 @@ impl Life {
     }
 
     /// Does something to an index file, which nobody may notice. The store is not open.
-    fn harm_index(&self, input: &mut Input<'_>) {
+    fn harm_index(&mut self, input: &mut Input<'_>) {
+        self.harmed = true;
         let disk = self.subject.disk();
-        let is_index = |file: &PathBuf| file.extension().is_some_and(|kind| kind != "seg");
-        let names = disk.files().into_iter().filter(|file| file.extension().is_some());
-        let files: Vec<PathBuf> = names.filter(is_index).collect();
+        let files: Vec<PathBuf> = disk.files().into_iter().filter(|file| is_index(file)).collect();
         let Some(file) = files.get(input.below(files.len())) else { return };
         let size = disk.contents(file).map_or(0, |bytes| bytes.len());
         // What fails because there is no such byte harms nothing.
@@ -136,6 +137,20 @@ impl Life {
             2 => disk.zero(file, input.below(size) as u64..size as u64),
             _ => cut(disk, file, input.below(size)),
         };
+    }
+
+    /// Removes the index files that verification calls damaged: what it says of the store later is of later damage.
+    fn remove_harmed_indexes(&mut self) -> Checked {
+        let copy = self.subject.copy_disk();
+        let failed = |what: String| Violation::new(Rule::Verification, what);
+        let report = verify_on(&copy, Path::new(PATH), &mut |_| {})
+            .map_err(|error| failed(format!("{error:?}")))?;
+        let named: BTreeSet<PathBuf> = report.findings.into_iter().map(|one| one.file).collect();
+        for index in named.iter().filter(|file| is_index(file)) {
+            let disk = self.subject.disk();
+            disk.remove(index).map_err(|error| failed(format!("{}: {error}", index.display())))?;
+        }
+        Ok(())
     }
 
     /// Another process reads beside the writer.
@@ -168,6 +183,9 @@ impl Life {
             self.subject.drain()?;
         }
         come_to_rest(&mut self.subject, rest)?;
+        if std::mem::take(&mut self.harmed) {
+            self.remove_harmed_indexes()?;
+        }
         let whole = Whole::of(&mut self.subject, BTreeSet::new(), rest)?;
         let disk = self.subject.copy_disk();
         let whole = Whole { boundaries: boundaries(&disk), disk, ..whole };
@@ -183,6 +201,10 @@ impl Life {
         })?;
         self.reopen()
     }
+}
+
+fn is_index(file: &Path) -> bool {
+    file.extension().is_some_and(|kind| kind != "seg")
 }
 
 fn cut(disk: &FaultDisk, file: &Path, len: usize) -> std::io::Result<()> {
