@@ -128,13 +128,11 @@ impl Places {
     }
 
     /// The first position that may be gone in silence: where the last segment that was written breaks off, and nothing
-    /// behind that place calls it durable.
+    /// behind that place calls it durable. So may all of it, of which the first group, with the link, looks torn.
     fn torn(&self, beside: &Beside<'_>) -> Option<u64> {
         let last = &self.frames.last()?.file;
         let frames: Vec<&Frame> = self.frames.iter().filter(|frame| frame.file == *last).collect();
         let is_sound = |frame: &&&Frame| beside.is_same(last, &frame.range);
-        // A segment without its link is noticed as such.
-        frames.first().filter(is_sound)?;
         let broken = frames.iter().find(|frame| !is_sound(frame))?;
         let durable = frames.iter().filter(is_sound).map(|frame| frame.header.durable_to.0).max();
         let begins = broken.range.start;
