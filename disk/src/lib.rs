@@ -26,6 +26,7 @@ mod memory;
 #[cfg(all(test, quipu_loom))]
 mod models;
 mod page;
+mod process;
 mod real;
 #[doc(hidden)]
 pub mod threads;
@@ -42,6 +43,7 @@ pub use gate::Gate;
 pub use map::Map;
 pub use memory::MemoryDisk;
 pub use page::{PAGE_FILE_BYTES, PAGE_WORDS, Page};
+pub use process::Process;
 pub use real::RealDisk;
 
 /// How a file is opened.
@@ -141,14 +143,21 @@ pub trait File: Send + Sync + Debug {
     fn map(&self) -> io::Result<Map>;
 }
 
-/// Holds an exclusive lock until dropped.
+/// Holds an exclusive lock until dropped, by the process that took it.
 pub struct Lock {
     _guard: Box<dyn std::any::Any + Send + Sync>,
+    taken_by: Process,
 }
 
 impl Lock {
     fn new(guard: impl std::any::Any + Send + Sync) -> Lock {
-        Lock { _guard: Box::new(guard) }
+        Lock { _guard: Box::new(guard), taken_by: Process::this() }
+    }
+
+    /// Whether this is the copy that a forked child has: the lock is its parent's, and dropping it here does not free it.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        !self.taken_by.is_this()
     }
 }
 

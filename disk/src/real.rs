@@ -19,15 +19,16 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::page::{PAGE_FILE_BYTES, Store};
-use crate::{Access, Disk, File, Lock, Map, Page};
+use crate::{Access, Disk, File, Lock, Map, Page, Process};
 
 /// The machine's own file system, clock and randomness.
 ///
 /// Writes go by `pwrite`, reads by `pread`, syncs by `fdatasync`; a map is a shared `mmap`.
 ///
 /// [`lock`](Disk::lock) is `flock` on a descriptor of its own, closed on exec. It excludes other
-/// processes and a second lock in this one. A child forked without exec inherits the descriptor and
-/// keeps the lock alive until it exits too, even after the parent has dropped it.
+/// processes and a second lock in this one. A child forked without exec inherits the descriptor: whatever it does with
+/// it, the lock is held for as long as the parent holds it, and no longer. If the parent is killed, it is held until the
+/// child has ended too.
 ///
 /// [`list`](Disk::list) leaves out directories, symbolic links and devices. A name that is not
 /// UTF-8 is listed with replacement characters, so that it is seen, though it cannot be opened.
@@ -84,6 +85,22 @@ impl RealDisk {
             Ok(mut entries) => Ok(entries.next().is_none()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// A file that this process has locked.
+struct Locked {
+    file: fs::File,
+    by: Process,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A child has the same lock through its copy of the descriptor: closing this one alone would leave it locked, and
+        // closing the child's copy must not free it.
+        if self.by.is_this() {
+            let _ = flock(&self.file, FlockOperation::NonBlockingUnlock);
         }
     }
 }
@@ -185,7 +202,9 @@ impl Disk for RealDisk {
             let file = open_regular(&mut options, path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Whoever had it may have removed it meanwhile: then others lock another file of this name.
-                Ok(()) if is_named(&file, path)? => return Ok(Some(Lock::new(file))),
+                Ok(()) if is_named(&file, path)? => {
+                    return Ok(Some(Lock::new(Locked { file, by: Process::this() })));
+                }
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(error) => return Err(error.into()),
@@ -233,7 +252,10 @@ impl Disk for RealDisk {
             Err(error) => return Err(error),
         };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(false),
+            Ok(()) => {
+                drop(Locked { file, by: Process::this() });
+                Ok(false)
+            }
             Err(Errno::WOULDBLOCK) => Ok(true),
             Err(error) => Err(error.into()),
         }

@@ -94,6 +94,7 @@ mod threads;
 mod ticket;
 mod verify;
 mod wakers;
+mod worker;
 mod writer;
 mod zeros;
 

@@ -239,6 +239,9 @@ impl Store {
     }
 
     fn writer(&self) -> Result<&Writer> {
+        if self.is_inherited() {
+            return Err(inherited());
+        }
         match self.writer.get() {
             Some(writer) => Ok(writer),
             None => self.recover_late(),
@@ -309,7 +312,17 @@ impl Store {
         self.shut()
     }
 
+    /// Whether this is the copy of a forked child: its threads never ran, and the log is another process's to write.
+    fn is_inherited(&self) -> bool {
+        self.lock.as_ref().is_some_and(Lock::is_inherited)
+    }
+
     fn shut(&mut self) -> Result<()> {
+        if self.is_inherited() {
+            // Nothing of it may run here: it would write what its owner writes, or remove what that needs.
+            std::mem::forget(self.writer.take());
+            return Err(inherited());
+        }
         let finished = match self.writer.take() {
             Some(mut writer) => {
                 writer.running.stop();
@@ -327,6 +340,11 @@ impl Store {
         self.segments.end(Ending::Closed);
         finished
     }
+}
+
+fn inherited() -> Error {
+    let detail = "it was opened by the process that this one was forked from";
+    Error::new(ErrorKind::InUse, detail)
 }
 
 impl Drop for Store {

@@ -9,14 +9,15 @@ use crate::panics::caught;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline};
 use crate::plant::{self, Bug};
 use crate::ticket::{Appended, Ticket};
-use crate::{Error, ErrorKind, Options, Result};
-use quipu_disk::threads::{AtomicBool, AtomicUsize, Builder, JoinHandle, Ordering, current};
+use crate::worker::Worker;
+use crate::{Error, Options, Result};
+use quipu_disk::threads::{AtomicBool, AtomicUsize, Ordering};
 
 /// A log with threads that drive it.
 pub(crate) struct Running {
     log: Arc<Log>,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    workers: Vec<Worker>,
 }
 
 struct Shared {
@@ -51,7 +52,7 @@ impl Running {
             sync_interval: options.sync_interval,
             mark_after: options.mark_after,
         });
-        let mut running = Running { log, shared, threads: Vec::new() };
+        let mut running = Running { log, shared, workers: Vec::new() };
         running.spawn("quipu-commit", commit)?;
         running.spawn("quipu-chores", chores)?;
         Ok(running)
@@ -59,18 +60,13 @@ impl Running {
 
     fn spawn(&mut self, name: &str, body: fn(&Log, &Shared)) -> Result<()> {
         let (log, shared) = (Arc::clone(&self.log), Arc::clone(&self.shared));
-        let thread = Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                // Nobody does its work from then on, so nobody may wait for it.
-                if let Err(words) = caught(|| body(&log, &shared)) {
-                    log.give_up(Error::panicked("driving the log", &words));
-                }
-            })
-            .map_err(|error| {
-                Error::because(ErrorKind::Io, format!("starting the thread {name}"), error)
-            })?;
-        self.threads.push(thread);
+        let worker = Worker::start(name, move || {
+            // Nobody does its work from then on, so nobody may wait for it.
+            if let Err(words) = caught(|| body(&log, &shared)) {
+                log.give_up(Error::panicked("driving the log", &words));
+            }
+        })?;
+        self.workers.push(worker);
         Ok(())
     }
 
@@ -154,13 +150,8 @@ impl Running {
         if !plant::is_in(Bug::StopToldTooEarly) {
             self.log.close();
         }
-        for thread in self.threads.drain(..) {
-            // A store may be dropped by a task that its own committer has just woken.
-            if thread.thread().id() != current().id() {
-                // A panic there has poisoned the log.
-                let _ = thread.join();
-            }
-        }
+        // A panic there has poisoned the log.
+        self.workers.drain(..).for_each(Worker::join);
     }
 }
 

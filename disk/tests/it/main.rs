@@ -7,6 +7,7 @@ mod conformance;
 mod damage;
 mod every_call;
 mod faults;
+mod forked;
 mod gate;
 mod lies;
 mod memory;

@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use quipu_disk::Gate;
-use quipu_disk::threads::{Builder, JoinHandle, Mutex, current};
+use quipu_disk::threads::Mutex;
 
 use crate::follow::Ending;
 use crate::panics::{caught, undisturbed};
 use crate::segments::Segments;
+use crate::worker::Worker;
 use crate::{Error, ErrorKind, Result};
 
 /// How long it sleeps after there was something, and at most.
@@ -20,7 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(5);
 #[derive(Default)]
 pub(super) struct Watch {
     over: Arc<Gate>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<Worker>>,
 }
 
 impl Watch {
@@ -30,27 +31,19 @@ impl Watch {
             return Ok(());
         }
         let (segments, over) = (Arc::downgrade(segments), Arc::clone(&self.over));
-        let started = Builder::new().name("quipu-watch".into()).spawn(move || {
+        *thread = Some(Worker::start("quipu-watch", move || {
             if let Err(words) = caught(|| watch(&segments, &over)) {
                 give_up(&segments, &Error::panicked("looking for news", &words).not_written());
             }
-        });
-        let failed =
-            |error| Error::because(ErrorKind::Io, "starting the thread quipu-watch".into(), error);
-        *thread = Some(started.map_err(failed)?);
+        })?);
         Ok(())
     }
 
     pub(super) fn stop(&self) {
         self.over.raise(1);
         let thread = mem::take(&mut *self.thread.lock());
-        // A store may be dropped by a task that this very thread has woken.
-        if let Some(thread) = thread
-            && thread.thread().id() != current().id()
-        {
-            // After a panic there followers have been told that there is no going on.
-            let _ = thread.join();
-        }
+        // After a panic there followers have been told that there is no going on.
+        thread.into_iter().for_each(Worker::join);
     }
 }
 

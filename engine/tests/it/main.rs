@@ -17,6 +17,7 @@ mod damage;
 mod features;
 mod files;
 mod following;
+mod forked;
 mod frames;
 mod full;
 mod holes;
