@@ -72,7 +72,7 @@ struct Content {
 }
 
 /// What an event is found by, beside its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Labels {
     /// Its type, by the place among [`TYPES`].
     pub event_type: usize,
@@ -85,6 +85,12 @@ impl Labels {
     #[must_use]
     pub fn of(id: u64) -> Labels {
         Labels::draw(&mut Random::new(id))
+    }
+
+    /// All labels that an event can have.
+    pub fn all() -> impl Iterator<Item = Labels> {
+        let tagged = |event_type| (0..=TAGS.len()).map(move |tags| Labels { event_type, tags });
+        (0..TYPES.len()).flat_map(tagged)
     }
 
     fn draw(random: &mut Random) -> Labels {

@@ -1,6 +1,5 @@
 //! Followers: each gets all it asked for, once and in order.
 
-use super::selection::matches;
 use super::{Checked, Checker, Rule, Violation, ensure};
 use crate::history::{Follower, Seen, Selection};
 
@@ -72,14 +71,8 @@ impl Checker {
         let Some(Following { selection, from, next }) = self.followers.get(&follower) else {
             return Err(Violation::new(Rule::Nonsense, format!("nobody is follower {follower}")));
         };
-        Ok((*next..visible).find(|&position| {
-            self.log.get(position).is_some_and(|event| {
-                let number = match selection {
-                    Selection::Stream(_) => event.version,
-                    _ => position,
-                };
-                number >= *from && matches(selection, event)
-            })
-        }))
+        let postings = self.log.postings();
+        let first = postings.position_of(selection, *from).max(*next);
+        Ok(postings.first(selection, first..visible))
     }
 }

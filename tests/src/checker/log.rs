@@ -1,10 +1,11 @@
 //! The log as it was sequenced.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{BTreeSet, HashMap};
 
+use super::looks::look;
+use super::postings::Postings;
 use super::{Checked, Rule, Violation, ensure};
-use crate::history::{Commit, Seen, Stream, Written};
+use crate::history::{Commit, Part, Seen, Stream, Written};
 
 /// An event with its place.
 #[derive(Clone, Copy, Debug)]
@@ -13,20 +14,28 @@ pub(super) struct Event {
     pub(super) stream: Stream,
     pub(super) version: u64,
     pub(super) written: Written,
-    /// When it was recorded, once anybody was told.
-    recorded: Option<i64>,
-    /// Position of the event before it in its stream.
-    before: Option<u64>,
 }
 
-/// Every event that has a place, by position.
+/// A commit with its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub(super) first: u64,
+    /// The position after its last event.
+    pub(super) end: u64,
+    /// When it was recorded, once anybody was told.
+    recorded: Option<i64>,
+}
+
+/// Every event that has a place, by position, and the commits that they are of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     events: Vec<Event>,
-    /// Position of the last event of each stream.
-    heads: HashMap<Stream, u64>,
+    commits: HashMap<Commit, Placed>,
+    /// Commits that were said not to be written, with the positions of their first events.
+    unwritten: BTreeSet<(u64, Commit)>,
     /// Position of each event, by its id.
     places: HashMap<u64, u64>,
+    postings: Postings,
 }
 
 impl Log {
@@ -35,18 +44,20 @@ impl Log {
     }
 
     pub(super) fn get(&self, position: u64) -> Option<&Event> {
+        look();
         self.events.get(usize::try_from(position).ok()?)
     }
 
     /// Position of the event with this id.
     pub(super) fn place(&self, id: u64) -> Option<u64> {
+        look();
         self.places.get(&id).copied()
     }
 
     /// Version and position of a stream's last event.
     pub(super) fn head(&self, stream: Stream) -> Option<(u64, u64)> {
-        let position = *self.heads.get(&stream)?;
-        self.get(position).map(|event| (event.version, position))
+        let positions = self.postings.of_stream(stream);
+        Some((positions.len().checked_sub(1)? as u64, *positions.last()?))
     }
 
     /// The event before `end`.
@@ -54,28 +65,61 @@ impl Log {
         self.get(end.checked_sub(1)?)
     }
 
-    pub(super) fn push(&mut self, commit: Commit, stream: Stream, written: Written) -> Checked {
+    /// Where the events stand that somebody asks for.
+    pub(super) fn postings(&self) -> &Postings {
+        &self.postings
+    }
+
+    /// The place of a commit.
+    pub(super) fn known(&self, commit: Commit) -> Checked<Placed> {
+        let placed = self.commits.get(&commit).copied();
+        placed
+            .ok_or_else(|| Violation::new(Rule::Nonsense, format!("commit {commit} has no place")))
+    }
+
+    /// Gives a commit its place, behind all others.
+    pub(super) fn push(&mut self, commit: Commit, parts: &[Part]) -> Checked {
+        let first = self.len();
+        for Part { stream, events, .. } in parts {
+            events.iter().try_for_each(|event| self.push_event(commit, *stream, *event))?;
+        }
+        let placed = Placed { first, end: self.len(), recorded: None };
+        let before = self.commits.insert(commit, placed);
+        ensure(before.is_none(), Rule::Nonsense, || format!("commit {commit} was placed twice"))
+    }
+
+    fn push_event(&mut self, commit: Commit, stream: Stream, written: Written) -> Checked {
         let position = self.len();
         let twice = self.places.insert(written.id, position);
         ensure(twice.is_none(), Rule::Twice, || format!("event {} placed twice", written.id))?;
         let version = self.head(stream).map_or(0, |(version, _)| version + 1);
-        let before = self.heads.insert(stream, position);
-        self.events.push(Event { commit, stream, version, written, recorded: None, before });
+        self.postings.push(position, stream, written.id);
+        self.events.push(Event { commit, stream, version, written });
         Ok(())
     }
 
-    /// Takes away the last event if it stands at `position` or behind; says which commit it was of.
-    pub(super) fn pop_from(&mut self, position: u64) -> Option<Commit> {
-        if self.len() <= position {
-            return None;
+    /// What stands at this position or behind is gone for ever.
+    pub(super) fn give_up_from(&mut self, position: u64) {
+        while self.len() > position
+            && let Some(Event { commit, stream, written, .. }) = self.events.pop()
+        {
+            look();
+            self.places.remove(&written.id);
+            self.postings.pop(stream, written.id);
+            if let Some(Placed { first, .. }) = self.commits.remove(&commit) {
+                self.unwritten.remove(&(first, commit));
+            }
         }
-        let event = self.events.pop()?;
-        self.places.remove(&event.written.id);
-        match event.before {
-            Some(before) => self.heads.insert(event.stream, before),
-            None => self.heads.remove(&event.stream),
-        };
-        Some(event.commit)
+    }
+
+    /// Notes that a commit was said not to be written.
+    pub(super) fn note_unwritten(&mut self, commit: Commit, placed: Placed) {
+        self.unwritten.insert((placed.first, commit));
+    }
+
+    /// Position and number of the first commit that was said not to be written.
+    pub(super) fn first_unwritten(&self) -> Option<(u64, Commit)> {
+        self.unwritten.first().copied()
     }
 
     /// Whether a commit ends before this position.
@@ -85,19 +129,19 @@ impl Log {
         before.is_none() || before != commit(self.get(position))
     }
 
-    /// Notes when events were recorded, and that it stays so.
-    pub(super) fn note_time(&mut self, positions: Range<u64>, recorded: i64) -> Checked {
-        for position in positions {
-            let Some(event) = usize::try_from(position).ok().and_then(|at| self.events.get_mut(at))
-            else {
-                break;
-            };
-            let known = *event.recorded.get_or_insert(recorded);
-            ensure(known == recorded, Rule::Time, || {
-                format!("event at {position} was recorded at {known}, then at {recorded}")
-            })?;
-        }
-        Ok(())
+    /// Notes when a commit was recorded, and that it stays so.
+    pub(super) fn note_time(&mut self, commit: Commit, recorded: i64) -> Checked {
+        let Some(placed) = self.commits.get_mut(&commit) else { return Ok(()) };
+        let known = *placed.recorded.get_or_insert(recorded);
+        ensure(known == recorded, Rule::Time, || {
+            format!("commit {commit} was recorded at {known}, then at {recorded}")
+        })
+    }
+
+    /// The same of the commit that has the event at a position.
+    pub(super) fn note_time_at(&mut self, position: u64, recorded: i64) -> Checked {
+        let commit = self.get(position).map(|event| event.commit);
+        commit.map_or(Ok(()), |commit| self.note_time(commit, recorded))
     }
 
     /// Compares what was read, beginning at `from`, with what was sequenced.
@@ -112,8 +156,7 @@ impl Log {
                 format!("event at {position} was recorded at {}, after {time}", seen.recorded)
             })?;
             time = seen.recorded;
-            self.note_time(position..position + 1, time)?;
-            self.same_time_in_commit(position)?;
+            self.note_time_at(position, time)?;
         }
         Ok(())
     }
@@ -121,21 +164,12 @@ impl Log {
     /// Whether these are the first events, recorded when they are known to have been.
     pub(super) fn begins_with(&self, seen: &[Seen]) -> bool {
         let same = |(event, (position, seen)): (&Event, (u64, &Seen))| {
+            let known = self.commits.get(&event.commit).and_then(|placed| placed.recorded);
             seen.position == position
                 && self.compare_event(seen).is_ok()
-                && event.recorded.is_none_or(|recorded| recorded == seen.recorded)
+                && known.is_none_or(|known| known == seen.recorded)
         };
         seen.len() <= self.events.len() && self.events.iter().zip((0..).zip(seen)).all(same)
-    }
-
-    fn same_time_in_commit(&self, position: u64) -> Checked {
-        let (Some(event), Some(before)) = (self.get(position), self.last_of(position)) else {
-            return Ok(());
-        };
-        let same = event.commit != before.commit
-            || before.recorded.is_none()
-            || before.recorded == event.recorded;
-        ensure(same, Rule::Time, || format!("events of one commit differ in time at {position}"))
     }
 
     pub(super) fn compare_event(&self, seen: &Seen) -> Checked {

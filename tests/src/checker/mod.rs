@@ -3,10 +3,15 @@
 //! The checker knows no store: it replays what was asked, and compares what was answered. Commits are
 //! sequenced one at a time, so their order is known, and with it every position and version, also of
 //! those that nobody was ever told of. A crash may take away an end of that order, never more than
-//! what was not promised yet. Time and memory are linear in the history.
+//! what was not promised yet.
+//!
+//! Its work and memory are linear in the history, answers included, but for the logarithm that a search takes: an entry
+//! has it look at what the entry tells of, and not at all that came before. `tests/work.rs` counts that.
 
 mod following;
 mod log;
+mod looks;
+mod postings;
 mod retries;
 mod selection;
 #[cfg(test)]
@@ -43,8 +48,6 @@ pub fn check(store: Durability, history: &[Entry]) -> Checked {
 pub struct Checker {
     store: Durability,
     log: Log,
-    /// Commits that have their place and are not gone.
-    commits: HashMap<Commit, Placed>,
     /// Conflicts that were not told yet, each with the position that must be visible by then.
     conflicts: HashMap<Commit, Option<u64>>,
     /// What must be found after a power cut, and after a kill: positions below.
@@ -64,14 +67,6 @@ pub struct Checker {
     made_up: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Placed {
-    first: u64,
-    /// The position after its last event.
-    end: u64,
-    unwritten: bool,
-}
-
 impl Checker {
     /// Nothing has happened to a store with this default durability.
     #[must_use]
@@ -79,7 +74,6 @@ impl Checker {
         Checker {
             store,
             log: Log::default(),
-            commits: HashMap::new(),
             conflicts: HashMap::new(),
             durable: 0,
             written: 0,
@@ -191,15 +185,7 @@ impl Checker {
                 format!("commit {commit} expected {expected} of stream {stream}, which is {last:?}")
             })?;
         }
-        let first = self.log.len();
-        for part in parts {
-            for event in &part.events {
-                self.log.push(commit, part.stream, *event)?;
-            }
-        }
-        let placed = Placed { first, end: self.log.len(), unwritten: false };
-        let before = self.commits.insert(commit, placed);
-        ensure(before.is_none(), Rule::Nonsense, || format!("commit {commit} was placed twice"))
+        self.log.push(commit, parts)
     }
 
     fn acknowledged(
@@ -209,7 +195,7 @@ impl Checker {
         receipt: &Receipt,
         visible: u64,
     ) -> Checked {
-        let placed = self.known(commit)?;
+        let placed = self.log.known(commit)?;
         let last = self.log.last_of(placed.end);
         let version = last.map(|event| event.version);
         let agrees = receipt.first_position == placed.first
@@ -218,7 +204,7 @@ impl Checker {
         ensure(agrees, Rule::Receipt, || {
             format!("commit {commit} is {placed:?} with version {version:?}, not {receipt:?}")
         })?;
-        self.log.note_time(placed.first..placed.end, receipt.recorded)?;
+        self.log.note_time(commit, receipt.recorded)?;
         self.looked(visible)?;
         let promised = self.store == Durability::Os || durability == Durability::Sync;
         ensure(!promised || visible >= placed.end, Rule::Unreadable, || {
@@ -231,19 +217,13 @@ impl Checker {
         Ok(())
     }
 
-    fn known(&self, commit: Commit) -> Checked<Placed> {
-        let placed = self.commits.get(&commit).copied();
-        placed
-            .ok_or_else(|| Violation::new(Rule::Nonsense, format!("commit {commit} has no place")))
-    }
-
     fn failed(&mut self, commit: Commit, outcome: Outcome) -> Checked {
-        let placed = self.known(commit)?;
+        let placed = self.log.known(commit)?;
         if outcome == Outcome::NotWritten {
             ensure(self.visible <= placed.first, Rule::Unwritten, || {
                 format!("commit {commit} at {} is visible and not written", placed.first)
             })?;
-            self.commits.insert(commit, Placed { unwritten: true, ..placed });
+            self.log.note_unwritten(commit, placed);
         }
         Ok(())
     }
@@ -304,8 +284,8 @@ impl Checker {
         self.durable = self.log.len();
         self.written = self.log.len();
         self.is_open = false;
-        let unwritten = self.commits.values().any(|placed| placed.unwritten);
-        ensure(!unwritten, Rule::Poison, || "a poisoned store closed in order".to_owned())
+        let unwritten = self.log.first_unwritten();
+        ensure(unwritten.is_none(), Rule::Poison, || "a poisoned store closed in order".to_owned())
     }
 
     fn crashed(&mut self, crash: Crash) {
@@ -333,16 +313,16 @@ impl Checker {
 
     /// A recovery has found all before this position, and nothing else will ever be found.
     fn settled(&mut self, found: u64) -> Checked {
-        self.give_up_from(found);
-        let unwritten = self.commits.iter().find(|(_, placed)| placed.unwritten);
+        self.log.give_up_from(found);
+        let unwritten = self.log.first_unwritten();
         ensure(unwritten.is_none(), Rule::Unwritten, || format!("{unwritten:?} was found"))?;
         (self.durable, self.written, self.visible) = (found, found, found);
         Ok(())
     }
 
     fn begin_life(&mut self) {
-        self.conflicts.clear();
-        self.followers.clear();
+        // To clear them costs as much as the room that they ever had.
+        (self.conflicts, self.followers) = (HashMap::new(), HashMap::new());
         (self.is_open, self.exists) = (true, true);
     }
 
@@ -383,12 +363,5 @@ impl Checker {
             self.durable = self.durable.max(seen);
         }
         asked.map_or(Ok(()), |(question, events)| self.answered(question, seen, events))
-    }
-
-    /// What is not there is gone for ever.
-    fn give_up_from(&mut self, position: u64) {
-        while let Some(commit) = self.log.pop_from(position) {
-            self.commits.remove(&commit);
-        }
     }
 }

@@ -1,10 +1,13 @@
 //! Retries: a commit that is there is never taken again, and never refused where it can be known again.
 
+use std::collections::HashSet;
+
 use quipu::{Durability, ExpectedVersion};
 
+use super::looks::look;
 use super::{Checked, Checker, Rule, Violation, ensure};
 use crate::content::UNNAMED;
-use crate::history::{Commit, Part, Receipt};
+use crate::history::{Commit, Part, Receipt, Stream};
 
 /// Where the events of a commit stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +24,12 @@ pub enum Standing {
 /// which some part of it says where that ends. All its events have ids.
 #[must_use]
 pub fn has_a_place(parts: &[Part]) -> bool {
-    let ends = |part: &Part| {
-        parts.iter().any(|other| {
-            let expected = other.expected;
-            let exact = matches!(expected, ExpectedVersion::NoStream | ExpectedVersion::Exact(_));
-            other.stream == part.stream && exact
-        })
+    let is_exact = |part: &&Part| {
+        look();
+        matches!(part.expected, ExpectedVersion::NoStream | ExpectedVersion::Exact(_))
     };
-    parts.iter().any(|part| !part.events.is_empty() && ends(part))
+    let ends: HashSet<Stream> = parts.iter().filter(is_exact).map(|part| part.stream).collect();
+    parts.iter().any(|part| !part.events.is_empty() && ends.contains(&part.stream))
 }
 
 /// Whether all events of a commit were sent with an id: without, it cannot be known again.
@@ -120,7 +121,7 @@ impl Checker {
         ensure(same, Rule::Repeat, || {
             format!("a retry of {first}..{end} with version {version:?} got {receipt:?}")
         })?;
-        self.log.note_time(first..end, receipt.recorded)?;
+        (first..end).try_for_each(|at| self.log.note_time_at(at, receipt.recorded))?;
         self.looked(visible)?;
         if durability == Durability::Sync {
             self.durable = self.durable.max(end);

@@ -3,7 +3,9 @@
 
 mod following;
 mod retries;
+mod selection;
 mod unrecovered;
+mod work;
 
 use quipu::{Durability, ExpectedVersion};
 
@@ -312,72 +314,4 @@ fn what_a_reader_is_shown_while_nobody_writes_is_what_was_promised_and_stays() {
         *from = 0;
     }
     assert_eq!(then(&[other]), Some(Rule::Gap));
-}
-
-mod selection {
-    use super::*;
-    use crate::content::Labels;
-    use crate::history::{Condition, Item, Order, Question, Selection};
-
-    fn question(selection: Selection, order: Order) -> Question {
-        Question { selection, order, from: None, limit: usize::MAX }
-    }
-
-    fn selected(question: Question, positions: &[u64]) -> Entry {
-        let events = positions.iter().map(|&position| seen(position)).collect();
-        Entry::Selected { question, visible: 3, events }
-    }
-
-    #[test]
-    fn a_selection_gives_all_that_was_asked_for_and_nothing_else() {
-        let stream = || Selection::Stream(0);
-        let forward = question(stream(), Order::Forward);
-        let backward = question(stream(), Order::Backward);
-        assert_eq!(broken([selected(forward.clone(), &[0, 1])]), None);
-        assert_eq!(broken([selected(backward.clone(), &[1, 0])]), None);
-        for wrong in [&[0][..], &[1, 0], &[0, 1, 2], &[]] {
-            assert_eq!(broken([selected(forward.clone(), wrong)]), Some(Rule::Selection));
-        }
-        let limited = Question { limit: 1, ..backward.clone() };
-        assert_eq!(broken([selected(limited, &[1])]), None);
-        let later = Question { from: Some(1), ..forward };
-        assert_eq!(broken([selected(later.clone(), &[1])]), None);
-        assert_eq!(broken([selected(later, &[0, 1])]), Some(Rule::Selection));
-    }
-
-    #[test]
-    fn a_selection_goes_by_types_and_tags() {
-        let of_type = |event_type| Item { types: vec![event_type], tags: vec![] };
-        let asked = Labels::of(1).event_type;
-        let same: Vec<u64> =
-            (0..3).filter(|&position| Labels::of(position + 1).event_type == asked).collect();
-        let query = question(Selection::Query(vec![of_type(asked)]), Order::Forward);
-        assert_eq!(broken([selected(query.clone(), &same)]), None);
-        assert_eq!(broken([selected(query, &same[1..])]), Some(Rule::Selection));
-    }
-
-    #[test]
-    fn a_condition_is_judged_at_its_place_in_the_order() {
-        let condition = |after| Condition { items: vec![Item::default()], after };
-        let Entry::Placed { commit, parts, .. } = placed(4, &[(0, ExpectedVersion::Any, &[5])])
-        else {
-            unreachable!("that is what it makes")
-        };
-        let taken = |after| {
-            let condition = Some(condition(after));
-            [Entry::Placed { commit, parts: parts.clone(), condition }]
-        };
-        assert_eq!(broken(taken(None)), Some(Rule::Condition));
-        assert_eq!(broken(taken(Some(2))), Some(Rule::Condition));
-        assert_eq!(broken(taken(Some(3))), None);
-        let barred = |after, position| {
-            let (condition, parts) = (condition(after), parts.clone());
-            Entry::Barred { commit: 9, parts, condition, position }
-        };
-        assert_eq!(broken([barred(Some(2), 3)]), None);
-        assert_eq!(broken([barred(Some(3), 3)]), Some(Rule::Conflict));
-        assert_eq!(broken([barred(None, 4)]), Some(Rule::Conflict), "there is no such event");
-        let told = [barred(Some(2), 3), Entry::Told { commit: 9, visible: 3 }];
-        assert_eq!(broken(told), Some(Rule::Told));
-    }
 }

@@ -2,7 +2,7 @@
 
 use quipu::Durability;
 
-use super::{Checked, Checker, Placed, Rule, ensure};
+use super::{Checked, Checker, Rule, ensure};
 use crate::history::{LastWriter, Seen};
 
 impl Checker {
@@ -46,9 +46,9 @@ impl Checker {
             format!("{found} events are shown, {least} were promised")
         })?;
         self.whole(from, events)?;
-        let shown = |placed: &Placed| placed.unwritten && placed.first < found;
-        ensure(!self.commits.values().any(shown), Rule::Unwritten, || {
-            format!("{found} events are shown, and some of them were not written")
+        let unwritten = self.log.first_unwritten();
+        ensure(unwritten.is_none_or(|(first, _)| first >= found), Rule::Unwritten, || {
+            format!("{found} events are shown, and some of them were not written: {unwritten:?}")
         })?;
         self.written = self.written.max(found);
         if writer == LastWriter::Sound || self.store != Durability::Os {

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Entry, Rule, Seen, broken, opened, seen};
+use quipu::ExpectedVersion;
+
+use super::{Entry, Rule, Seen, broken, opened, placed, seen};
 use crate::history::{Crash, Order, Question, Selection};
 
 fn follows(selection: Selection, from: Option<u64>) -> Entry {
@@ -86,6 +88,20 @@ fn later_events_are_owed_too() {
     assert_eq!(broken([start.clone(), caught_up(3), caught_up(4)]), Some(Rule::Following));
     let event = Entry::Delivered { follower: 1, visible: 4, event: seen(3) };
     assert_eq!(broken([start, caught_up(3), event, caught_up(4)]), None);
+}
+
+#[test]
+fn a_follower_from_a_later_version_gets_what_comes_from_there_on() {
+    let start = follows(Selection::Stream(1), Some(1));
+    let event = Entry::Delivered { follower: 1, visible: 4, event: seen(3) };
+    assert_eq!(broken([start.clone(), caught_up(3), event, caught_up(4)]), None);
+    assert_eq!(broken([start.clone(), delivered(seen(2))]), Some(Rule::Following));
+    assert_eq!(broken([start, caught_up(4)]), Some(Rule::Following));
+    let later = follows(Selection::Stream(1), Some(2));
+    assert_eq!(broken([later.clone(), caught_up(4)]), None, "there is no such version yet");
+    let placed = placed(4, &[(0, ExpectedVersion::Any, &[5]), (1, ExpectedVersion::Any, &[6])]);
+    assert_eq!(broken([later.clone(), placed.clone(), caught_up(4)]), None);
+    assert_eq!(broken([later, placed, caught_up(6)]), Some(Rule::Following));
 }
 
 #[test]
