@@ -15,13 +15,13 @@ pub enum Rule {
     Version,
     /// P4: an event is there that was never submitted, or was given up by an earlier opening.
     Phantom,
-    /// An event stands a second time.
+    /// P3: an event stands a second time.
     Twice,
     /// P4: an event is there although one before it is not.
     Hole,
-    /// A commit is there that was said not to be written.
+    /// P4: a commit is there that was said not to be written.
     Unwritten,
-    /// An event's bytes are not what was submitted.
+    /// P6: an event's bytes are not what was submitted.
     Bytes,
     /// P5: a reader gets less or more than what is visible.
     Reading,
@@ -37,7 +37,7 @@ pub enum Rule {
     Expectation,
     /// A commit was refused for a reason that is not true.
     Conflict,
-    /// A read by what events are about gives others than it should.
+    /// P5: a read by what events are about gives others than it should.
     Selection,
     /// P5: a follower is not delivered the next event that it asked for.
     Following,
@@ -47,25 +47,25 @@ pub enum Rule {
     Repeat,
     /// A writer was told of a conflict with an event that nobody can read yet.
     Told,
-    /// A store that exists was created anew.
+    /// P1: a store that exists was created anew.
     Recreated,
     /// The store does not open.
     Opening,
     /// An error that nothing explains.
     Error,
-    /// A failed write or sync, and the store goes on as if nothing were.
+    /// P7: a failed write or sync, and the store goes on as if nothing were.
     Poison,
     /// Somebody waits for ever.
     Stuck,
-    /// Two recoveries of the same bytes come to different ends.
+    /// P4: two recoveries of the same bytes come to different ends.
     Undecided,
     /// A salvage of an undamaged store keeps other events than its recovery.
     Salvage,
-    /// Verification calls a sound store damaged, or a damaged one sound.
+    /// P6: verification calls a sound store damaged, or a damaged one sound.
     Verification,
-    /// More is read at once than there can be.
+    /// P9: more is read at once than there can be.
     Unbounded,
-    /// The engine panicked.
+    /// P9: the engine panicked.
     Panic,
     /// The history makes no sense: a mistake of the test.
     Nonsense,
