@@ -72,7 +72,7 @@ struct Content {
 }
 
 /// What an event is found by, beside its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels {
     /// Its type, by the place among [`TYPES`].
     pub event_type: usize,

@@ -1,6 +1,6 @@
 //! Where the events stand that somebody asks for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::looks::look;
@@ -8,7 +8,7 @@ use crate::content::{self, Labels};
 use crate::history::{Item, Order, Selection, Stream};
 
 /// What events are found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     All,
     Stream(Stream),
@@ -18,7 +18,7 @@ enum Key {
 
 /// The positions of all events that have a key, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Postings(HashMap<Key, Vec<u64>>);
+pub(super) struct Postings(BTreeMap<Key, Vec<u64>>);
 
 impl Postings {
     /// Notes an event behind all others.
