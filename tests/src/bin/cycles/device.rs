@@ -10,7 +10,7 @@ use quipu_tests::random::Random;
 
 use crate::child::Told;
 use crate::ground::{Ground, IMAGE_BYTES, Kind};
-use crate::ledger::{Ledger, Settled, Stays};
+use crate::ledger::{Glance, Ledger, Settled, Stays};
 use crate::medium::{Call, Delivered, Fault, Honesty, Lasting};
 use crate::server::Server;
 use crate::writer::{Said, Writer};
@@ -70,8 +70,9 @@ struct Sum {
     /// Writers that were told of an error, and writers that a map ended.
     told: u64,
     by_map: u64,
-    /// Readers of what was not written again yet.
+    /// Readers of what was not written again yet, and those that were told that they cannot read it now.
     glances: u64,
+    turned_away: u64,
     /// How often that was more than was there at last, because nobody could know of a failure.
     unseen: u64,
     readers: Readers,
@@ -87,11 +88,13 @@ struct Readers {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sum { delivered, commits, events, told, by_map, glances, unseen, readers } = self;
+        let Sum { delivered, commits, events, told, by_map, glances, turned_away, unseen, readers } =
+            self;
         write!(
             f,
             "{delivered}; {commits} commits of {events} events acknowledged, {told} writers told of an error, \
-             {by_map} ended by a map; {glances} readers of what a writer had just left, {unseen} of them shown what a silent failure took; on a cold start {} read all, {} were told of an error, {} ended by a map",
+             {by_map} ended by a map; {glances} readers of what a writer had just left, {unseen} of them shown what a \
+             silent failure took, {turned_away} more told of an error; on a cold start {} read all, {} were told of an error, {} ended by a map",
             readers.whole, readers.told, readers.by_map
         )
     }
@@ -150,9 +153,14 @@ impl Bench {
         let (mut told, stays) = self.failing(2 * cycle, careless)?;
         let mut seen = None;
         if self.random.percent(30) {
-            seen = ledger.glance(&self.ground.store(), &ids, stays)?;
+            match ledger.glance(&self.ground.store(), &ids, &told, stays)? {
+                Glance::Saw(events) => {
+                    self.sum.glances += 1;
+                    seen = Some(events);
+                }
+                Glance::Told(_) => self.sum.turned_away += 1,
+            }
             self.story.push(format!("a reader saw {seen:?} ({stays:?})"));
-            self.sum.glances += u64::from(seen.is_some());
         }
         // Its pages are still in memory, also those that never got to the disk.
         if self.random.percent(50) {
@@ -231,8 +239,12 @@ impl Bench {
         self.sum.by_map += u64::from(by_map);
         self.sum.told += u64::from(said.after("error").next().is_some());
         let silent = said.signal().is_some() && said.after("error").next().is_none();
-        let unknown = delivered.writes > 0 && silent;
-        Ok((said.told(), if unknown { Stays::Unknown } else { Stays::Promised }))
+        let stays = match delivered {
+            _ if delivered == Delivered::default() => Stays::Whole,
+            Delivered { writes: 1.., .. } if silent => Stays::Unknown,
+            _ => Stays::Promised,
+        };
+        Ok((said.told(), stays))
     }
 
     fn after(&mut self) -> Duration {
