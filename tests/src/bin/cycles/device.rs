@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use quipu::ReadMode;
 use quipu_disk::{Disk, RealDisk};
 use quipu_tests::random::Random;
 
@@ -13,6 +14,7 @@ use crate::ground::{Ground, IMAGE_BYTES, Kind};
 use crate::ledger::{Glance, Ledger, Settled, Stays};
 use crate::medium::{Call, Delivered, Fault, Honesty, Lasting};
 use crate::server::Server;
+use crate::verdict::{Harm, answers};
 use crate::writer::{Said, Writer};
 use crate::{CYCLES_A_STORE, Failure, LIFE_MS};
 
@@ -22,10 +24,6 @@ const NOTICE: Duration = Duration::from_secs(20);
 const AFTERLIFE_MS: usize = 30;
 /// The signal of a map whose page cannot be read.
 const SIGBUS: i32 = 7;
-/// The signal by which this program ends a process.
-const SIGKILL: i32 = 9;
-/// What a commit may be answered on a disk that fails.
-const ANSWERS: [&str; 3] = ["unknown-outcome", "poisoned", "io"];
 /// What a reader may be told.
 const READINGS: [&str; 2] = ["io", "damaged"];
 
@@ -167,9 +165,9 @@ impl Bench {
             let mut next = self.writer(*ids.end(), careless, true)?;
             next.wait(self.life())?;
             let said = next.end()?;
-            said.is_orderly(false)?;
             let more = said.told();
             self.story.push(format!("the next writer told {}: {:?}", more.len(), said.other()));
+            said.is_orderly(if stays == Stays::Whole { Harm::None } else { Harm::Before })?;
             told.extend(more);
         }
         self.restart()?;
@@ -234,13 +232,18 @@ impl Bench {
             said.other()
         ));
         self.sum.delivered += delivered;
-        let by_map = maps && fault.call == Call::Read && said.signal() == Some(SIGBUS);
-        said.is_orderly(by_map).map_err(|why| format!("maps {maps}: {why}"))?;
-        self.sum.by_map += u64::from(by_map);
+        let mode = if maps { ReadMode::Map } else { ReadMode::Pread };
+        let harm = match fault.call {
+            _ if delivered == Delivered::default() => Harm::None,
+            Call::Read => Harm::Reads(mode),
+            Call::Write | Call::Flush => Harm::Writes,
+        };
+        said.is_orderly(harm)?;
+        self.sum.by_map += u64::from(harm == Harm::Reads(ReadMode::Map) && said.by_map());
         self.sum.told += u64::from(said.after("error").next().is_some());
         let silent = said.signal().is_some() && said.after("error").next().is_none();
         let stays = match delivered {
-            _ if delivered == Delivered::default() => Stays::Whole,
+            _ if harm == Harm::None => Stays::Whole,
             Delivered { writes: 1.., .. } if silent => Stays::Unknown,
             _ => Stays::Promised,
         };
@@ -297,26 +300,6 @@ enum Answer {
 }
 
 impl Said {
-    /// The writer ended as one that met an error does, or was ended; `by_map` if it may have been by a map. Each error
-    /// is one that says what to do, and nothing is acknowledged once all are told.
-    fn is_orderly(&self, by_map: bool) -> Result<(), String> {
-        let ended = match (self.status.code(), self.signal()) {
-            (Some(1), _) | (_, Some(SIGKILL)) => true,
-            (_, Some(SIGBUS)) => by_map,
-            _ => false,
-        };
-        if !ended {
-            return Err(format!("a writer ended with {}", self.status));
-        }
-        for line in self.after("error") {
-            answers(line, &ANSWERS)?;
-        }
-        for line in self.after("again") {
-            answers(line, &["poisoned"])?;
-        }
-        self.after("opening").try_for_each(panics)
-    }
-
     /// The reader was told of an error, or read all of so many events.
     fn is_read(&self, events: u64) -> Result<Answer, String> {
         let told = self.after("error").map(|line| answers(line, &READINGS));
@@ -333,15 +316,4 @@ impl Said {
             _ => Err(format!("a reader ended with {}", self.status)),
         }
     }
-}
-
-/// An error is one of those that may come, and none of a panic.
-fn answers(line: &str, codes: &[&str]) -> Result<(), String> {
-    panics(line)?;
-    let code = line.split(':').next().unwrap_or_default();
-    if codes.contains(&code) { Ok(()) } else { Err(format!("the answer was {line}")) }
-}
-
-fn panics(line: &str) -> Result<(), String> {
-    if line.contains("panicked") { Err(line.to_owned()) } else { Ok(()) }
 }

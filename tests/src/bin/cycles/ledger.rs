@@ -74,6 +74,15 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// How many more writers than half of these were ended before their first commit.
+    pub(crate) fn behind(&self, cycles: u64) -> u64 {
+        (2 * self.early).saturating_sub(cycles)
+    }
+
     pub(crate) fn add(&mut self, told: &[Told]) {
         self.acknowledged += told.len() as u64;
         self.early += u64::from(told.is_empty());

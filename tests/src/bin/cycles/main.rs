@@ -17,8 +17,10 @@ mod ledger;
 mod medium;
 mod server;
 mod strace;
+mod verdict;
 mod writer;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread;
@@ -30,6 +32,7 @@ use quipu_tests::random::Random;
 
 use ground::{Ground, Kind};
 use ledger::{Ledger, Tally};
+use verdict::Harm;
 use writer::Writer;
 
 /// The status by which a harness says that it could not run here.
@@ -38,6 +41,10 @@ const SKIPPED: u8 = 77;
 const CYCLES_A_STORE: u64 = 40;
 /// Most time that a writer gets, from its start on.
 const LIFE_MS: usize = 45;
+/// How many times as much it gets at most, on a machine on which that is too short.
+const LIVES_MAX: u64 = 50;
+/// The fewest cycles of which it is asked that as many commits are acknowledged.
+const CYCLES_ENOUGH: u64 = 20;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -147,7 +154,10 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
             ground.clear()?;
             ledger = Ledger::default();
         }
-        let told = one(ground, cycle, run.careless, &mut random)?;
+        let life = random.below(LIFE_MS * 1000) as u64 * tally.behind(cycle).clamp(1, LIVES_MAX);
+        let at = |why: &dyn Display| format!("cycle {cycle} of seed {}: {why}", run.seed);
+        let told = one(ground, cycle, run.careless, Duration::from_micros(life));
+        let told = told.map_err(|why| at(&why))?;
         tally.add(&told);
         let checked = ledger.check(
             &ground.store(),
@@ -156,10 +166,14 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
             ground.keeps_unsynced(),
             &mut random,
         );
-        checked.map_err(|why| format!("cycle {cycle} of seed {}: {why}", run.seed))?;
+        checked.map_err(|why| at(&why))?;
         if cycle.is_multiple_of(500) && std::io::stderr().is_terminal() {
             eprintln!("{cycle} cycles, {tally}");
         }
+    }
+    // What has a bug planted is to fail because of that.
+    if run.cycles >= CYCLES_ENOUGH && tally.acknowledged() < run.cycles && !run.careless {
+        return Err(format!("too few to judge by: {tally}").into());
     }
     let seconds = (clock.elapsed() - began).as_secs_f64();
     println!(
@@ -171,22 +185,25 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has a process write, ends it, and returns the lines that it told before.
+/// Has a process write for so long, ends it, and returns what was acknowledged before.
 fn one(
     ground: &Ground,
     cycle: u64,
     careless: bool,
-    random: &mut Random,
+    life: Duration,
 ) -> Result<Vec<child::Told>, Failure> {
     let number = cycle.to_string();
     let mut arguments = vec!["write", "--cycle", &number];
     arguments.extend(careless.then_some("--careless"));
-    let writer = Writer::start(&ground.store(), &arguments)?;
-    let life = Duration::from_micros(random.below(LIFE_MS * 1000) as u64);
+    let mut writer = Writer::start(&ground.store(), &arguments)?;
     thread::sleep(life);
+    if writer.wait(Duration::ZERO)? {
+        return Err(format!("a writer ended by itself: {:?}", writer.end()?.other()).into());
+    }
     let cut = ground.cut();
     let said = writer.end()?;
     cut?;
     ground.restore()?;
+    said.is_orderly(if ground.keeps_unsynced() { Harm::None } else { Harm::PowerCut })?;
     Ok(said.told())
 }
