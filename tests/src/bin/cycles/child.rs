@@ -10,6 +10,8 @@ use quipu_tests::content::{STREAMS, event};
 use quipu_tests::history::Written;
 use quipu_tests::random::Random;
 
+use crate::ledger::{self, Unread};
+
 /// Threads that write. The last does not wait for the disk.
 pub(crate) const WRITERS: u64 = 4;
 /// Most events of a commit; ids of commits are so far apart.
@@ -170,30 +172,31 @@ fn say(line: &str) -> bool {
     output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_ok()
 }
 
-/// Reads the whole store, several times if it has to. Says what went wrong, and how many events there are.
+/// Reads the whole store, several times if it has to. Says what went wrong, how many events there are, and their sum.
 pub(crate) fn read(arguments: &Reading) -> ExitCode {
     for _ in 0..READINGS {
         match read_once(arguments) {
-            Ok(events) => {
-                say(&format!("whole {events}\n"));
+            Ok(ids) => {
+                say(&format!("whole {} {}\n", ids.len(), ledger::sum(&ids)));
                 return ExitCode::SUCCESS;
             }
-            Err(error) => tell("error", &error),
+            Err(Unread::Told(error)) => tell("error", &error),
+            Err(Unread::Wrong(why)) => {
+                say(&format!("wrong {why}\n"));
+                return ExitCode::FAILURE;
+            }
         }
     }
     ExitCode::FAILURE
 }
 
-fn read_once(arguments: &Reading) -> quipu::Result<u64> {
+fn read_once(arguments: &Reading) -> Result<Vec<u64>, Unread> {
     let options = options(read_mode(arguments.pread));
     let builder = Store::builder(&arguments.store).options(options).mode(Mode::ReadOnly);
     let store = builder.open()?;
-    let (mut events, mut count) = (store.all().events()?, 0);
-    while events.next()?.is_some() {
-        count += 1;
+    let ids = ledger::read(&store)?;
+    for lost in &store.opening().lost {
+        say(&format!("lost {} {}\n", lost.positions.start.0, lost.what.replace('\n', " ")));
     }
-    if let Some(lost) = store.opening().lost.first() {
-        say(&format!("lost {}\n", lost.what));
-    }
-    Ok(count)
+    Ok(ids)
 }

@@ -14,18 +14,16 @@ use crate::ground::{Ground, IMAGE_BYTES, Kind};
 use crate::ledger::{Glance, Ledger, Settled, Stays};
 use crate::medium::{Call, Delivered, Fault, Honesty, Lasting};
 use crate::server::Server;
-use crate::verdict::{Harm, answers};
-use crate::writer::{Said, Writer};
+use crate::verdict::{Answer, Harm};
+use crate::writer::Writer;
 use crate::{CYCLES_A_STORE, Failure, LIFE_MS};
 
 /// The most time after which who writes has noticed that no write or flush succeeds any more.
 const NOTICE: Duration = Duration::from_secs(20);
 /// Most time that a writer goes on after something failed once.
 const AFTERLIFE_MS: usize = 30;
-/// The signal of a map whose page cannot be read.
-const SIGBUS: i32 = 7;
-/// What a reader may be told.
-const READINGS: [&str; 2] = ["io", "damaged"];
+/// The fewest cycles of which it is asked that each kind of failure was met in them.
+const CYCLES_ENOUGH: u64 = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -116,6 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bench.disk.heal()?;
     bench.ground.give_up();
     ran?;
+    // What has a bug planted is to fail because of that.
+    if arguments.run.cycles >= CYCLES_ENOUGH && !arguments.run.careless && !arguments.lying {
+        bench.sum.is_enough()?;
+    }
     let seconds = (clock.elapsed() - began).as_secs_f64();
     let (cycles, name) = (arguments.run.cycles, arguments.on.file_system());
     println!(
@@ -148,7 +150,7 @@ impl Bench {
     fn cycle(&mut self, cycle: u64, careless: bool, ledger: &mut Ledger) -> Result<(), Failure> {
         // What an earlier writer left and was not told of shows once somebody opens the store for writing.
         let ids = 2 * self.unsettled..=2 * cycle + 1;
-        let (mut told, stays) = self.failing(2 * cycle, careless)?;
+        let (mut told, stays) = self.failing(cycle, careless)?;
         let mut seen = None;
         if self.random.percent(30) {
             match ledger.glance(&self.ground.store(), &ids, &told, stays)? {
@@ -162,7 +164,7 @@ impl Bench {
         }
         // Its pages are still in memory, also those that never got to the disk.
         if self.random.percent(50) {
-            let mut next = self.writer(*ids.end(), careless, true)?;
+            let mut next = self.writer(*ids.end(), careless, ReadMode::Map)?;
             next.wait(self.life())?;
             let said = next.end()?;
             let more = said.told();
@@ -174,13 +176,14 @@ impl Bench {
         let store = self.ground.store();
         let settled = ledger.check(&store, ids, &told, false, &mut self.random)?;
         self.unsettled = if settled == Settled::Yes { cycle + 1 } else { self.unsettled };
-        self.sum.unseen += u64::from(seen.is_some_and(|seen| seen > ledger.events()));
+        let found = ledger.ids();
+        self.sum.unseen += u64::from(seen.is_some_and(|seen| seen > found.len() as u64));
         self.sum.commits += told.len() as u64;
         self.sum.events += told.iter().map(|told| crate::child::events(told.id)).sum::<u64>();
-        if self.random.percent(50) && ledger.events() > 0 {
+        if self.random.percent(50) && !found.is_empty() {
             self.ground.unmount()?;
             self.ground.mount()?;
-            self.read(ledger.events())?;
+            self.read(found)?;
             self.ground.unmount()?;
             self.ground.mount()?;
         }
@@ -191,11 +194,11 @@ impl Bench {
         Duration::from_micros(self.random.below(LIFE_MS * 1000) as u64)
     }
 
-    fn writer(&mut self, cycle: u64, careless: bool, maps: bool) -> Result<Writer, Failure> {
-        let cycle = cycle.to_string();
-        let mut arguments = vec!["write", "--cycle", &cycle];
+    fn writer(&mut self, number: u64, careless: bool, mode: ReadMode) -> Result<Writer, Failure> {
+        let number = number.to_string();
+        let mut arguments = vec!["write", "--cycle", &number];
         arguments.extend(careless.then_some("--careless"));
-        arguments.extend((!maps).then_some("--pread"));
+        arguments.extend(pread(mode));
         Writer::start(&self.ground.store(), &arguments)
     }
 
@@ -205,15 +208,20 @@ impl Bench {
         Fault { call, lasting, after: self.random.below(most) }
     }
 
+    fn read_mode(&mut self) -> ReadMode {
+        if self.random.percent(50) { ReadMode::Map } else { ReadMode::Pread }
+    }
+
     /// Has a writer meet a failure. Gives what was acknowledged to it, and whether what a reader sees then must stay.
     fn failing(&mut self, cycle: u64, careless: bool) -> Result<(Vec<Told>, Stays), Failure> {
-        let fault = match self.random.below(5) {
+        // In turns, so that few cycles meet all of them.
+        let fault = match cycle % 5 {
             0 => self.fault(Call::Read, 40),
             1 | 2 => self.fault(Call::Write, 12),
             _ => self.fault(Call::Flush, 6),
         };
-        let maps = self.random.percent(50);
-        let mut writer = self.writer(cycle, careless, maps)?;
+        let mode = self.read_mode();
+        let mut writer = self.writer(2 * cycle, careless, mode)?;
         if fault.call != Call::Read {
             thread::sleep(self.life());
         }
@@ -227,12 +235,11 @@ impl Bench {
         let said = writer.end()?;
         let delivered = self.disk.heal()?;
         self.story.push(format!(
-            "{fault}: {delivered}; told {}: {:?}",
+            "{fault}, {mode:?}: {delivered}; told {}: {:?}",
             said.told().len(),
             said.other()
         ));
         self.sum.delivered += delivered;
-        let mode = if maps { ReadMode::Map } else { ReadMode::Pread };
         let harm = match fault.call {
             _ if delivered == Delivered::default() => Harm::None,
             Call::Read => Harm::Reads(mode),
@@ -268,52 +275,84 @@ impl Bench {
         self.ground.mount()
     }
 
-    /// Reads a store on a disk that fails at reads; nothing of it is in memory yet.
-    fn read(&mut self, events: u64) -> Result<(), Failure> {
-        let maps = self.random.percent(50);
-        let arguments: &[&str] = if maps { &["read"] } else { &["read", "--pread"] };
+    /// Reads a store on a disk that fails at reads, and that holds these events; nothing of it is in memory yet.
+    fn read(&mut self, ids: &[u64]) -> Result<(), Failure> {
+        let mode = self.read_mode();
+        let arguments: Vec<_> = ["read"].into_iter().chain(pread(mode)).collect();
         let fault = self.fault(Call::Read, 60);
         self.disk.fail(fault)?;
-        let mut reader = Writer::start(&self.ground.store(), arguments)?;
+        let mut reader = Writer::start(&self.ground.store(), &arguments)?;
         if !reader.wait(NOTICE)? {
             return Err(format!("{fault}: a reader does not end").into());
         }
         let said = reader.end()?;
-        self.sum.delivered += self.disk.heal()?;
-        if maps && said.signal() == Some(SIGBUS) {
-            self.sum.readers.by_map += 1;
-            return Ok(());
-        }
-        let how = said.is_read(events).map_err(|why| format!("{fault}, maps {maps}: {why}"))?;
-        match how {
-            Answer::Whole => self.sum.readers.whole += 1,
-            Answer::Told => self.sum.readers.told += 1,
+        let delivered = self.disk.heal()?;
+        self.sum.delivered += delivered;
+        let failed = delivered != Delivered::default();
+        let harm = if failed { Harm::Reads(mode) } else { Harm::None };
+        let readers = &mut self.sum.readers;
+        match said.is_read(ids, harm).map_err(|why| format!("{fault}: {why}"))? {
+            Answer::Whole => readers.whole += 1,
+            Answer::Told => readers.told += 1,
+            Answer::ByMap => readers.by_map += 1,
         }
         Ok(())
     }
 }
 
-/// What a reader said.
-enum Answer {
-    Whole,
-    Told,
+/// How a process is told to read without maps.
+fn pread(mode: ReadMode) -> Option<&'static str> {
+    (mode == ReadMode::Pread).then_some("--pread")
 }
 
-impl Said {
-    /// The reader was told of an error, or read all of so many events.
-    fn is_read(&self, events: u64) -> Result<Answer, String> {
-        let told = self.after("error").map(|line| answers(line, &READINGS));
-        told.collect::<Result<Vec<()>, _>>()?;
-        let whole = self.after("whole").next();
-        match (self.status.code(), whole.map(str::parse::<u64>)) {
-            (Some(0), Some(Ok(read))) if read == events => {
-                let told = self.after("error").next().is_some();
-                Ok(if told { Answer::Told } else { Answer::Whole })
-            }
-            (Some(0), _) if self.after("lost").next().is_some() => Ok(Answer::Told),
-            (Some(0), _) => Err(format!("{whole:?} of {events} events read, and no error")),
-            (Some(1), _) => Ok(Answer::Told),
-            _ => Err(format!("a reader ended with {}", self.status)),
+impl Sum {
+    /// Whether all of it was met that the cycles are for.
+    ///
+    /// # Errors
+    /// What was not.
+    fn is_enough(&self) -> Result<(), String> {
+        let Sum { delivered, commits, told, readers, .. } = self;
+        let met = [
+            ("no read failed", delivered.reads),
+            ("no write failed", delivered.writes),
+            ("no flush failed", delivered.flushes),
+            ("nothing was acknowledged", *commits),
+            ("no writer was told of an error", *told),
+            ("nobody read on a cold start", readers.whole + readers.told + readers.by_map),
+        ];
+        match met.into_iter().find(|&(_, count)| count == 0) {
+            Some((nothing, _)) => Err(format!("{nothing}: {self}")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_has_not_met_each_kind_of_failure_is_not_enough() {
+        let met = || Sum {
+            delivered: Delivered { reads: 1, writes: 1, flushes: 1 },
+            commits: 1,
+            told: 1,
+            readers: Readers { told: 1, ..Readers::default() },
+            ..Sum::default()
+        };
+        met().is_enough().unwrap();
+        let lacks: [fn(&mut Sum); 6] = [
+            |sum| sum.delivered.reads = 0,
+            |sum| sum.delivered.writes = 0,
+            |sum| sum.delivered.flushes = 0,
+            |sum| sum.commits = 0,
+            |sum| sum.told = 0,
+            |sum| sum.readers.told = 0,
+        ];
+        for lack in lacks {
+            let mut sum = met();
+            lack(&mut sum);
+            assert!(sum.is_enough().is_err(), "{sum}");
         }
     }
 }

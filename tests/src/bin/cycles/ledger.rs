@@ -36,7 +36,7 @@ pub(crate) enum Glance {
 }
 
 /// Why a store was not read to its end.
-enum Unread {
+pub(crate) enum Unread {
     /// The store said so.
     Told(quipu::Error),
     /// The store gave what was not written.
@@ -140,9 +140,9 @@ impl Ledger {
         Ok(if writes { Settled::Yes } else { Settled::No })
     }
 
-    /// How many events were found last.
-    pub(crate) fn events(&self) -> u64 {
-        self.ids.len() as u64
+    /// The events that were found last.
+    pub(crate) fn ids(&self) -> &[u64] {
+        &self.ids
     }
 
     /// Looks at the store as another process does, which may be told that it cannot be read now if something has failed.
@@ -243,6 +243,11 @@ impl Ledger {
     }
 }
 
+/// A number by which events are told from others, and from the same in another order.
+pub(crate) fn sum(ids: &[u64]) -> u64 {
+    ids.iter().fold(0, |sum, &id| Random::new(sum ^ id).number())
+}
+
 /// Whether a commit stands where it was said to be; nothing, if the events do not go as far.
 fn holds(ids: &[u64], told: &Told) -> Option<bool> {
     let end = usize::try_from(told.last).ok()?.checked_add(1)?;
@@ -254,7 +259,7 @@ fn holds(ids: &[u64], told: &Told) -> Option<bool> {
 ///
 /// # Errors
 /// What the store says, or what is wrong with what it gives.
-fn read(store: &Store) -> Result<Vec<u64>, Unread> {
+pub(crate) fn read(store: &Store) -> Result<Vec<u64>, Unread> {
     let mut events = store.all().events()?;
     let (mut ids, mut versions) = (Vec::new(), HashMap::new());
     while let Some(event) = events.next()? {

@@ -3,6 +3,7 @@
 use quipu::ReadMode;
 
 use crate::child::{self, Told};
+use crate::ledger;
 use crate::writer::Said;
 
 /// The signal of a map whose page cannot be read.
@@ -13,6 +14,8 @@ const SIGKILL: i32 = 9;
 const ANSWERS: [&str; 3] = ["unknown-outcome", "poisoned", "io"];
 /// The answers after which nothing is written any more.
 const LAST_ANSWERS: [&str; 2] = ["unknown-outcome", "poisoned"];
+/// What a reader may be told.
+const READINGS: [&str; 2] = ["io", "damaged"];
 
 /// What was done to a process, or to the disk under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,14 @@ impl Harm {
             Harm::Writes | Harm::Before | Harm::PowerCut => &["io"],
         }
     }
+}
+
+/// What became of a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Whole,
+    Told,
+    ByMap,
 }
 
 impl Said {
@@ -108,6 +119,51 @@ impl Said {
             _ => false,
         }
     }
+
+    /// The reader read all of these events, or was told why not.
+    ///
+    /// # Errors
+    /// What it should not have said or done.
+    pub(crate) fn is_read(&self, ids: &[u64], harm: Harm) -> Result<Answer, String> {
+        let unharmed =
+            || format!("{harm:?}, {} events: a reader ended with {:?}", ids.len(), self.other());
+        for line in &self.lines {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "error" => answers(rest, &READINGS)?,
+                "lost" | "whole" => panics(line)?,
+                _ => return Err(format!("a reader said {line}")),
+            }
+        }
+        let answer = match (self.status.code(), self.signal()) {
+            (Some(0), _) => self.has_read(ids)?,
+            (Some(1), _) if self.after("error").next().is_some() => Answer::Told,
+            _ if self.by_map() && harm.is_of_maps() => Answer::ByMap,
+            _ => return Err(unharmed()),
+        };
+        if harm == Harm::None && answer != Answer::Whole { Err(unharmed()) } else { Ok(answer) }
+    }
+
+    /// What was read is the beginning of what was there. If it is not all, the opening named what is lost from there
+    /// on, or may be.
+    fn has_read(&self, ids: &[u64]) -> Result<Answer, String> {
+        let told = || format!("{} events, and {:?}", ids.len(), self.other());
+        let numbers = |line: &str| {
+            let (first, second) = line.split_once(' ')?;
+            Some((first.parse::<usize>().ok()?, second.parse::<u64>().ok()?))
+        };
+        let (read, sum) = self.after("whole").last().and_then(numbers).ok_or_else(told)?;
+        if ids.get(..read).map(ledger::sum) != Some(sum) {
+            return Err(format!("not the events that are there: {}", told()));
+        }
+        let starts = |line: &str| line.split_once(' ')?.0.parse::<usize>().ok();
+        let excused = self.after("lost").filter_map(starts).any(|start| start <= read);
+        if read < ids.len() && !excused {
+            return Err(format!("not all of the events, and no error: {}", told()));
+        }
+        let complained = ["error", "lost"].iter().any(|word| self.after(word).next().is_some());
+        Ok(if complained { Answer::Told } else { Answer::Whole })
+    }
 }
 
 /// The beginning of a line that tells of a commit.
@@ -116,7 +172,7 @@ fn is_part(line: &str) -> bool {
 }
 
 /// An error is one of those that may come, and none of a panic.
-pub(crate) fn answers(line: &str, codes: &[&str]) -> Result<(), String> {
+fn answers(line: &str, codes: &[&str]) -> Result<(), String> {
     panics(line)?;
     let code = line.split(':').next().unwrap_or_default();
     if codes.contains(&code) { Ok(()) } else { Err(format!("the answer was {line}")) }
@@ -209,5 +265,28 @@ mod tests {
         assert!(!told("error unknown-outcome: a", [&first, &second]));
         // Who could not look for an id, or for a head, is alone with that.
         assert!(told("error io: a", [&first, &second]));
+    }
+
+    #[test]
+    fn a_reader_that_is_shown_less_or_something_else_is_told_so() {
+        let ids = [7, 8, 9];
+        let whole = |count: usize, of: &[u64]| format!("whole {count} {}", ledger::sum(of));
+        let (all, two, other) = (whole(3, &ids), whole(2, &ids[..2]), whole(3, &[7, 9, 8]));
+        let harm = Harm::Reads(ReadMode::Pread);
+        let read = |status, lines: &[&str], harm| said(status, lines).is_read(&ids, harm).ok();
+        assert_eq!(read(0, &[&all], Harm::None), Some(Answer::Whole));
+        assert_eq!(read(0, &["error io: a", &all], harm), Some(Answer::Told));
+        assert_eq!(read(0, &["error io: a", &all], Harm::None), None);
+        assert_eq!(read(0, &["lost 2 the end", &two], harm), Some(Answer::Told));
+        assert_eq!(read(0, &["lost 3 the end", &two], harm), None);
+        assert_eq!(read(0, &[&two], harm), None);
+        assert_eq!(read(0, &["lost 0 the end", &other], harm), None);
+        assert_eq!(read(0, &[], harm), None);
+        assert_eq!(read(FAILED, &["error damaged: a"], harm), Some(Answer::Told));
+        assert_eq!(read(FAILED, &["error damaged: a"], Harm::None), None);
+        assert_eq!(read(FAILED, &["error closed: a"], harm), None);
+        assert_eq!(read(FAILED, &["wrong event"], harm), None);
+        assert_eq!(read(SIGBUS, &[], Harm::Reads(ReadMode::Map)), Some(Answer::ByMap));
+        assert_eq!(read(SIGBUS, &[], harm), None);
     }
 }
