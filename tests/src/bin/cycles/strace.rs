@@ -42,6 +42,10 @@ const ERRORS: [&str; 3] = ["error=EIO", "error=ENOSPC", INTERRUPTED];
 const INTERRUPTED: &str = "error=EINTR";
 /// A write that does nothing, and says that it has written more than any is asked to.
 const LIE: &str = "retval=2097152";
+/// The fewest injections of which it is asked that something comes of them.
+const INJECTIONS_ENOUGH: u64 = 10;
+/// What every import asks. A trace without one of these has not seen it.
+const TRACED: [&str; 3] = ["openat", "pwrite64", "fdatasync"];
 /// An injection that never comes.
 const NOTHING: &str = "fdatasync:error=EIO:when=60000";
 
@@ -116,6 +120,35 @@ struct Sum {
     acknowledged: usize,
 }
 
+impl Sum {
+    /// How many of all made the import fail, and how many were not noticed.
+    fn all(&self) -> [u64; 2] {
+        let add = |[failed, not]: [u64; 2], each: &[u64; 2]| [failed + each[0], not + each[1]];
+        self.kinds.values().fold([0, 0], add)
+    }
+
+    /// Whether calls have failed, at imports that had something to lose.
+    ///
+    /// # Errors
+    /// What has not happened.
+    fn is_enough(&self) -> Result<(), String> {
+        let [failed, unnoticed] = self.all();
+        let reached = failed + unnoticed;
+        let few = reached + self.not_reached < INJECTIONS_ENOUGH;
+        let nothing = match self {
+            // No thread makes as many calls as all together.
+            _ if reached < (self.not_reached / 4).max(1) => {
+                "hardly any call was made that was to fail"
+            }
+            _ if few => return Ok(()),
+            _ if failed == 0 => "no import failed",
+            Sum { acknowledged: 0, .. } => "nothing was acknowledged",
+            _ => return Ok(()),
+        };
+        Err(format!("{nothing}: {self}"))
+    }
+}
+
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sum { kinds, not_reached, acknowledged } = self;
@@ -123,8 +156,7 @@ impl fmt::Display for Sum {
             let all = failed + unnoticed;
             writeln!(f, "{call:>12} {harm:<13} {all:>5}: {failed} imports failed")?;
         }
-        let [failed, unnoticed] =
-            kinds.values().fold([0, 0], |[failed, not], each| [failed + each[0], not + each[1]]);
+        let [failed, unnoticed] = self.all();
         write!(
             f,
             "{} calls failed: {failed} imports failed, {unnoticed} did not notice, {not_reached} made no such call; \
@@ -154,6 +186,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .inject(work, injection, &mut sum)
             .map_err(|why| format!("{}, {injection}: {why}", work.name))?;
     }
+    // What has a bug planted is to fail because of that.
+    if !arguments.lying {
+        sum.is_enough()?;
+    }
     let seconds = (clock.elapsed() - began).as_secs_f64();
     println!("{sum}, in {seconds:.0} s");
     Ok(())
@@ -165,6 +201,10 @@ impl Bench {
         self.begin(work)?;
         self.import(work, NOTHING)?;
         let trace = self.trace()?;
+        let missing = TRACED.iter().find(|call| !trace.lines().any(|line| is_of(line, call)));
+        if let Some(call) = missing.filter(|_| !lying) {
+            return Err(format!("{}: the trace shows no {call}", work.name).into());
+        }
         let (calls, harms): (&[_], &[_]) =
             if lying { (&["pwrite64"], &[LIE]) } else { (&CALLS, &ERRORS) };
         let mut injections = Vec::new();
@@ -267,6 +307,23 @@ fn is_prefix(stored: &[String], work: &Work, least: usize) -> Result<(), String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn injections_that_never_came_or_lost_nothing_are_not_enough() {
+        let sum = |failed, unnoticed, not_reached, acknowledged| {
+            let kinds = [(("fsync", "error=EIO"), [failed, unnoticed])].into();
+            Sum { kinds, not_reached, acknowledged }.is_enough().is_ok()
+        };
+        assert!(sum(10, 3, 3, 100));
+        assert!(!sum(10, 3, 3, 0));
+        assert!(!sum(0, 8, 3, 100));
+        assert!(sum(2, 3, 20, 100));
+        assert!(!sum(2, 3, 24, 100));
+        assert!(!sum(0, 0, 15, 100));
+        assert!(!sum(0, 0, 1, 0));
+        assert!(sum(1, 0, 1, 0));
+        assert!(Sum { acknowledged: 100, ..Sum::default() }.is_enough().is_err());
+    }
 
     fn work(lines: &[&str]) -> Work {
         let whole = lines.iter().map(|line| (*line).to_owned()).collect();

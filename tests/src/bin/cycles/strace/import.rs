@@ -38,14 +38,8 @@ impl Bench {
         let few = self.work("a new store", "few", (40, 100), "4")?;
         let many = self.work("several segments", "many", (1500, 2000), "100")?;
         let left = self.ground.folder().join("left.quipu");
-        for at in (1..20).rev() {
-            self.begin(&few)?;
-            self.import(&few, &format!("fdatasync:signal=KILL:when={at}"))?;
-            let stored = self.export();
-            if stored.is_ok_and(|lines| (1..few.whole.len()).contains(&lines.len())) {
-                break;
-            }
-        }
+        // The beginning of the same input: of all of it nothing or everything may be written at once.
+        self.kill(&self.work("a half", "half", (20, 100), "4")?)?;
         copy(&self.ground.store(), &left)?;
         let resumed = Work {
             name: "a killed import",
@@ -55,6 +49,19 @@ impl Bench {
             ..few
         };
         Ok(vec![few, resumed, many])
+    }
+
+    /// Leaves the store as an import has that was killed with some of its lines stored.
+    fn kill(&self, work: &Work) -> Result<(), Failure> {
+        for at in (1..20).rev() {
+            self.begin(work)?;
+            let said = self.import(work, &format!("fdatasync:signal=KILL:when={at}"))?;
+            let killed = said.status.code() != Some(0);
+            if killed && self.export().is_ok_and(|lines| !lines.is_empty()) {
+                return Ok(());
+            }
+        }
+        Err(format!("{}: none was killed with some of it stored", work.name).into())
     }
 
     /// Makes an input of so many lines with so much in each, and imports it as it should be.
@@ -108,9 +115,27 @@ impl Bench {
         command.arg("--store").arg(self.ground.store());
         let mut import = Writer::listen(command)?;
         if !import.wait(PATIENCE)? {
-            return Err("the import does not end".into());
+            let last = self.trace()?.lines().last().unwrap_or_default().to_owned();
+            return Err(format!("{}, {inject}: it does not end behind {last}", work.name).into());
         }
+        self.all_traced()?;
         import.end()
+    }
+
+    /// The store holds only files whose calls are traced.
+    fn all_traced(&self) -> Result<(), Failure> {
+        let store = self.ground.store();
+        if !store.exists() {
+            return Ok(());
+        }
+        let traced = files(&store);
+        let names = RealDisk::new().list(&store)?;
+        match names.iter().find(|name| !traced.contains(&store.join(name))) {
+            Some(name) => {
+                Err(format!("nothing was traced of {name}, which the import left").into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// What the last import asked of the system for the store's files.
