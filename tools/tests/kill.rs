@@ -1,6 +1,7 @@
 //! An import that is killed at a random moment, again and again.
 //!
-//! After each kill `verify` is clean, `export` gives a prefix of the input with at least every line that
+//! The first is killed as soon as it has acknowledged something, the others within twice the time that an import takes
+//! here. After each kill `verify` is clean, `export` gives a prefix of the input with at least every line that
 //! was acknowledged, and `import --resume` completes it exactly. `KILLS=200 cargo test --release -p
 //! quipu-tools --test kill` does it two hundred times; `KILLS_SEED` repeats a run's moments.
 
@@ -10,13 +11,20 @@
     reason = "the test makes and reads the files that the command works on"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+/// The signal that kills.
+const SIGKILL: i32 = 9;
+/// The fewest kills of which it is asked that a fifth comes in the middle of the import.
+const KILLS_ENOUGH: u64 = 20;
 
 const SAMPLE: &[u8] = include_bytes!("../data/flights-sample.jsonl.zst");
 
@@ -50,28 +58,63 @@ fn quipu(store: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Imports until `moment` has passed, kills the import, and says how many lines it had acknowledged.
-fn killed_import(store: &Path, input: &str, batch: &str, moment: Duration) -> usize {
+/// When an import is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// As soon as it has acknowledged a line.
+    Acknowledged,
+    After(Duration),
+}
+
+/// An import that was killed, unless it had ended by then.
+struct Killed {
+    /// How many lines it had acknowledged.
+    acknowledged: usize,
+    status: ExitStatus,
+    complaints: String,
+}
+
+/// Imports until that moment, and kills the import.
+fn killed_import(store: &Path, input: &str, batch: &str, moment: Moment) -> Killed {
     let arguments = ["import", input, "--progress-lines", "--batch", batch];
-    let mut child =
-        quipu(store, &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut import = quipu(store, &arguments);
+    let mut child = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     let started = Instant::now();
+    let (tell, told) = mpsc::channel();
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
+        scope.spawn(move || {
             let lines = output.lines().map_while(Result::ok);
             let acknowledged = lines.filter_map(|line| {
                 line.strip_prefix("acknowledged ").and_then(|number| number.parse().ok())
             });
-            acknowledged.last().unwrap_or(0)
+            acknowledged.for_each(|number: usize| tell.send(number).unwrap());
         });
-        while started.elapsed() < moment {
-            std::hint::spin_loop();
+        let mut first = None;
+        match moment {
+            Moment::Acknowledged => first = told.recv().ok(),
+            Moment::After(time) => {
+                while started.elapsed() < time {
+                    std::hint::spin_loop();
+                }
+            }
         }
         child.kill().unwrap();
-        child.wait().unwrap();
-        reader.join().unwrap()
+        let status = child.wait().unwrap();
+        let mut complaints = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        let acknowledged = told.iter().last().or(first).unwrap_or(0);
+        Killed { acknowledged, status, complaints }
     })
+}
+
+/// How long an import takes here.
+fn whole_import(store: &Path, input: &str) -> Duration {
+    let started = Instant::now();
+    succeeds(store, &["import", input, "--batch", "100"]);
+    let took = started.elapsed();
+    std::fs::remove_dir_all(store).unwrap();
+    took
 }
 
 fn exported(store: &Path) -> Vec<Value> {
@@ -95,16 +138,25 @@ fn an_import_that_is_killed_loses_nothing_and_is_resumed_exactly() {
     let input = folder.0.join("input.jsonl");
     std::fs::write(&input, zstd::decode_all(SAMPLE).unwrap()).unwrap();
     let lines: Vec<Value> = std::fs::read_to_string(&input).unwrap().lines().map(plain).collect();
+    let path = input.to_str().unwrap();
+    let whole = whole_import(&folder.0.join("whole.quipu"), path);
     let (mut cut_short, mut acknowledged_in_all) = (0, 0);
     for kill in 0..kills {
         let random = (seed ^ kill).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
         let random = random.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 16;
-        let moment = Duration::from_micros(random % 250_000);
-        let batch = ["1", "10", "100", "1000"][(random % 4) as usize];
-        let at = format!("KILLS_SEED={seed}, kill {kill}, after {moment:?}, batch {batch}");
+        let (moment, batch) = if kill == 0 {
+            (Moment::Acknowledged, "1")
+        } else {
+            let part = (random % 250_000) as f64 / 125_000.0;
+            (Moment::After(whole.mul_f64(part)), ["1", "10", "100", "1000"][(random % 4) as usize])
+        };
+        let at = format!("KILLS_SEED={seed}, kill {kill}, {moment:?}, batch {batch}");
         let store = folder.0.join(format!("{kill}.quipu"));
-        let path = input.to_str().unwrap();
-        let acknowledged = killed_import(&store, path, batch, moment);
+        let Killed { acknowledged, status, complaints } =
+            killed_import(&store, path, batch, moment);
+        let finished = status.success() && acknowledged == lines.len();
+        assert!(finished || status.signal() == Some(SIGKILL), "{at}: {status}: {complaints}");
+        assert_eq!(complaints, "", "{at}");
         if store.join("manifest").exists() {
             succeeds(&store, &["verify"]);
             let found = exported(&store);
@@ -120,7 +172,10 @@ fn an_import_that_is_killed_loses_nothing_and_is_resumed_exactly() {
         succeeds(&store, &["verify"]);
         std::fs::remove_dir_all(&store).unwrap();
     }
-    println!(
-        "{kills} kills, {cut_short} of them in the middle; {acknowledged_in_all} lines had been acknowledged"
+    let told = format!(
+        "KILLS_SEED={seed}: {kills} kills, {cut_short} of them in the middle; {acknowledged_in_all} lines had been acknowledged"
     );
+    println!("{told}");
+    assert!(kills == 0 || acknowledged_in_all > 0, "nothing was acknowledged: {told}");
+    assert!(kills < KILLS_ENOUGH || cut_short > kills / 5, "hardly any in the middle: {told}");
 }
