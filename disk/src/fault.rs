@@ -21,7 +21,7 @@ use crate::threads::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use state::State;
 use trace::Call;
 
-pub use plan::{Fault, FaultKind, Lie, PowerCut};
+pub use plan::{Errno, Fault, FaultKind, Lie, PowerCut};
 
 /// What the clock shows first: 2025-01-01T00:00:00Z, in microseconds.
 const CLOCK_START_US: u64 = 1_735_689_600_000_000;
@@ -216,10 +216,13 @@ impl FaultDisk {
         act: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
         self.run(call, |state, fault| match fault {
-            None | Some(FaultKind::Short | FaultKind::Astray | FaultKind::Misread) => act(state),
-            Some(FaultKind::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
-            Some(FaultKind::Error(kind) | FaultKind::ErrorPartly(kind)) => Err(kind.into()),
-            Some(FaultKind::ErrorAfter(kind)) => act(state).and_then(|_| Err(kind.into())),
+            None
+            | Some(
+                FaultKind::Short | FaultKind::Astray | FaultKind::Misread | FaultKind::BadSector,
+            ) => act(state),
+            Some(FaultKind::Interrupted) => Err(Errno::Interrupted.into()),
+            Some(FaultKind::Error(errno) | FaultKind::ErrorPartly(errno)) => Err(errno.into()),
+            Some(FaultKind::ErrorAfter(errno)) => act(state).and_then(|_| Err(errno.into())),
             Some(FaultKind::PowerOff) => {
                 // The caller cannot know whether its last change of a name was still made.
                 if call.changes_names() && state.random.coin() {

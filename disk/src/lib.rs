@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bell::Bell;
-pub use fault::{Fault, FaultDisk, FaultKind, Lie, PowerCut};
+pub use fault::{Errno, Fault, FaultDisk, FaultKind, Lie, PowerCut};
 pub use gate::Gate;
 pub use map::Map;
 pub use memory::MemoryDisk;

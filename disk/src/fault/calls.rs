@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 use super::inode::Inode;
-use super::plan::{FaultKind, Lie};
+use super::plan::{Errno, FaultKind, Lie};
 use super::trace::{Call, Kind};
 use super::{CLOCK_START_US, FaultDisk, POWER_IS_OFF};
 use crate::memory::writable;
@@ -130,16 +128,21 @@ impl File for FaultFile {
         self.disk.run(&call, |state, fault| {
             state.largest_read = state.largest_read.max(bytes.len());
             let wanted = match fault {
-                None | Some(FaultKind::Astray | FaultKind::Misread) => bytes.len(),
+                None | Some(FaultKind::Astray | FaultKind::Misread | FaultKind::BadSector) => {
+                    bytes.len()
+                }
                 Some(FaultKind::Short) => bytes.len().min(1 + state.random.below(bytes.len())),
                 Some(fault) => return Err(failure(fault)),
             };
             // What lies beyond the address space lies beyond the end of the file.
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            if fault == Some(FaultKind::BadSector) {
+                state.plan.has_bad_sectors |= self.inode.spoil_page(start);
+            }
             // As Linux does: what stands before a bad sector is read, and then the sector fails.
             let readable = self.inode.readable(start, wanted);
             if readable < wanted.min(1) {
-                return Err(Errno::IO.into());
+                return Err(Errno::Io.into());
             }
             let count = self.inode.content.read_at(&mut bytes[..readable], start);
             if fault == Some(FaultKind::Misread) && count > 0 {
@@ -201,7 +204,7 @@ impl File for FaultFile {
             // No simulated map can fail at one place.
             let size = self.inode.content.size();
             if self.inode.readable(0, size) < size {
-                return Err(Errno::IO.into());
+                return Err(Errno::Io.into());
             }
             let map = self.inode.content.map()?;
             state.trace.note(map.size());
@@ -220,11 +223,12 @@ impl fmt::Debug for FaultFile {
 fn failure(fault: FaultKind) -> io::Error {
     match fault {
         FaultKind::PowerOff => io::Error::other(POWER_IS_OFF),
-        FaultKind::Error(kind) | FaultKind::ErrorAfter(kind) | FaultKind::ErrorPartly(kind) => {
-            kind.into()
+        FaultKind::Error(errno) | FaultKind::ErrorAfter(errno) | FaultKind::ErrorPartly(errno) => {
+            errno.into()
         }
+        FaultKind::BadSector => Errno::Io.into(),
         FaultKind::Interrupted | FaultKind::Short | FaultKind::Astray | FaultKind::Misread => {
-            io::ErrorKind::Interrupted.into()
+            Errno::Interrupted.into()
         }
     }
 }

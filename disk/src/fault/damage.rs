@@ -90,8 +90,24 @@ impl FaultDisk {
     pub fn spoil(&self, path: &Path, range: Range<u64>) -> io::Result<()> {
         let inode = self.inode(path)?;
         let range = places(range)?;
-        let _calls_wait = self.shared.state.lock();
-        inode.spoil(range)
+        let mut state = self.shared.state.lock();
+        inode.spoil(range)?;
+        state.plan.has_bad_sectors = true;
+        Ok(())
+    }
+
+    /// Whether some bytes cannot be read since the last [`restore`](FaultDisk::restore).
+    #[must_use]
+    pub fn has_bad_sectors(&self) -> bool {
+        self.shared.state.lock().plan.has_bad_sectors
+    }
+
+    /// All files that have a name can be read again everywhere, as when a device comes to itself: what stands where a
+    /// sector was bad is what was written there.
+    pub fn restore(&self) {
+        let mut state = self.shared.state.lock();
+        state.names.files().for_each(|inode| inode.restore());
+        state.plan.has_bad_sectors = false;
     }
 
     /// All bytes of a file, as they are seen now.

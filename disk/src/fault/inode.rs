@@ -191,6 +191,18 @@ impl Inode {
         Ok(())
     }
 
+    /// Makes the page unreadable in which a place stands, if the file goes as far.
+    pub(super) fn spoil_page(&self, place: usize) -> bool {
+        let start = place - place % PAGE_BYTES;
+        let end = self.content.size().min(start.saturating_add(PAGE_BYTES));
+        place < end && self.spoil(start..end).is_ok()
+    }
+
+    /// Everything can be read again.
+    pub(super) fn restore(&self) {
+        self.bad.lock().clear();
+    }
+
     /// How much of so many bytes from a place on can be read, up to the first that cannot.
     pub(super) fn readable(&self, start: usize, count: usize) -> usize {
         let bad = self.bad.lock();

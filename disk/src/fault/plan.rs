@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno as Number;
+
 /// One fault, at the operation with a given number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -11,6 +13,41 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Whether it happens to all later operations too.
     pub sticky: bool,
+}
+
+/// What a call says that fails: the number that Linux gives, which is what an error of the real disk carries. Some of
+/// them no [`io::ErrorKind`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errno {
+    /// `EIO`: the medium does not give back what stands there, or does not take what is to stand there.
+    Io,
+    /// `ENOSPC`: there is no room.
+    Full,
+    /// `ETIMEDOUT`: the device does not answer. Nobody takes this for anything but an error.
+    TimedOut,
+    /// `EINTR`: a signal came.
+    Interrupted,
+    /// `EACCES`: it is not allowed.
+    Denied,
+    /// `EROFS`: nothing can be changed, as of a file system that has stopped at a failure.
+    ReadOnly,
+    /// `EINVAL`: the file cannot do this.
+    Invalid,
+}
+
+impl From<Errno> for io::Error {
+    fn from(errno: Errno) -> io::Error {
+        let number = match errno {
+            Errno::Io => Number::IO,
+            Errno::Full => Number::NOSPC,
+            Errno::TimedOut => Number::TIMEDOUT,
+            Errno::Interrupted => Number::INTR,
+            Errno::Denied => Number::ACCESS,
+            Errno::ReadOnly => Number::ROFS,
+            Errno::Invalid => Number::INVAL,
+        };
+        number.into()
+    }
 }
 
 /// How an operation fails.
@@ -24,17 +61,20 @@ pub enum FaultKind {
     ///
     /// A sync of data fails as on Linux: what was not synced can never become durable any more, while
     /// reads still show it, and the next sync succeeds without bringing it back.
-    Error(io::ErrorKind),
+    Error(Errno),
     /// The call fails, and has taken effect: a file is created, or a directory that a power cut may take away, a name is
     /// changed, bytes are durable; of a write a random prefix is there, which may be all or nothing of it.
-    ErrorAfter(io::ErrorKind),
+    ErrorAfter(Errno),
     /// The call fails, and a sync of data has done a random part of its work: any of the pages that were not synced
     /// are durable, and the others can never become so any more, while reads still show them. So does Linux where a
     /// device refuses some of the pages of a file. Other calls fail as by [`FaultKind::Error`].
-    ErrorPartly(io::ErrorKind),
+    ErrorPartly(Errno),
     /// A read returns one byte that is not the one that stands there; asked again, the disk may well read it rightly.
     /// Nothing is changed. Maps show what is there, and other operations are not affected.
     Misread,
+    /// A read meets a bad sector: the page in which it begins can be read no more, as if it had been
+    /// [spoiled](crate::FaultDisk::spoil). Other operations are not affected, nor is a read behind the end of its file.
+    BadSector,
     /// A read or a write does a random part of what it was asked, one byte at least; other
     /// operations are not affected.
     Short,
@@ -42,8 +82,8 @@ pub enum FaultKind {
     /// or another that is as long, and is durable there at once. Where it belongs nothing changes. If there is no such
     /// place, it is nowhere. Other operations are not affected.
     Astray,
-    /// The call fails with [`io::ErrorKind::Interrupted`], without effect. A sticky one never ends
-    /// for a caller that simply tries again.
+    /// The call fails with [`Errno::Interrupted`], without effect. A sticky one never ends for a caller that simply
+    /// tries again.
     Interrupted,
 }
 
@@ -52,7 +92,11 @@ impl FaultKind {
     pub(super) fn lets_sync(self) -> bool {
         matches!(
             self,
-            FaultKind::Short | FaultKind::Astray | FaultKind::Misread | FaultKind::ErrorAfter(_)
+            FaultKind::Short
+                | FaultKind::Astray
+                | FaultKind::Misread
+                | FaultKind::BadSector
+                | FaultKind::ErrorAfter(_)
         )
     }
 }
@@ -91,12 +135,14 @@ pub enum Lie {
     WriteShortened,
 }
 
-/// The faults and lies of one disk, and the count that faults go by.
+/// The faults and lies of one disk, what it has become unable to do, and the count that faults go by.
 #[derive(Default)]
 pub(super) struct Plan {
     operations: u64,
     faults: Vec<Fault>,
     lies: Vec<Lie>,
+    /// Some bytes of the medium cannot be read.
+    pub(super) has_bad_sectors: bool,
 }
 
 impl Plan {
@@ -118,7 +164,8 @@ impl Plan {
 
     /// The plan after a restart: the medium is the same, the operations are others.
     pub(super) fn restarted(&self) -> Plan {
-        Plan { operations: 0, faults: Vec::new(), lies: self.lies.clone() }
+        let (lies, has_bad_sectors) = (self.lies.clone(), self.has_bad_sectors);
+        Plan { operations: 0, faults: Vec::new(), lies, has_bad_sectors }
     }
 
     /// Counts an operation. Returns its number and its fault.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::POWER_IS_OFF;
 use super::inode::Inode;
 use super::names::{Atomic, Files, Names};
-use super::plan::{FaultKind, Lie, Plan, PowerCut};
+use super::plan::{Errno, FaultKind, Lie, Plan, PowerCut};
 use super::random::Random;
 use super::trace::{Call, Trace};
 use crate::memory::Content;
@@ -235,7 +235,7 @@ impl Room {
         let left = usize::try_from(limit.saturating_sub(self.used)).unwrap_or(usize::MAX);
         let fitting = size.saturating_add(left).saturating_sub(offset).min(length);
         if fitting == 0 && length > 0 {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(Errno::Full.into());
         }
         Ok(fitting)
     }

@@ -1,14 +1,24 @@
 //! Each kind of call can be made to fail in each way, once or for good, with or without its effect.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu_disk::{Access, Disk, Fault, FaultDisk, FaultKind, File, PAGE_FILE_BYTES, PowerCut};
+use quipu_disk::{
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, File, PAGE_FILE_BYTES, PowerCut,
+};
 
-/// Errors that a system gives: of a bad medium, of a full one, and for want of rights.
-const ERRORS: [ErrorKind; 3] =
-    [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::PermissionDenied];
+/// Errors that a system gives, each with its number on Linux.
+const ERRORS: [(Errno, i32); 7] = [
+    (Errno::Io, 5),
+    (Errno::Full, 28),
+    (Errno::TimedOut, 110),
+    (Errno::Interrupted, INTERRUPTED),
+    (Errno::Denied, 13),
+    (Errno::ReadOnly, 30),
+    (Errno::Invalid, 22),
+];
+const INTERRUPTED: i32 = 4;
 
 /// A disk with some files, and one of them open.
 struct World {
@@ -84,21 +94,22 @@ fn at(name: &str) -> PathBuf {
     Path::new("/store").join(name)
 }
 
-fn failed(asked: &Asked, world: &World, kind: ErrorKind) {
+/// With the number that the real disk gives. No disk gives one once the power is off.
+fn failed(asked: &Asked, world: &World, number: Option<i32>) {
     let error = (asked.call)(world).expect_err(asked.name);
-    assert_eq!(error.kind(), kind, "{}", asked.name);
+    assert_eq!(error.raw_os_error(), number, "{}", asked.name);
 }
 
 #[test]
 fn every_call_fails_as_planned_once_or_for_good() {
     for asked in CALLS {
-        for kind in ERRORS {
+        for (errno, number) in ERRORS {
             for (fault, told) in [
-                (FaultKind::Error(kind), kind),
-                (FaultKind::ErrorAfter(kind), kind),
-                (FaultKind::ErrorPartly(kind), kind),
-                (FaultKind::Interrupted, ErrorKind::Interrupted),
-                (FaultKind::PowerOff, ErrorKind::Other),
+                (FaultKind::Error(errno), Some(number)),
+                (FaultKind::ErrorAfter(errno), Some(number)),
+                (FaultKind::ErrorPartly(errno), Some(number)),
+                (FaultKind::Interrupted, Some(INTERRUPTED)),
+                (FaultKind::PowerOff, None),
             ] {
                 let world = World::new(1);
                 world.plan(fault, false);
@@ -116,7 +127,7 @@ fn every_call_fails_as_planned_once_or_for_good() {
 #[test]
 fn a_call_that_fails_at_once_changes_nothing_and_can_be_made_again() {
     for asked in CALLS {
-        for fault in [FaultKind::Error(ErrorKind::Other), FaultKind::Interrupted] {
+        for fault in [FaultKind::Error(Errno::Io), FaultKind::Interrupted] {
             let (world, other) = (World::new(1), World::new(1));
             world.plan(fault, false);
             (asked.call)(&world).expect_err(asked.name);
@@ -133,8 +144,8 @@ fn a_call_that_fails_at_once_changes_nothing_and_can_be_made_again() {
 fn a_call_that_fails_afterwards_has_done_what_it_was_asked() {
     for asked in CALLS {
         let (failing, whole) = (World::new(1), World::new(1));
-        failing.plan(FaultKind::ErrorAfter(ErrorKind::Other), false);
-        failed(asked, &failing, ErrorKind::Other);
+        failing.plan(FaultKind::ErrorAfter(Errno::Io), false);
+        failed(asked, &failing, Some(5));
         (asked.call)(&whole).expect(asked.name);
         if asked.name != "write" {
             assert_eq!(failing.state(), whole.state(), "{}", asked.name);
@@ -148,7 +159,7 @@ fn of_a_write_that_fails_afterwards_any_prefix_is_there() {
     let mut lengths = [0; 10];
     for seed in 0..300 {
         let world = World::new(seed);
-        world.plan(FaultKind::ErrorAfter(ErrorKind::Other), false);
+        world.plan(FaultKind::ErrorAfter(Errno::Io), false);
         world.file.write_at(&[2; 9], 3).unwrap_err();
         let [seen, durable, _] = world.state();
         let log = &seen[0].1;

@@ -5,7 +5,7 @@ mod outgrown;
 use std::io;
 use std::path::Path;
 
-use quipu_disk::{Fault, FaultDisk, FaultKind, MemoryDisk};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, MemoryDisk};
 
 use super::whole::write_at_once;
 use super::*;
@@ -111,7 +111,7 @@ fn what_is_added_after_a_full_disk_stands_in_the_file_that_has_the_name() {
         let two = [segment(1), segment(2)];
         let bytes = manifest.encode(&two)[0].1.len() as u64;
         manifest.end = ByteOffset(manifest.size - bytes + 16);
-        let kind = FaultKind::ErrorAfter(io::ErrorKind::StorageFull);
+        let kind = FaultKind::ErrorAfter(Errno::Full);
         disk.plan(Fault { at: disk.operations() + after, kind, sticky: false });
         if manifest.add(&two).is_err() {
             // It would fit where the two did not.
@@ -145,7 +145,7 @@ fn edits_of_which_a_part_was_taken_are_written_again_as_a_whole() {
     for (kind, whole) in [
         (FaultKind::Short, true),
         (FaultKind::Interrupted, true),
-        (FaultKind::Error(io::ErrorKind::TimedOut), false),
+        (FaultKind::Error(Errno::TimedOut), false),
     ] {
         file.sync_data().unwrap();
         disk.plan(Fault { at: disk.operations(), kind, sticky: false });
@@ -363,7 +363,7 @@ fn a_manifest_that_cannot_be_read_at_this_moment_is_not_taken_for_that_of_someth
     let refused = |disk: &FaultDisk| refuse_foreign(disk, &directory, &names).unwrap_err().kind();
     assert_eq!(refused(&disk), ErrorKind::NoStore);
     for call in 0..2 {
-        let kind = FaultKind::Error(io::ErrorKind::TimedOut);
+        let kind = FaultKind::Error(Errno::TimedOut);
         disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
         assert_eq!(refused(&disk), ErrorKind::Io, "call {call}");
         disk.contents(&directory.manifest()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quipu_disk::{Fault, FaultDisk, FaultKind};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind};
 
 use super::*;
 use crate::manifest::load;
@@ -53,7 +53,7 @@ fn a_sealed_segment_that_cannot_be_read_is_not_passed_over() {
     let mut survey = Survey::take(&disk, &Directory::new("s"), ReadMode::Map).unwrap();
     assert!(survey.parts.iter().filter(|part| part.sealed().is_some()).count() > 2);
     survey.look_at_sealed(&disk).unwrap();
-    let kind = FaultKind::Error(std::io::ErrorKind::TimedOut);
+    let kind = FaultKind::Error(Errno::TimedOut);
     disk.plan(Fault { at: disk.operations(), kind, sticky: false });
     assert_eq!(survey.look_at_sealed(&disk).unwrap_err().kind(), ErrorKind::Io);
     assert!(disk.contents(Path::new("s/0000000001.seg")).is_ok());

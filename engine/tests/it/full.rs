@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{Durability, ErrorKind, ExpectedVersion, NewEvent, Options, Result, Store};
-use quipu_disk::{Fault, FaultDisk, FaultKind, PowerCut};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, PowerCut};
 
 use crate::reading::count;
 use crate::small::options;
@@ -121,7 +121,7 @@ fn segments(disk: &FaultDisk) -> Vec<(u32, bool)> {
 /// takes effect all the same: the file does not keep its room until the next opening.
 #[test]
 fn a_segment_that_found_no_room_on_its_way_gives_its_own_back() {
-    let (mut given_up, full) = (0, std::io::ErrorKind::StorageFull);
+    let (mut given_up, full) = (0, Errno::Full);
     for kind in [FaultKind::Error(full), FaultKind::ErrorAfter(full)] {
         for at in 0..60 {
             let disk = FaultDisk::new(at);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{Damage, Error, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store, verify_on};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind};
 use quipu_format::checksum::Place;
 use quipu_format::frame::{LINK_FRAME_BYTES, Link};
 use quipu_format::segment::SegmentHeader;
@@ -283,7 +283,7 @@ fn an_error_of_the_disk_is_told_as_one() {
         // All of the beginning of one, where the store is looked for, and some of the rest.
         for call in (0..calls).filter(|call| call % step == 0 || *call < step && closed) {
             let disk = store_of(2, closed);
-            let kind = FaultKind::Error(std::io::ErrorKind::TimedOut);
+            let kind = FaultKind::Error(Errno::TimedOut);
             disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
             if let Err(error) = try_open(&disk, mode, &options()) {
                 assert_eq!(error.kind(), ErrorKind::Io, "call {call}, {mode:?}: {error}");
@@ -302,7 +302,7 @@ fn a_recovery_without_room_loses_nothing() {
     let mut postponed = 0;
     for call in 0..60 {
         let disk = store_of(2, false);
-        let kind = FaultKind::Error(std::io::ErrorKind::StorageFull);
+        let kind = FaultKind::Error(Errno::Full);
         disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
         let Ok(store) = try_open(&disk, Mode::Existing, &options()) else { continue };
         if store.opening().postponed.is_none() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quipu::{ErrorKind, Mode, Options, verify_on};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind};
 
 use crate::reading::count;
 use crate::recovering::{append, segment, try_open};
@@ -34,7 +34,7 @@ fn killed() -> FaultDisk {
 }
 
 fn fail(disk: &FaultDisk, call: u64) {
-    let kind = FaultKind::Error(std::io::ErrorKind::TimedOut);
+    let kind = FaultKind::Error(Errno::TimedOut);
     disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
 }
 

@@ -7,7 +7,7 @@ use quipu::{
     Appended, ErrorKind, ExpectedVersion, NewEvent, Options, Position, Query, QueryItem, Result,
     Store, Uuid,
 };
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, MemoryDisk};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk};
 
 fn store(id_segments: u32) -> Store {
     let options = Options { id_segments, ..Options::default() };
@@ -187,7 +187,7 @@ fn nobody_is_told_of_an_overlap_with_what_was_never_written() {
     let builder = Store::builder("s").options(options).disk(Arc::new(disk.clone()));
     let store = builder.open().unwrap();
     append(&store, "s", NoStream, &[1, 2]).unwrap();
-    let kind = FaultKind::Error(std::io::ErrorKind::Other);
+    let kind = FaultKind::Error(Errno::Io);
     disk.plan(Fault { at: disk.operations(), kind, sticky: false });
     append(&store, "s", Exact(1), &[3, 4]).unwrap_err();
     let unread = append(&store, "s", Exact(1), &[3, 7]).unwrap_err();

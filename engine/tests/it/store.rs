@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
 
 const PATH: &str = "s";
 
@@ -182,7 +182,7 @@ fn many_threads_get_dense_positions_and_versions() {
 #[test]
 fn a_store_in_a_directory_that_somebody_has_made_survives_a_power_cut() {
     let disk = FaultDisk::new(1);
-    let kind = FaultKind::ErrorAfter(std::io::ErrorKind::Other);
+    let kind = FaultKind::ErrorAfter(Errno::Io);
     disk.plan(Fault { at: disk.operations(), kind, sticky: false });
     disk.create_directory(Path::new("above/s")).unwrap_err();
     let builder = || Store::builder("above/s");

@@ -191,7 +191,7 @@ fn after_a_failed_sync_writes_are_refused_and_reads_go_on() {
     let disk = FaultDisk::new(4);
     let store = Store::builder("s").disk(Arc::new(disk.clone())).open().unwrap();
     store.append("a", ExpectedVersion::Any, event()).unwrap();
-    let kind = quipu_disk::FaultKind::Error(std::io::ErrorKind::Other);
+    let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
     // The next write is the commit's; the sync after it fails.
     disk.plan(quipu_disk::Fault { at: disk.operations() + 1, kind, sticky: false });
     let unknown = store.append("a", ExpectedVersion::Any, event()).unwrap_err();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{ErrorKind, Mode, Options, Store};
-use quipu_disk::{Access, Disk, Fault, FaultDisk, FaultKind, PowerCut};
+use quipu_disk::{Access, Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut};
 use tracing::Level;
 
 use super::mood::Moody;
@@ -155,7 +155,7 @@ fn that_a_store_is_poisoned_is_told_once() {
     fill(&store, 2);
     disk.plan(Fault {
         at: disk.operations() + 1,
-        kind: FaultKind::Error(std::io::ErrorKind::Other),
+        kind: FaultKind::Error(Errno::Io),
         sticky: false,
     });
     for _ in 0..3 {

@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use quipu::{Error, ErrorKind, Mode, Options, Result, Store};
-use quipu_disk::{Fault, FaultDisk, FaultKind, Gate, PowerCut};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, Gate, PowerCut};
 
 use super::mood::Moody;
 use super::subscriber::listen;
@@ -139,7 +139,7 @@ fn nobody_hangs_where_the_news_of_a_failure_makes_the_subscriber_panic() {
     listening.dread(&["poisoned", "closing the store"]);
     disk.plan(Fault {
         at: disk.operations() + 1,
-        kind: FaultKind::Error(std::io::ErrorKind::Other),
+        kind: FaultKind::Error(Errno::Io),
         sticky: false,
     });
     ends("poisoned", move || {

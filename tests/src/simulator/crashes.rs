@@ -1,14 +1,12 @@
 //! How lives end, and how the next one begins.
 
-use std::io;
-
 use quipu::{ErrorKind, ReadMode};
 use quipu_disk::PowerCut;
 
 use super::World;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::history::Seen;
-use crate::subject::{End, Opened, Sticky, judge};
+use crate::subject::{Done, End, Failure, Opened, Sticky, judge};
 
 /// Openings that may be interrupted one after another.
 const INTERRUPTIONS_MAX: usize = 5;
@@ -83,7 +81,10 @@ impl World {
         self.forget();
         let operations = self.subject.disk().operations();
         let is_armed = self.subject.faults.is_armed(operations);
-        let is_calm = !is_armed && !self.subject.is_off() && !self.subject.has_failed();
+        let is_calm = !is_armed
+            && !self.subject.is_off()
+            && !self.subject.has_failed()
+            && !self.subject.is_spoiled();
         if end == End::Kill && is_calm && self.subject.is_read_elsewhere() {
             return self.outlive();
         }
@@ -110,7 +111,7 @@ impl World {
         let is_sound = !self.subject.is_off() && !self.subject.has_failed();
         self.subject.crash(end)?;
         let is_told = !self.profile.silent && !self.subject.is_untold();
-        if (is_sound || is_told) && self.random.percent(20) {
+        if (is_sound || is_told) && !self.subject.is_spoiled() && self.random.percent(20) {
             self.subject.read_unwritten()?;
             if end == End::Kill && self.random.percent(50) {
                 end = End::Cut(PowerCut::Random);
@@ -161,11 +162,18 @@ impl World {
 
     /// Opens the store, through interruptions. What a recovery of a copy found before must be found.
     fn reopen_to(&mut self, mut found: Option<Found>) -> Checked {
+        if self.random.percent(50) {
+            self.subject.restore();
+        }
         self.meddle();
         self.tear_manifest();
         self.fill_up();
         for attempt in 0..OPENINGS_MAX {
             let disk = self.subject.disk().clone();
+            if attempt > 0 {
+                // Nothing was dropped on account of what could not be read.
+                self.subject.restore();
+            }
             if attempt < INTERRUPTIONS_MAX {
                 self.interrupt();
             } else {
@@ -237,7 +245,8 @@ impl World {
         match self.random.below(100) {
             0..25 => self.subject.faults.plan_power_off(&disk, within),
             25..28 if self.profile.errors > 0 => {
-                self.subject.faults.plan_error(&disk, io::ErrorKind::Other, within, Sticky::No);
+                let failure = Failure::clean(self.errno());
+                self.subject.faults.plan_error(&disk, failure, within, Sticky::No);
             }
             45..55 if self.misreads && self.profile.options.read_mode == ReadMode::Map => {
                 self.subject.faults.plan_misread(&disk, within);
@@ -247,8 +256,11 @@ impl World {
                 self.expect_visitor(60);
             }
             28..30 if self.profile.errors > 0 => {
-                let (kind, sticky) = (io::ErrorKind::Other, Sticky::No);
-                self.subject.faults.plan_error_after(&disk, kind, within, sticky);
+                let failure = Failure { errno: self.errno(), done: Done::Wholly };
+                self.subject.faults.plan_error(&disk, failure, within, Sticky::No);
+            }
+            55..60 if self.profile.errors > 0 => {
+                self.subject.faults.plan_bad_sector(&disk, within);
             }
             _ => {}
         }

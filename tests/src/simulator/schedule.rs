@@ -1,16 +1,16 @@
 //! What happens next.
 
-use std::io;
 use std::time::Duration;
 
 use quipu::{Durability, ErrorKind, ExpectedVersion};
+use quipu_disk::Errno;
 
 use super::World;
 use crate::checker::{Checked, Rule, ensure};
 use crate::content::{TAGS, TYPES};
 use crate::history::{Condition, Item, Stream};
 use crate::random::Random;
-use crate::subject::{Attempt, Sticky, Submission, Wish};
+use crate::subject::{Attempt, Done, Failure, Sticky, Submission, Wish};
 
 const CURSORS_MAX: usize = 3;
 
@@ -266,25 +266,26 @@ impl World {
         let sticky = if self.random.percent(20) { Sticky::Yes } else { Sticky::No };
         match self.random.below(10) {
             0..3 if !armed => {
-                let kinds =
-                    [io::ErrorKind::Other, io::ErrorKind::Other, io::ErrorKind::StorageFull];
-                let kind = self.random.pick(&kinds).unwrap_or(io::ErrorKind::Other);
+                let is_full = self.random.percent(33);
+                let errno = if is_full { Errno::Full } else { self.errno() };
                 // A job is one write or one sync: left to chance, few errors would meet either.
                 let at_once = self.subject.can_finish_job() && self.random.percent(70);
                 let within = if at_once { 0 } else { within };
                 // What fails may have been done all the same.
-                let done = self.random.below(10);
-                let faults = &mut self.subject.faults;
-                match done {
-                    0..3 => faults.plan_error_after(&disk, kind, within, sticky),
-                    3..6 => faults.plan_error_partly(&disk, kind, within, sticky),
-                    _ => faults.plan_error(&disk, kind, within, sticky),
-                }
+                let done = match self.random.below(10) {
+                    0..3 => Done::Wholly,
+                    3..6 => Done::Partly,
+                    _ => Done::Nothing,
+                };
+                let failure = Failure { errno, done };
+                self.subject.faults.plan_error(&disk, failure, within, sticky);
                 if at_once {
                     return self.finish_job();
                 }
             }
-            3..7 if !armed => self.subject.faults.plan_short(&disk, within, sticky),
+            3..5 if !armed => self.subject.faults.plan_short(&disk, within, sticky),
+            5 if !armed => return self.open_badly(),
+            6 if !armed => self.subject.faults.plan_bad_sector(&disk, within),
             0..7 => {}
             _ => {
                 let room = self.random.below(usize::from(u16::MAX)) as u64;
@@ -292,6 +293,24 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What a device says that fails: mostly the one error that the store asks for by its number.
+    pub(super) fn errno(&mut self) -> Errno {
+        if self.random.percent(70) { Errno::Io } else { Errno::TimedOut }
+    }
+
+    /// Another process opens the store as one of its calls fails, and stays.
+    fn open_badly(&mut self) -> Checked {
+        let disk = self.subject.disk().clone();
+        let (within, failure) = (self.random.below(30) as u64, Failure::clean(Errno::Io));
+        self.subject.leave_elsewhere();
+        if self.random.percent(50) {
+            self.subject.faults.plan_error(&disk, failure, within, Sticky::No);
+        } else {
+            self.subject.faults.plan_bad_sector(&disk, within);
+        }
+        self.subject.open_elsewhere()
     }
 
     /// On a full disk every commit is answered, and once there is room the store goes on by itself.

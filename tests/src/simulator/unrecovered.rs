@@ -36,6 +36,10 @@ impl World {
         self.subject.faults.limit_room(&disk, None);
         let (wishes, durability) = self.wishes();
         self.subject.press(&wishes, durability)?;
+        if self.subject.is_spoiled() && !self.subject.is_recovered() {
+            self.forget();
+            return Ok(false);
+        }
         ensure(self.subject.is_recovered(), Rule::Stuck, || {
             "there is room, and it is not recovered".to_owned()
         })?;

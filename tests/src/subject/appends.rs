@@ -217,11 +217,9 @@ impl Subject {
         let Some(conflict) = error.conflict() else {
             let explained = match error.kind() {
                 // What a commit is judged by may have to be read.
-                ErrorKind::Io => self.faults.has_failed(self.disk.operations()) || self.is_off(),
+                ErrorKind::Io => self.may_fail(),
                 // Unknown is what a retry is told whose first attempt was under way.
-                ErrorKind::Poisoned | ErrorKind::Unknown => {
-                    self.faults.has_failed(self.disk.operations()) || self.is_off()
-                }
+                ErrorKind::Poisoned | ErrorKind::Unknown => self.may_fail(),
                 ErrorKind::Full => self.faults.was_full(),
                 ErrorKind::Damaged => self.faults.has_misread(self.disk.operations()),
                 _ => false,
@@ -324,8 +322,7 @@ impl Subject {
     }
 
     fn explain_failure(&mut self, error: &Error) -> Checked<Outcome> {
-        let explained = self.is_off() || self.faults.has_failed(self.disk.operations());
-        ensure(explained, Rule::Error, || format!("{error:?}"))?;
+        ensure(self.may_fail(), Rule::Error, || format!("{error:?}"))?;
         self.faults.is_poisoned = true;
         match error.kind() {
             ErrorKind::Unknown => Ok(Outcome::Unknown),

@@ -96,6 +96,7 @@ impl Subject {
         !self.faults.is_armed(now)
             && !self.faults.was_full()
             && !self.has_failed()
+            && !self.is_spoiled()
             && !self.is_off()
     }
 

@@ -144,9 +144,16 @@ impl Subject {
             || self.is_off()
             || self.faults.was_full()
             || self.faults.has_failed(self.disk.operations())
+            // Of an end that cannot be read nobody knows what it holds.
+            || self.is_spoiled()
     }
 
     fn elsewhere_failed(&mut self, before: u64, error: &quipu::Error) -> Checked {
+        if error.kind() == ErrorKind::Damaged && self.is_spoiled() {
+            // What cannot be read is read around, and what stands there is told as lost. Behind it there is more.
+            self.elsewhere = None;
+            return Ok(());
+        }
         if error.kind() != ErrorKind::Poisoned {
             return self.explain_read(before, error);
         }

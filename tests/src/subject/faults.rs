@@ -1,15 +1,49 @@
 //! What was planned to go wrong.
 
-use std::io;
-
-use quipu_disk::{Fault, FaultDisk, FaultKind};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind};
 
 /// An error that was planned.
 #[derive(Clone, Copy, Debug)]
 struct Planned {
     at: u64,
     sticky: bool,
-    kind: io::ErrorKind,
+    errno: Errno,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it says.
+    pub errno: Errno,
+    /// What it has done all the same.
+    pub done: Done,
+}
+
+/// How much of what a call was asked it has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing.
+    Nothing,
+    /// Of a sync a part; of other calls nothing.
+    Partly,
+    /// All of it; of a write a prefix.
+    Wholly,
+}
+
+impl Failure {
+    /// A call fails, and has done nothing.
+    #[must_use]
+    pub const fn clean(errno: Errno) -> Failure {
+        Failure { errno, done: Done::Nothing }
+    }
+
+    fn fault(self) -> FaultKind {
+        match self.done {
+            Done::Nothing => FaultKind::Error(self.errno),
+            Done::Partly => FaultKind::ErrorPartly(self.errno),
+            Done::Wholly => FaultKind::ErrorAfter(self.errno),
+        }
+    }
 }
 
 /// What was planned to go wrong in this life of a store, so that errors can be told that it explains.
@@ -22,6 +56,8 @@ pub struct Faults {
     error: Option<Planned>,
     /// The operation at which a read is wrong.
     misread: Option<u64>,
+    /// The operation at which a read meets a bad sector.
+    bad_sector: Option<u64>,
     /// An error came that was planned before this one.
     failed_before: bool,
     /// There is a limit to the disk's room now.
@@ -49,38 +85,27 @@ impl Faults {
         self.power_off = Some(at);
     }
 
-    /// Plans that a call fails, `operations` from now, and all later ones too if it is sticky.
+    /// Plans that a call fails in this way, `operations` from now, and all later ones too if it is sticky.
     pub fn plan_error(
         &mut self,
         disk: &FaultDisk,
-        kind: io::ErrorKind,
+        failure: Failure,
         operations: u64,
         sticky: Sticky,
     ) {
-        self.plan_failure(disk, (FaultKind::Error(kind), kind), operations, sticky);
+        let sticky = sticky == Sticky::Yes;
+        self.was_full = self.was_full();
+        self.failed_before |= self.has_failed(disk.operations());
+        let at = disk.operations() + operations;
+        self.error = Some(Planned { at, sticky, errno: failure.errno });
+        disk.plan(Fault { at, kind: failure.fault(), sticky });
     }
 
-    /// Plans that a call fails although it has taken effect, `operations` from now, and all later ones too if it is
-    /// sticky.
-    pub fn plan_error_after(
-        &mut self,
-        disk: &FaultDisk,
-        kind: io::ErrorKind,
-        operations: u64,
-        sticky: Sticky,
-    ) {
-        self.plan_failure(disk, (FaultKind::ErrorAfter(kind), kind), operations, sticky);
-    }
-
-    /// Plans that a call fails, `operations` from now, and a sync has done a part of its work.
-    pub fn plan_error_partly(
-        &mut self,
-        disk: &FaultDisk,
-        kind: io::ErrorKind,
-        operations: u64,
-        sticky: Sticky,
-    ) {
-        self.plan_failure(disk, (FaultKind::ErrorPartly(kind), kind), operations, sticky);
+    /// Plans that a call, `operations` from now, meets a bad sector if it is a read.
+    pub fn plan_bad_sector(&mut self, disk: &FaultDisk, operations: u64) {
+        let at = disk.operations() + operations;
+        self.bad_sector = Some(at);
+        disk.plan(Fault { at, kind: FaultKind::BadSector, sticky: false });
     }
 
     /// Plans that a call, `operations` from now, returns a wrong byte if it is a read.
@@ -94,21 +119,6 @@ impl Faults {
     #[must_use]
     pub fn has_misread(&self, operations: u64) -> bool {
         self.misread.is_some_and(|at| operations > at)
-    }
-
-    fn plan_failure(
-        &mut self,
-        disk: &FaultDisk,
-        (fault, kind): (FaultKind, io::ErrorKind),
-        operations: u64,
-        sticky: Sticky,
-    ) {
-        let sticky = sticky == Sticky::Yes;
-        self.was_full = self.was_full();
-        self.failed_before |= self.has_failed(disk.operations());
-        let at = disk.operations() + operations;
-        self.error = Some(Planned { at, sticky, kind });
-        disk.plan(Fault { at, kind: fault, sticky });
     }
 
     /// Plans that a read or write does only a part of what it was asked, which nobody may notice.
@@ -136,7 +146,7 @@ impl Faults {
     #[must_use]
     pub fn is_armed(&self, operations: u64) -> bool {
         let error = self.error.map(|error| error.at);
-        let planned = [self.power_off, self.short, self.misread, error];
+        let planned = [self.power_off, self.short, self.misread, self.bad_sector, error];
         self.is_stuck(operations) || planned.into_iter().flatten().any(|at| operations <= at)
     }
 
@@ -154,7 +164,7 @@ impl Faults {
 
     /// Whether the planned error only interrupts, so that whoever met it may have gone on.
     pub(super) fn only_interrupts(&self) -> bool {
-        self.error.is_some_and(|error| error.kind == io::ErrorKind::Interrupted)
+        self.error.is_some_and(|error| error.errno == Errno::Interrupted)
     }
 
     /// Whether no operation will succeed any more.
@@ -172,12 +182,12 @@ impl Faults {
     /// Whether want of room explains an error of this life.
     #[must_use]
     pub fn was_full(&self) -> bool {
-        self.was_full || self.error.is_some_and(|error| error.kind == io::ErrorKind::StorageFull)
+        self.was_full || self.error.is_some_and(|error| error.errno == Errno::Full)
     }
 
     /// Whether want of room explains an error that came after `before` and up to now.
     pub(super) fn is_full_since(&self, before: u64, operations: u64) -> bool {
-        let full = self.error.is_some_and(|error| error.kind == io::ErrorKind::StorageFull);
+        let full = self.error.is_some_and(|error| error.errno == Errno::Full);
         self.is_full || full && self.has_failed_since(before, operations)
     }
 

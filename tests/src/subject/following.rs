@@ -246,8 +246,7 @@ impl Subject {
             // What it cannot read because of a planned fault it does not get.
             self.deliver(index, usize::MAX)?;
             let &Follower { number, is_over, .. } = &self.in_flight.followers[index];
-            let failed = self.is_off() || self.faults.has_failed(self.disk.operations());
-            ensure(is_over || failed, Rule::Stuck, || {
+            ensure(is_over || self.may_fail(), Rule::Stuck, || {
                 format!("follower {number} of a closed store")
             })?;
         }
@@ -269,8 +268,7 @@ impl Subject {
         let Follower { number: follower, is_over, .. } = &mut self.in_flight.followers[index];
         let (follower, told) = (*follower, std::mem::replace(is_over, true));
         ensure(!told, Rule::Following, || format!("follower {follower} was told before"))?;
-        let explained = self.is_off() || self.faults.has_failed(self.disk.operations());
-        ensure(explained, Rule::Error, || format!("following: {error:?}"))?;
+        ensure(self.may_fail(), Rule::Error, || format!("following: {error:?}"))?;
         self.record(Entry::CaughtUp { follower, visible })
     }
 }

@@ -48,7 +48,10 @@ impl Subject {
             Err(error) => {
                 let explained = match error.kind() {
                     ErrorKind::Full => self.faults.is_full_since(before, self.disk.operations()),
-                    ErrorKind::Io => self.faults.has_failed_since(before, self.disk.operations()),
+                    ErrorKind::Io => {
+                        let now = self.disk.operations();
+                        self.faults.has_failed_since(before, now) || self.is_spoiled()
+                    }
                     _ => false,
                 };
                 // Whoever was shown something wrong refuses to go on, in whichever words.
@@ -68,7 +71,7 @@ impl Subject {
         self.count_files();
         if was_open {
             self.settle()?;
-            self.is_doubtful |= self.has_failed() || self.is_off();
+            self.is_doubtful |= self.has_failed() || self.is_off() || self.is_spoiled();
         }
         self.is_doubtful &= end == End::Kill;
         self.stepper = None;
@@ -103,7 +106,7 @@ impl Subject {
     /// What the answers that were still due break.
     pub fn abandon(&mut self) -> Checked {
         self.settle()?;
-        self.is_doubtful |= self.has_failed();
+        self.is_doubtful |= self.has_failed() || self.is_spoiled();
         self.stepper = None;
         self.in_flight = InFlight::default();
         self.lost_unsynced = self.options.durability == Durability::Os;
@@ -133,7 +136,7 @@ impl Subject {
         let operations = self.disk.operations();
         let explained = match &closed {
             Err(error) if error.kind() == ErrorKind::Full => self.faults.was_full(),
-            Err(_) => self.is_off() || self.faults.has_failed(operations),
+            Err(_) => self.may_fail(),
             Ok(()) => true,
         };
         ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;

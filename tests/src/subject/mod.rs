@@ -32,7 +32,7 @@ pub use appends::{Attempt, Submission, Wish};
 use between::Between;
 pub use between::{Visit, When, Work};
 use elsewhere::Elsewhere;
-pub use faults::{Faults, Sticky};
+pub use faults::{Done, Failure, Faults, Sticky};
 use past::Past;
 pub(crate) use questions::Asked;
 pub use reads::Cursor;
@@ -270,8 +270,29 @@ impl Subject {
         self.faults.is_poisoned() || self.faults.has_failed(now) || self.faults.has_misread(now)
     }
 
+    /// Whether something has happened in this life that explains an error of the system, and that the store gave up at
+    /// it: it does so where what it seals cannot be read back, too.
+    pub(super) fn may_fail(&self) -> bool {
+        self.is_off() || self.faults.has_failed(self.disk.operations()) || self.is_spoiled()
+    }
+
+    /// Whether some bytes of its files cannot be read.
+    #[must_use]
+    pub fn is_spoiled(&self) -> bool {
+        self.disk.has_bad_sectors()
+    }
+
+    /// What a device did not give back it gives back again. A process that has read around it goes: what it has lost at
+    /// its opening stays lost to it, and it says so.
+    pub fn restore(&mut self) {
+        if self.is_spoiled() {
+            self.disk.restore();
+            self.elsewhere = None;
+        }
+    }
+
     /// What the store holds, by an opening of a copy of its disk that nobody notices. The copy has room for
-    /// everything.
+    /// everything, and all of it can be read.
     ///
     /// # Errors
     /// The store does not open.
@@ -282,11 +303,12 @@ impl Subject {
         events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
     }
 
-    /// A copy of its disk. The store is not open.
+    /// A copy of its disk, all of which can be read. The store is not open.
     #[must_use]
     pub fn copy_disk(&mut self) -> FaultDisk {
         let (copy, same) = (self.disk.kill(), self.disk.kill());
         self.disk = same;
+        copy.restore();
         copy
     }
 }

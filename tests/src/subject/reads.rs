@@ -78,7 +78,8 @@ impl Subject {
         let now = self.disk.operations();
         let failed = self.is_off() || self.faults.has_failed_since(before, now);
         let typed = matches!(error.kind(), ErrorKind::Io | ErrorKind::Full);
+        let spoiled = error.kind() == ErrorKind::Io && self.is_spoiled();
         let misread = error.kind() == ErrorKind::Damaged && self.faults.has_misread(now);
-        ensure(failed && typed || misread, Rule::Error, || format!("reading: {error:?}"))
+        ensure(failed && typed || spoiled || misread, Rule::Error, || format!("reading: {error:?}"))
     }
 }

@@ -1,15 +1,14 @@
 //! What went wrong once, each as a small script.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 
 use quipu::{Durability, ExpectedVersion, Options};
-use quipu_disk::{FaultDisk, PowerCut};
+use quipu_disk::{Errno, FaultDisk, PowerCut};
 use quipu_format::frame::{FLAG_CLOSED, FrameKind};
 use quipu_tests::checker::Checked;
 use quipu_tests::segments::{frames, segments};
-use quipu_tests::subject::{Attempt, End, Opened, PATH, Sticky, Subject, Wish};
+use quipu_tests::subject::{Attempt, Done, End, Failure, Opened, PATH, Sticky, Subject, Wish};
 
 fn store(buffers: usize) -> Subject {
     let options = Options {
@@ -106,15 +105,11 @@ fn a_segment_is_not_left_before_it_has_a_frame() -> Checked {
 }
 
 /// A store with some rolls, of which one operation fails, then left in this way.
-fn after_a_failure(
-    at: u64,
-    kind: io::ErrorKind,
-    left: impl FnOnce(&mut Subject) -> Checked,
-) -> Checked {
+fn after_a_failure(at: u64, errno: Errno, left: impl FnOnce(&mut Subject) -> Checked) -> Checked {
     let mut subject = store(3);
     subject.open()?;
     let disk = subject.disk().clone();
-    subject.faults.plan_error(&disk, kind, at, Sticky::No);
+    subject.faults.plan_error(&disk, Failure::clean(errno), at, Sticky::No);
     rolls(&mut subject, 12)?;
     left(&mut subject)
 }
@@ -122,7 +117,7 @@ fn after_a_failure(
 #[test]
 fn edits_of_the_manifest_whose_sync_failed_are_no_hole_in_it_later() -> Checked {
     for at in 0..80 {
-        after_a_failure(at, io::ErrorKind::Other, |subject| {
+        after_a_failure(at, Errno::Io, |subject| {
             subject.abandon()?;
             // The failure may come only now.
             while subject.open()? != Opened::Yes {}
@@ -138,8 +133,8 @@ fn edits_of_the_manifest_whose_sync_failed_are_no_hole_in_it_later() -> Checked 
 #[test]
 fn a_segment_that_may_be_listed_keeps_its_file() -> Checked {
     for at in 0..80 {
-        for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
-            after_a_failure(at, kind, |subject| {
+        for errno in [Errno::Io, Errno::TimedOut, Errno::Full] {
+            after_a_failure(at, errno, |subject| {
                 subject.crash(End::Kill)?;
                 subject.open().map(drop)
             })?;
@@ -294,7 +289,7 @@ fn of_edits_that_are_only_ever_written_in_parts_none_is_found_without_those_befo
 /// its being gone.
 #[test]
 fn what_a_full_disk_has_written_of_the_manifest_is_no_damage() -> Checked {
-    let full = io::ErrorKind::StorageFull;
+    let full = Failure { errno: Errno::Full, done: Done::Wholly };
     for seed in 0..12 {
         let options = store(3).options().clone();
         let mut subject = Subject::new(FaultDisk::new(seed), options);
@@ -303,7 +298,7 @@ fn what_a_full_disk_has_written_of_the_manifest_is_no_damage() -> Checked {
         for at in 0..60 {
             let mut opening = subject.fork(End::Kill)?;
             let disk = opening.disk().clone();
-            opening.faults.plan_error_after(&disk, full, at, Sticky::No);
+            opening.faults.plan_error(&disk, full, at, Sticky::No);
             opening.open()?;
             for end in [End::Kill, End::Cut(PowerCut::Random)] {
                 assert_eq!(
@@ -320,13 +315,14 @@ fn what_a_full_disk_has_written_of_the_manifest_is_no_damage() -> Checked {
 /// The same while the store is open and goes on once there is room.
 #[test]
 fn a_store_that_goes_on_after_a_full_disk_opens_after_a_crash() -> Checked {
+    let full = Failure { errno: Errno::Full, done: Done::Wholly };
     for at in 0..40 {
         for power in 0..40 {
             let mut subject = store(3);
             subject.open()?;
             rolls(&mut subject, 2)?;
             let disk = subject.disk().clone();
-            subject.faults.plan_error_after(&disk, io::ErrorKind::StorageFull, at, Sticky::No);
+            subject.faults.plan_error(&disk, full, at, Sticky::No);
             subject.faults.plan_power_off(&disk, at + 1 + power);
             append(&mut subject, 30_000)?;
             append(&mut subject, 30_000)?;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use quipu_disk::{
-    Access, Disk, Fault, FaultDisk, FaultKind, PowerCut, read_exact_at, write_all_at,
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut, is_unreadable, read_exact_at,
+    write_all_at,
 };
 
 use super::{SEEDS, assert_off, at, disk_with_log, log, log_path, next};
@@ -38,7 +39,7 @@ fn every_call_that_touches_storage_is_counted() {
 fn a_failed_sync_loses_what_was_not_durable_though_it_is_still_seen() {
     let (disk, file) = disk_with_log(0, b"knot");
     write_all_at(&*file, b"lost", 0).unwrap();
-    next(&disk, FaultKind::Error(ErrorKind::StorageFull));
+    next(&disk, FaultKind::Error(Errno::Full));
     assert_eq!(file.sync_data().unwrap_err().kind(), ErrorKind::StorageFull);
     let mut seen = [0; 4];
     read_exact_at(&*file, &mut seen, 0).unwrap();
@@ -82,7 +83,7 @@ fn power_off_in_a_change_of_names_leaves_it_made_or_not() {
 #[test]
 fn errors_have_no_effect_and_pass_unless_they_stick() {
     let (disk, file) = disk_with_log(0, b"knot");
-    next(&disk, FaultKind::Error(ErrorKind::PermissionDenied));
+    next(&disk, FaultKind::Error(Errno::Denied));
     assert_eq!(file.write_at(b"x", 0).unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(log(&disk), b"knot");
     next(&disk, FaultKind::Interrupted);
@@ -91,7 +92,7 @@ fn errors_have_no_effect_and_pass_unless_they_stick() {
     write_all_at(&*file, b"K", 0).unwrap();
     assert_eq!(log(&disk), b"Knot");
     let at = disk.operations() + 1;
-    disk.plan(Fault { at, kind: FaultKind::Error(ErrorKind::Other), sticky: true });
+    disk.plan(Fault { at, kind: FaultKind::Error(Errno::Io), sticky: true });
     assert!(file.size().is_ok());
     assert!((0..10).all(|_| file.size().is_err()));
 }
@@ -116,7 +117,8 @@ fn a_full_disk_stores_what_fits_and_overwrites_go_on() {
     disk.put(&at("ballast"), &[0; 50]).unwrap();
     disk.plan_full(Some(10));
     assert_eq!(file.write_at(&[2; 30], 95).unwrap(), 15);
-    assert_eq!(file.write_at(&[2; 30], 110).unwrap_err().kind(), ErrorKind::StorageFull);
+    let full = file.write_at(&[2; 30], 110).unwrap_err();
+    assert_eq!((full.kind(), full.raw_os_error()), (ErrorKind::StorageFull, Some(28)));
     assert_eq!(file.write_at(&[2; 30], 0).unwrap(), 30);
     file.sync_data().unwrap();
     disk.remove(&at("ballast")).unwrap();
@@ -210,8 +212,8 @@ fn a_sync_that_fails_partly_keeps_some_pages_and_loses_the_others_for_good() {
         write_all_at(&*file, &[1; 3 * PAGE], 0).unwrap();
         // Of a page all that was written of it has the same fate.
         write_all_at(&*file, &[2; 10], PAGE as u64).unwrap();
-        next(&disk, FaultKind::ErrorPartly(ErrorKind::Other));
-        assert_eq!(file.sync_data().unwrap_err().kind(), ErrorKind::Other);
+        next(&disk, FaultKind::ErrorPartly(Errno::Io));
+        assert!(is_unreadable(&file.sync_data().unwrap_err()));
         let seen = log(&disk);
         assert_eq!((seen[0], seen[PAGE], seen[2 * PAGE]), (1, 2, 1));
         file.sync_data().unwrap();

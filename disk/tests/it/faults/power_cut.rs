@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use quipu_disk::{
-    Access, Disk, Fault, FaultDisk, FaultKind, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut, write_all_at,
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut,
+    write_all_at,
 };
 
 use super::{SEEDS, assert_off, at, disk_with_log, log, log_path, next};
@@ -225,7 +226,7 @@ fn a_directory_that_was_not_synced_where_it_stands_is_lost_with_its_files() {
     let made = |sync: &str, how: PowerCut| {
         let disk = FaultDisk::new(1);
         disk.create_directory(Path::new("a")).unwrap();
-        let kind = FaultKind::ErrorAfter(io::ErrorKind::Other);
+        let kind = FaultKind::ErrorAfter(Errno::Io);
         disk.plan(Fault { at: disk.operations(), kind, sticky: false });
         disk.create_directory(Path::new("a/b/c")).unwrap_err();
         let file = disk.open(Path::new("a/b/c/file"), Access::Create).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quipu::stepping::{Part, Step, Stepper, Waiting};
 use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
 use quipu_disk::{
-    Access, Disk, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut, RealDisk, write_all_at,
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut, RealDisk, write_all_at,
 };
 
 use super::follower::{
@@ -337,7 +337,7 @@ fn what_a_killed_writer_did_not_sync_is_made_durable_before_it_is_shown() {
     let mut seen_less = 0;
     for at in 0..operations {
         let disk = left_behind();
-        disk.plan(Fault { at, kind: FaultKind::Error(std::io::ErrorKind::Other), sticky: false });
+        disk.plan(Fault { at, kind: FaultKind::Error(Errno::Io), sticky: false });
         let seen = read_only(&disk).map_or(0, |reader| About::All.read(&reader).len());
         let after = disk.power_cut(PowerCut::LoseAll);
         let kept = About::All.read(&open(&after)).len();

@@ -1,13 +1,12 @@
 //! How following ends: nobody waits for ever without a word.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use quipu::stepping::{Part, Step, Stepper, Waiting};
 use quipu::{Durability, Error, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
-use quipu_disk::{Fault, FaultDisk, FaultKind, MemoryDisk};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, MemoryDisk};
 
 use super::follower::{ABOUT, About, Follower, Got, PATH, append, event, open, options, pause};
 
@@ -73,7 +72,7 @@ fn a_store_that_is_dropped_lets_its_followers_go() {
 }
 
 fn fail_next(disk: &FaultDisk, calls: u64) {
-    let kind = FaultKind::Error(io::ErrorKind::Other);
+    let kind = FaultKind::Error(Errno::Io);
     disk.plan(Fault { at: disk.operations() + calls, kind, sticky: false });
 }
 

@@ -1,13 +1,12 @@
 //! Reading beside writers that die and others that recover what they left.
 
-use std::io::ErrorKind::{InvalidInput, Other, ReadOnlyFilesystem};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::stepping::Stepper;
 use quipu::{Delivery, Durability, Mode, Options, ReadMode, Store, Subscription};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, Lock, PowerCut};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, Lock, PowerCut};
 
 use super::beside::{place, work};
 use super::follower::{About, PATH, open, open_with, options};
@@ -45,7 +44,7 @@ fn fail(disk: &FaultDisk, after: u64, kind: FaultKind) {
 /// The lock of another writer, at whose opening one operation has failed; none where it takes fewer.
 fn interrupted(disk: &FaultDisk, after: u64) -> Option<Lock> {
     let before = disk.operations();
-    fail(disk, after, FaultKind::Error(Other));
+    fail(disk, after, FaultKind::Error(Errno::Io));
     let opened = stepper(disk);
     let done = opened.is_ok() && disk.operations() <= before + after;
     drop(opened);
@@ -106,7 +105,7 @@ fn a_sync_of_the_readers_proves_nothing_after_one_of_the_writers_has_failed() {
         let first = stepper(&disk).unwrap();
         acknowledge(&first);
         let start = disk.operations();
-        fail(&disk, after, FaultKind::Error(Other));
+        fail(&disk, after, FaultKind::Error(Errno::Io));
         acknowledge(&first);
         let done = disk.operations() <= start + after;
         let disk = disk.kill();
@@ -141,14 +140,14 @@ fn seen_and_kept(kind: FaultKind) -> Vec<(usize, usize)> {
 
 #[test]
 fn a_file_system_that_has_stopped_at_a_failure_proves_nothing_to_a_reader() {
-    let rounds = seen_and_kept(FaultKind::Error(ReadOnlyFilesystem));
+    let rounds = seen_and_kept(FaultKind::Error(Errno::ReadOnly));
     assert!(rounds.iter().all(|(seen, kept)| seen <= kept), "{rounds:?}");
     assert!(rounds.contains(&(1, 1)) && rounds.contains(&(2, 2)), "{rounds:?}");
 }
 
 #[test]
 fn where_nothing_can_be_synced_a_reader_sees_what_is_on_the_medium() {
-    let rounds = seen_and_kept(FaultKind::Error(InvalidInput));
+    let rounds = seen_and_kept(FaultKind::Error(Errno::Invalid));
     assert!(rounds.iter().all(|(seen, _)| *seen == 2), "{rounds:?}");
     assert!(rounds.contains(&(2, 1)), "the disk forgets what it refuses to sync: {rounds:?}");
 }
@@ -165,7 +164,7 @@ fn a_reader_whose_own_call_fails_goes_on_later() {
         drop(first);
         let start = disk.operations();
         if let Some(after) = fault {
-            fail(&disk, after, FaultKind::Error(Other));
+            fail(&disk, after, FaultKind::Error(Errno::Io));
         }
         for _ in 0..2 {
             disk.advance(A_WHILE);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu::{Delivery, Durability, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Store};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut};
 
 use super::follower::pause;
 use crate::reading::count;
@@ -38,7 +38,7 @@ fn unsynced(seed: u64) -> FaultDisk {
     let store = open(&disk, Mode::Create, Durability::Sync).unwrap();
     append(&store).unwrap();
     append(&store).unwrap();
-    let kind = FaultKind::Error(std::io::ErrorKind::Other);
+    let kind = FaultKind::Error(Errno::Io);
     // A write, then the sync.
     disk.plan(Fault { at: disk.operations() + 1, kind, sticky: false });
     assert_eq!(append(&store).unwrap_err().kind(), ErrorKind::Unknown);

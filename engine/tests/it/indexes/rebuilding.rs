@@ -1,12 +1,11 @@
 //! All index files made anew: of a damaged store, and interrupted at every step.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quipu::{RebuildReport, Result, rebuild_index_on};
-use quipu_disk::{Disk, Fault, FaultDisk, FaultKind, PowerCut};
+use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut};
 
 use super::store::{
     PATH, agrees, closed_store, copy, file, files, fill, goes_on, open, open_to_read, options,
@@ -163,8 +162,8 @@ fn the_power_goes_off_at_every_step() {
 
 #[test]
 fn every_step_fails_once() {
-    for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
-        at_each_operation(FaultKind::Error(kind), |disk, whole| {
+    for errno in [Errno::Io, Errno::Full] {
+        at_each_operation(FaultKind::Error(errno), |disk, whole| {
             is_as_before(&disk, whole);
             is_as_before(&disk.power_cut(PowerCut::LoseAll), whole);
         });

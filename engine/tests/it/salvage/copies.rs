@@ -7,7 +7,7 @@ use quipu::{
     ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Result, SalvageReport, SalvageStep, Store,
     rebuild_index_on, salvage_on, salvageable_on, verify_on,
 };
-use quipu_disk::{Access, Disk, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
+use quipu_disk::{Access, Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
 use quipu_format::segment::SegmentHeader;
 
 use super::checker::{Known, Made, make};
@@ -229,8 +229,7 @@ fn with_a_fault(
     (disk.kill(), told, calls)
 }
 
-const FAILURES: [FaultKind; 2] =
-    [FaultKind::Error(std::io::ErrorKind::Other), FaultKind::ErrorAfter(std::io::ErrorKind::Other)];
+const FAILURES: [FaultKind; 2] = [FaultKind::Error(Errno::Io), FaultKind::ErrorAfter(Errno::Io)];
 
 /// One call after another fails, without effect or with it. An error leaves nothing, but where the copy has its name and
 /// only that may be lost: then it says so.

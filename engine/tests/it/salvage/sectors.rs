@@ -8,7 +8,7 @@ use quipu::{
     Error, ErrorKind, Options, SalvageReport, Severity, Store, Unreadable, salvageable_on,
     verify_on,
 };
-use quipu_disk::{Fault, FaultDisk, FaultKind};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind};
 
 use super::checker::{Known, make};
 use super::store::{COPY, PATH, commits, contents, files, fill, options, segments};
@@ -177,9 +177,9 @@ fn a_log_of_which_nothing_can_be_read_is_not_taken_for_an_empty_one() {
 #[test]
 fn other_errors_of_the_system_end_it() {
     let disk = closed_store();
-    let refused = |kind| {
+    let refused = |errno| {
         let at = disk.operations() + 20;
-        disk.plan(Fault { at, kind: FaultKind::Error(kind), sticky: false });
+        disk.plan(Fault { at, kind: FaultKind::Error(errno), sticky: false });
         let told: Vec<Error> =
             [salvageable(&disk).err(), verify_on(&disk, Path::new(PATH), &mut |_| {}).err()]
                 .into_iter()
@@ -188,6 +188,6 @@ fn other_errors_of_the_system_end_it() {
         assert_eq!(told.len(), 1, "{told:?}");
         told[0].kind()
     };
-    assert_eq!(refused(io::ErrorKind::PermissionDenied), ErrorKind::Io);
+    assert_eq!(refused(Errno::Denied), ErrorKind::Io);
     assert!(segments(&disk, PATH).len() > 2);
 }

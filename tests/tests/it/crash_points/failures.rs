@@ -1,10 +1,8 @@
 //! Every single call to the disk fails: once or for good, before or after it has taken effect, or finds no room.
 
-use std::io;
-
-use quipu_disk::PowerCut;
+use quipu_disk::{Errno, PowerCut};
 use quipu_tests::checker::{Checked, Rule, Violation, ensure};
-use quipu_tests::subject::{Counts, End, Sticky, Subject};
+use quipu_tests::subject::{Counts, Done, End, Failure, Sticky, Subject};
 
 use super::workload::{Workload, append, goes_on};
 use super::workloads::WORKLOADS;
@@ -35,21 +33,24 @@ fn goes_on_after_one(mut subject: Subject) -> Checked {
 }
 
 /// A call fails once and has no effect.
-pub(super) fn fails_once(begun: &Begun<'_>, at: u64, kind: io::ErrorKind) -> Checked {
+pub(super) fn fails_once(begun: &Begun<'_>, at: u64, errno: Errno) -> Checked {
     goes_on_after_one(begun.run(|subject| {
         let disk = subject.disk().clone();
-        subject.faults.plan_error(&disk, kind, at, Sticky::No);
+        subject.faults.plan_error(&disk, Failure::clean(errno), at, Sticky::No);
     })?)
 }
 
 #[test]
 fn every_operation_fails_once() {
-    each_operation("fails once", |begun, at| fails_once(begun, at, io::ErrorKind::Other));
+    each_operation("fails once", |begun, at| {
+        fails_once(begun, at, Errno::Io)?;
+        fails_once(begun, at, Errno::TimedOut)
+    });
 }
 
 #[test]
 fn every_operation_finds_the_disk_full_once() {
-    each_operation("full once", |begun, at| fails_once(begun, at, io::ErrorKind::StorageFull));
+    each_operation("full once", |begun, at| fails_once(begun, at, Errno::Full));
 }
 
 #[test]
@@ -57,16 +58,51 @@ fn every_operation_fails_once_and_has_taken_effect() {
     each_operation("fails, and is done", |begun, at| {
         goes_on_after_one(begun.run(|subject| {
             let disk = subject.disk().clone();
-            subject.faults.plan_error_after(&disk, io::ErrorKind::Other, at, Sticky::No);
+            let failure = Failure { errno: Errno::Io, done: Done::Wholly };
+            subject.faults.plan_error(&disk, failure, at, Sticky::No);
         })?)
     });
 }
 
+/// A read meets a bad sector, which stays one. Whoever needs what stands there is told, and nobody builds on its being
+/// gone: once it comes back, all is there.
+#[test]
+fn every_read_meets_a_bad_sector() {
+    let met = std::cell::Cell::new(0);
+    each_operation("bad sectors", |begun, at| {
+        let spoiled = || {
+            begun.run(|subject| {
+                let disk = subject.disk().clone();
+                subject.faults.plan_bad_sector(&disk, at);
+            })
+        };
+        let subject = spoiled()?;
+        if !subject.is_spoiled() {
+            return Ok(());
+        }
+        met.set(met.get() + 1);
+        let ends = [End::Kill, End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::Random)];
+        for end in ends {
+            let mut later = subject.fork(end)?;
+            later.open()?;
+            if later.is_open() {
+                later.crash(end)?;
+            }
+            later.disk().restore();
+            goes_on(&mut later)?;
+        }
+        let subject = spoiled()?;
+        subject.disk().restore();
+        goes_on_after_one(subject)
+    });
+    assert!(met.get() > 100, "{}", met.get());
+}
+
 /// From some call on nothing works any more, until the process has been killed or the power been off.
-fn fails_for_good(begun: &Begun<'_>, at: u64, kind: io::ErrorKind, end: End) -> Checked {
+fn fails_for_good(begun: &Begun<'_>, at: u64, errno: Errno, end: End) -> Checked {
     let mut subject = begun.run(|subject| {
         let disk = subject.disk().clone();
-        subject.faults.plan_error(&disk, kind, at, Sticky::Yes);
+        subject.faults.plan_error(&disk, Failure::clean(errno), at, Sticky::Yes);
     })?;
     subject.crash(end)?;
     goes_on(&mut subject)
@@ -75,14 +111,14 @@ fn fails_for_good(begun: &Begun<'_>, at: u64, kind: io::ErrorKind, end: End) -> 
 #[test]
 fn from_every_operation_on_all_of_them_fail() {
     each_operation("fail for good", |begun, at| {
-        fails_for_good(begun, at, io::ErrorKind::Other, End::Kill)?;
-        fails_for_good(begun, at, io::ErrorKind::StorageFull, End::Cut(PowerCut::LoseAll))
+        fails_for_good(begun, at, Errno::Io, End::Kill)?;
+        fails_for_good(begun, at, Errno::Full, End::Cut(PowerCut::LoseAll))
     });
 }
 
 #[test]
 fn every_operation_is_interrupted_once() {
-    each_operation("interrupted", |begun, at| fails_once(begun, at, io::ErrorKind::Interrupted));
+    each_operation("interrupted", |begun, at| fails_once(begun, at, Errno::Interrupted));
 }
 
 #[test]

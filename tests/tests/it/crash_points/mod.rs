@@ -5,10 +5,9 @@ mod failures;
 mod workload;
 mod workloads;
 
-use std::io;
 use std::path::Path;
 
-use quipu_disk::{FaultDisk, Lie, PowerCut};
+use quipu_disk::{Errno, FaultDisk, Lie, PowerCut};
 use quipu_format::manifest::ManifestHeader;
 use quipu_tests::checker::Checked;
 use quipu_tests::subject::{End, Opened, PATH, Subject};
@@ -180,7 +179,7 @@ fn the_power_goes_off_while_the_manifest_is_written_anew() {
     assert_eq!(after, before + 1, "the workload is what it is named for");
     for at in 0..begun.operations {
         let checked = begun.stopped_at(at).and_then(|subject| power_off(&subject));
-        let checked = checked.and_then(|()| fails_once(&begun, at, io::ErrorKind::StorageFull));
+        let checked = checked.and_then(|()| fails_once(&begun, at, Errno::Full));
         if let Err(violation) = checked {
             panic!("{}, at operation {at}: {violation}", RENEWAL.name);
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use quipu::Durability::{Os, Sync};
 use quipu::{Durability, ErrorKind, ExpectedVersion, Options, rebuild_index_on, salvage_on};
-use quipu_disk::{Disk, FaultDisk};
+use quipu_disk::{Disk, Errno, FaultDisk};
 use quipu_tests::checker::{Checked, Rule, Violation};
 use quipu_tests::history::{Condition, Item, Selection};
 use quipu_tests::random::Random;
-use quipu_tests::subject::{End, Opened, PATH, Sticky, Subject, Wish};
+use quipu_tests::subject::{End, Failure, Opened, PATH, Sticky, Subject, Wish};
 
 /// One step of a workload.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +204,9 @@ pub(crate) fn is_index(file: &Path) -> bool {
 
 /// What is done to a store that is not open fails only where it was planned.
 fn explained(subject: &Subject, done: quipu::Result<()>) -> Checked {
-    let failed = subject.is_off() || subject.faults.has_failed(subject.disk().operations());
+    let failed = subject.is_off()
+        || subject.is_spoiled()
+        || subject.faults.has_failed(subject.disk().operations());
     match done {
         Err(error) if error.kind() == ErrorKind::Full && subject.faults.was_full() => Ok(()),
         Err(error) if !failed => Err(Violation::new(Rule::Error, format!("{error:?}"))),
@@ -241,7 +243,7 @@ fn fail_sync(subject: &mut Subject) -> Checked {
     subject.finish_job()?;
     subject.take_job()?;
     let disk = subject.disk().clone();
-    subject.faults.plan_error(&disk, std::io::ErrorKind::Other, 0, Sticky::No);
+    subject.faults.plan_error(&disk, Failure::clean(Errno::Io), 0, Sticky::No);
     subject.finish_job()?;
     assert!(subject.faults.is_poisoned(), "the sync has failed");
     subject.abandon()
