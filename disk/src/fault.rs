@@ -218,9 +218,12 @@ impl FaultDisk {
         self.run(call, |state, fault| match fault {
             None
             | Some(
-                FaultKind::Short | FaultKind::Astray | FaultKind::Misread | FaultKind::BadSector,
+                FaultKind::Short
+                | FaultKind::Interrupted
+                | FaultKind::Astray
+                | FaultKind::Misread
+                | FaultKind::BadSector,
             ) => act(state),
-            Some(FaultKind::Interrupted) => Err(Errno::Interrupted.into()),
             Some(FaultKind::Error(errno) | FaultKind::ErrorPartly(errno)) => Err(errno.into()),
             Some(FaultKind::ErrorAfter(errno)) => act(state).and_then(|_| Err(errno.into())),
             Some(FaultKind::PowerOff) => {

@@ -82,8 +82,9 @@ pub enum FaultKind {
     /// or another that is as long, and is durable there at once. Where it belongs nothing changes. If there is no such
     /// place, it is nowhere. Other operations are not affected.
     Astray,
-    /// The call fails with [`Errno::Interrupted`], without effect. A sticky one never ends for a caller that simply
-    /// tries again.
+    /// A read or a write fails with [`Errno::Interrupted`], without effect, so that whoever makes it again loses nothing.
+    /// Other operations are not affected: what an interrupted sync leaves open, an error says. A sticky one never ends
+    /// for a caller that simply tries again.
     Interrupted,
 }
 
@@ -96,6 +97,7 @@ impl FaultKind {
                 | FaultKind::Astray
                 | FaultKind::Misread
                 | FaultKind::BadSector
+                | FaultKind::Interrupted
                 | FaultKind::ErrorAfter(_)
         )
     }

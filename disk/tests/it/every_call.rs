@@ -13,12 +13,11 @@ const ERRORS: [(Errno, i32); 7] = [
     (Errno::Io, 5),
     (Errno::Full, 28),
     (Errno::TimedOut, 110),
-    (Errno::Interrupted, INTERRUPTED),
+    (Errno::Interrupted, 4),
     (Errno::Denied, 13),
     (Errno::ReadOnly, 30),
     (Errno::Invalid, 22),
 ];
-const INTERRUPTED: i32 = 4;
 
 /// A disk with some files, and one of them open.
 struct World {
@@ -108,7 +107,6 @@ fn every_call_fails_as_planned_once_or_for_good() {
                 (FaultKind::Error(errno), Some(number)),
                 (FaultKind::ErrorAfter(errno), Some(number)),
                 (FaultKind::ErrorPartly(errno), Some(number)),
-                (FaultKind::Interrupted, Some(INTERRUPTED)),
                 (FaultKind::PowerOff, None),
             ] {
                 let world = World::new(1);
@@ -127,7 +125,8 @@ fn every_call_fails_as_planned_once_or_for_good() {
 #[test]
 fn a_call_that_fails_at_once_changes_nothing_and_can_be_made_again() {
     for asked in CALLS {
-        for fault in [FaultKind::Error(Errno::Io), FaultKind::Interrupted] {
+        for errno in [Errno::Io, Errno::Interrupted] {
+            let fault = FaultKind::Error(errno);
             let (world, other) = (World::new(1), World::new(1));
             world.plan(fault, false);
             (asked.call)(&world).expect_err(asked.name);
@@ -193,6 +192,47 @@ fn only_reads_and_writes_are_cut_short() {
             assert_eq!(world.state(), other.state(), "{}", asked.name);
         }
     }
+}
+
+#[test]
+fn only_reads_and_writes_are_interrupted_and_nothing_is_lost_by_it() {
+    for asked in CALLS {
+        let (world, other) = (World::new(1), World::new(1));
+        world.plan(FaultKind::Interrupted, false);
+        if matches!(asked.name, "read" | "write") {
+            failed(asked, &world, Some(4));
+        }
+        (asked.call)(&world).expect(asked.name);
+        (asked.call)(&other).expect(asked.name);
+        assert_eq!(world.state(), other.state(), "{}", asked.name);
+    }
+}
+
+#[test]
+fn only_reads_meet_bad_sectors_and_they_stay_until_they_are_restored() {
+    for asked in CALLS {
+        let (world, other) = (World::new(1), World::new(1));
+        world.plan(FaultKind::BadSector, false);
+        if asked.name == "read" {
+            (0..3).for_each(|_| failed(asked, &world, Some(5)));
+            assert!(world.disk.has_bad_sectors() && world.disk.kill().has_bad_sectors());
+            continue;
+        }
+        (asked.call)(&world).expect(asked.name);
+        (asked.call)(&other).expect(asked.name);
+        assert!(!world.disk.has_bad_sectors(), "{}", asked.name);
+        assert_eq!(world.state(), other.state(), "{}", asked.name);
+    }
+    let world = World::new(1);
+    world.plan(FaultKind::BadSector, false);
+    world.file.read_at(&mut [0; 9], PAGE_FILE_BYTES - 1).unwrap_err();
+    world.file.read_at(&mut [0; 9], PAGE_FILE_BYTES).expect("nothing is there");
+    world.disk.restore();
+    assert!(!world.disk.has_bad_sectors());
+    assert_eq!(world.file.read_at(&mut [0; 9], PAGE_FILE_BYTES - 1).unwrap(), 1);
+    world.plan(FaultKind::BadSector, false);
+    world.file.read_at(&mut [0; 9], PAGE_FILE_BYTES).expect("nothing is there to go bad");
+    assert!(!world.disk.has_bad_sectors());
 }
 
 #[test]

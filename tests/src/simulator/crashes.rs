@@ -259,6 +259,10 @@ impl World {
                 let failure = Failure { errno: self.errno(), done: Done::Wholly };
                 self.subject.faults.plan_error(&disk, failure, within, Sticky::No);
             }
+            60..66 if self.profile.errors > 0 => {
+                let sticky = if self.random.percent(50) { Sticky::Yes } else { Sticky::No };
+                self.halve(within, sticky);
+            }
             55..60 if self.profile.errors > 0 => {
                 self.subject.faults.plan_bad_sector(&disk, within);
             }

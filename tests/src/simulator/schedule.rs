@@ -283,7 +283,7 @@ impl World {
                     return self.finish_job();
                 }
             }
-            3..5 if !armed => self.subject.faults.plan_short(&disk, within, sticky),
+            3..5 if !armed => self.halve(within, sticky),
             5 if !armed => return self.open_badly(),
             6 if !armed => self.subject.faults.plan_bad_sector(&disk, within),
             0..7 => {}
@@ -295,9 +295,24 @@ impl World {
         Ok(())
     }
 
+    /// Reads and writes do less than they were asked, or nothing at first, which nobody may notice.
+    pub(super) fn halve(&mut self, within: u64, sticky: Sticky) {
+        let disk = self.subject.disk().clone();
+        if self.random.percent(50) {
+            self.subject.faults.plan_short(&disk, within, sticky);
+        } else {
+            let times = self.random.between(1, 8) as u64;
+            self.subject.faults.plan_interruptions(&disk, within, times);
+        }
+    }
+
     /// What a device says that fails: mostly the one error that the store asks for by its number.
     pub(super) fn errno(&mut self) -> Errno {
-        if self.random.percent(70) { Errno::Io } else { Errno::TimedOut }
+        match self.random.below(10) {
+            0..7 => Errno::Io,
+            7..9 => Errno::TimedOut,
+            _ => Errno::Interrupted,
+        }
     }
 
     /// Another process opens the store as one of its calls fails, and stays.

@@ -51,7 +51,7 @@ impl Failure {
 pub struct Faults {
     /// The operation at which the power goes off.
     power_off: Option<u64>,
-    /// The operation from which on calls are cut short.
+    /// The operation from which on calls are cut short, or the last that may be interrupted.
     short: Option<u64>,
     error: Option<Planned>,
     /// The operation at which a read is wrong.
@@ -93,7 +93,8 @@ impl Faults {
         operations: u64,
         sticky: Sticky,
     ) {
-        let sticky = sticky == Sticky::Yes;
+        // Who is interrupted tries again, for as long as that takes.
+        let sticky = sticky == Sticky::Yes && failure.errno != Errno::Interrupted;
         self.was_full = self.was_full();
         self.failed_before |= self.has_failed(disk.operations());
         let at = disk.operations() + operations;
@@ -126,6 +127,16 @@ impl Faults {
         let at = disk.operations() + operations;
         self.short = Some(at);
         disk.plan(Fault { at, kind: FaultKind::Short, sticky: sticky == Sticky::Yes });
+    }
+
+    /// Plans that a read or write is interrupted, and so is every second call after it: whoever tries again goes on, and
+    /// nobody may notice.
+    pub fn plan_interruptions(&mut self, disk: &FaultDisk, operations: u64, times: u64) {
+        for time in 0..times {
+            let at = disk.operations() + operations + 2 * time;
+            self.short = Some(at);
+            disk.plan(Fault { at, kind: FaultKind::Interrupted, sticky: false });
+        }
     }
 
     /// Limits the disk's room, or lifts the limit.

@@ -86,7 +86,7 @@ fn errors_have_no_effect_and_pass_unless_they_stick() {
     next(&disk, FaultKind::Error(Errno::Denied));
     assert_eq!(file.write_at(b"x", 0).unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(log(&disk), b"knot");
-    next(&disk, FaultKind::Interrupted);
+    next(&disk, FaultKind::Error(Errno::Interrupted));
     assert_eq!(disk.remove(&log_path()).unwrap_err().kind(), ErrorKind::Interrupted);
     next(&disk, FaultKind::Interrupted);
     write_all_at(&*file, b"K", 0).unwrap();

@@ -8,6 +8,9 @@ use super::workload::{Workload, append, goes_on};
 use super::workloads::WORKLOADS;
 use super::{Begun, each_operation, is_every_point};
 
+/// Every second call is interrupted, so many times.
+const INTERRUPTIONS: u64 = 100;
+
 /// Whatever has failed is over: the program lets go of the store, and opens it anew.
 fn goes_on_after(mut subject: Subject) -> Checked {
     if subject.is_open() {
@@ -59,6 +62,17 @@ fn every_operation_fails_once_and_has_taken_effect() {
         goes_on_after_one(begun.run(|subject| {
             let disk = subject.disk().clone();
             let failure = Failure { errno: Errno::Io, done: Done::Wholly };
+            subject.faults.plan_error(&disk, failure, at, Sticky::No);
+        })?)
+    });
+}
+
+#[test]
+fn every_operation_fails_once_and_a_sync_has_done_a_part() {
+    each_operation("fails, and is done in part", |begun, at| {
+        goes_on_after_one(begun.run(|subject| {
+            let disk = subject.disk().clone();
+            let failure = Failure { errno: Errno::Io, done: Done::Partly };
             subject.faults.plan_error(&disk, failure, at, Sticky::No);
         })?)
     });
@@ -121,18 +135,31 @@ fn every_operation_is_interrupted_once() {
     each_operation("interrupted", |begun, at| fails_once(begun, at, Errno::Interrupted));
 }
 
+/// A workload comes to the same end, whatever is planned.
+fn goes_unnoticed(begun: &Begun<'_>, plan: impl FnOnce(&mut Subject)) -> Checked {
+    // How many files the copy has that a salvage makes depends on its threads.
+    let of = |subject: Subject| Counts { segments: 0, runs: 0, ..subject.counts };
+    let (whole, disturbed) = (of(begun.run(|_| {})?), of(begun.run(plan)?));
+    ensure(whole == disturbed, Rule::Error, || format!("{disturbed:?}, and {whole:?} without"))
+}
+
 #[test]
 fn from_every_operation_on_reads_and_writes_are_cut_short_and_nobody_notices() {
     each_operation("cut short", |begun, at| {
-        let whole = begun.run(|_| {})?;
-        let short = begun.run(|subject| {
+        goes_unnoticed(begun, |subject| {
             let disk = subject.disk().clone();
             subject.faults.plan_short(&disk, at, Sticky::Yes);
-        })?;
-        // How many files the copy has that a salvage makes depends on its threads.
-        let of = |subject: &Subject| Counts { segments: 0, runs: 0, ..subject.counts };
-        let (whole, short) = (of(&whole), of(&short));
-        ensure(whole == short, Rule::Error, || format!("{short:?}, and {whole:?} without"))
+        })
+    });
+}
+
+#[test]
+fn from_every_operation_on_reads_and_writes_are_interrupted_again_and_again_and_nobody_notices() {
+    each_operation("interrupted again and again", |begun, at| {
+        goes_unnoticed(begun, |subject| {
+            let disk = subject.disk().clone();
+            subject.faults.plan_interruptions(&disk, at, INTERRUPTIONS);
+        })
     });
 }
 
