@@ -1,6 +1,7 @@
 //! A disk in memory that does its worst: the adversary of every crash test.
 
 mod calls;
+mod clocks;
 mod damage;
 mod inode;
 mod names;
@@ -17,14 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::Locks;
-use crate::threads::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+use crate::threads::{Condvar, Mutex, MutexGuard};
+use clocks::Clocks;
 use state::State;
 use trace::Call;
 
 pub use plan::{Errno, Fault, FaultKind, Lie, PowerCut};
-
-/// What the clock shows first: 2025-01-01T00:00:00Z, in microseconds.
-const CLOCK_START_US: u64 = 1_735_689_600_000_000;
 
 const POWER_IS_OFF: &str = "the power is off";
 const KILLED: &str = "the process was killed";
@@ -78,8 +77,7 @@ struct Shared {
     released: Condvar,
     /// Apart from the state, because a lock may be dropped while a call is under way.
     locks: Locks,
-    /// Microseconds since the clock's start.
-    clock: AtomicU64,
+    clocks: Clocks,
 }
 
 impl FaultDisk {
@@ -87,16 +85,16 @@ impl FaultDisk {
     /// successors comes from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> FaultDisk {
-        FaultDisk::with(seed, State::new(seed), 0)
+        FaultDisk::with(seed, State::new(seed), Clocks::new())
     }
 
-    fn with(seed: u64, state: State, clock: u64) -> FaultDisk {
+    fn with(seed: u64, state: State, clocks: Clocks) -> FaultDisk {
         let shared = Shared {
             seed,
             state: Mutex::new(state),
             released: Condvar::new(),
             locks: Locks::default(),
-            clock: AtomicU64::new(clock),
+            clocks,
         };
         FaultDisk { shared: Arc::new(shared) }
     }
@@ -104,7 +102,7 @@ impl FaultDisk {
     /// Cuts the power and returns the disk as it is found afterwards, with what survived.
     ///
     /// Every call through this disk, its clones and its files fails from now on; maps stay readable.
-    /// The new disk goes on with the clock, the trace, the lies and the room left, starts to count
+    /// The new disk goes on with the clocks, the trace, the lies and the room left, starts to count
     /// its operations at 0, and has no faults planned. Asking again gives another fate of the same
     /// moment.
     #[must_use]
@@ -127,7 +125,7 @@ impl FaultDisk {
         let next = next(&mut state);
         drop(state);
         self.shared.released.notify_all();
-        FaultDisk::with(self.shared.seed, next, self.shared.clock.load(Ordering::Relaxed))
+        FaultDisk::with(self.shared.seed, next, self.shared.clocks.copy())
     }
 
     /// The most bytes that one read has asked for so far, which tells of a length that was believed unchecked.
@@ -184,13 +182,22 @@ impl FaultDisk {
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.shared.clock.fetch_add(us, Ordering::Relaxed);
+        self.shared.clocks.advance(time);
     }
 
-    /// A microsecond passes with every look at the clock.
-    fn tick(&self) -> u64 {
-        self.shared.clock.fetch_add(1, Ordering::Relaxed)
+    /// Sets the wall clock, by so many microseconds forward or back, as people and time services do. It must not show a
+    /// time before 1970 then. What [`elapsed`](crate::Disk::elapsed) says goes on as before.
+    ///
+    /// ```
+    /// use quipu_disk::{Disk, FaultDisk};
+    ///
+    /// let disk = FaultDisk::new(1);
+    /// let (now, elapsed) = (disk.now(), disk.elapsed());
+    /// disk.set_clock(-3_600_000_000);
+    /// assert!(disk.now() < now && disk.elapsed() > elapsed);
+    /// ```
+    pub fn set_clock(&self, by_us: i64) {
+        self.shared.clocks.set(by_us);
     }
 
     /// Numbers and traces a call, and gives `act` the fault that is planned for it.

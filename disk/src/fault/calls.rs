@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::inode::Inode;
 use super::plan::{Errno, FaultKind, Lie};
 use super::trace::{Call, Kind};
-use super::{CLOCK_START_US, FaultDisk, POWER_IS_OFF};
+use super::{FaultDisk, POWER_IS_OFF};
 use crate::memory::writable;
 use crate::{Access, Disk, File, Lock, Map, Page};
 
@@ -90,11 +90,11 @@ impl Disk for FaultDisk {
     }
 
     fn now(&self) -> u64 {
-        CLOCK_START_US + self.tick()
+        self.shared.clocks.now()
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_micros(self.tick())
+        self.shared.clocks.elapsed()
     }
 
     fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {

@@ -188,13 +188,27 @@ fn the_trace_tells_calls_and_answers_apart() {
 }
 
 #[test]
-fn the_clock_advances_by_looking_at_it_and_when_told() {
+fn the_clocks_advance_by_looking_at_them_and_when_told() {
     let disk = FaultDisk::new(0);
     let (time, since) = (disk.now(), disk.elapsed());
     disk.advance(Duration::from_secs(60));
-    assert_eq!(disk.now(), FaultDisk::new(9).now() + 60_000_002);
+    assert_eq!(disk.now(), FaultDisk::new(9).now() + 60_000_001);
     assert!(disk.now() > time + 60_000_000);
     assert!(disk.elapsed() > since + Duration::from_secs(60));
+}
+
+#[test]
+fn the_wall_clock_goes_back_when_told_and_stays_so() {
+    let disk = FaultDisk::new(0);
+    let (time, since) = (disk.now(), disk.elapsed());
+    disk.set_clock(-5_000_000);
+    let found = disk.kill();
+    assert_eq!(
+        (found.now(), found.elapsed()),
+        (time - 4_999_999, since + Duration::from_micros(1))
+    );
+    found.set_clock(5_000_000);
+    assert_eq!(found.now(), time + 2);
 }
 
 fn at(name: &str) -> PathBuf {

@@ -129,13 +129,27 @@ impl Log {
         before.is_none() || before != commit(self.get(position))
     }
 
-    /// Notes when a commit was recorded, and that it stays so.
+    /// Notes when a commit was recorded, and that it stays so. It is no earlier than that of the commit before, and no later
+    /// than that of the next, where anybody was told of these.
     pub(super) fn note_time(&mut self, commit: Commit, recorded: i64) -> Checked {
-        let Some(placed) = self.commits.get_mut(&commit) else { return Ok(()) };
-        let known = *placed.recorded.get_or_insert(recorded);
+        let Some(Placed { first, end, recorded: known }) = self.commits.get(&commit).copied() else {
+            return Ok(());
+        };
+        let known = known.unwrap_or(recorded);
         ensure(known == recorded, Rule::Time, || {
             format!("commit {commit} was recorded at {known}, then at {recorded}")
-        })
+        })?;
+        let told = |event: Option<&Event>| self.commits.get(&event?.commit)?.recorded;
+        let (before, next) = (told(self.last_of(first)), told(self.get(end)));
+        let is_in_order = before.is_none_or(|before| before <= recorded)
+            && next.is_none_or(|next| recorded <= next);
+        ensure(is_in_order, Rule::Time, || {
+            format!("commit {commit} was recorded at {recorded}, between {before:?} and {next:?}")
+        })?;
+        if let Some(placed) = self.commits.get_mut(&commit) {
+            placed.recorded = Some(recorded);
+        }
+        Ok(())
     }
 
     /// The same of the commit that has the event at a position.

@@ -231,6 +231,26 @@ fn readers_get_exactly_what_is_visible() {
     assert_eq!(broken([acknowledged(3, (3, 3), 1, 3)]), Some(Rule::Unreadable));
 }
 
+/// Of what two commits were told when they were recorded, in either order, without anybody having read them.
+#[test]
+fn time_goes_backwards_for_nobody_who_is_told() {
+    let told = |commit: u32, recorded: i64| {
+        let position = u64::from(commit) - 1;
+        let receipt = Receipt { first_position: position, position, version: position, recorded };
+        Entry::Acknowledged { commit, durability: Durability::Sync, receipt, visible: 2 }
+    };
+    let judged = |first: Entry, second: Entry| {
+        let mut entries = vec![opened(0)];
+        entries.push(placed(1, &[(0, ExpectedVersion::Any, &[1])]));
+        entries.push(placed(2, &[(0, ExpectedVersion::Any, &[2])]));
+        entries.extend([first, second]);
+        check(STORE, &entries).map_err(|violation| violation.rule)
+    };
+    assert_eq!(judged(told(1, 20), told(2, 20)), Ok(()));
+    assert_eq!(judged(told(1, 20), told(2, 19)), Err(Rule::Time));
+    assert_eq!(judged(told(2, 19), told(1, 20)), Err(Rule::Time));
+}
+
 #[test]
 fn time_never_goes_backwards_nor_changes() {
     assert_eq!(found(|events| events[3].recorded = 1), Some(Rule::Time));

@@ -165,6 +165,9 @@ impl World {
         if self.random.percent(50) {
             self.subject.restore();
         }
+        if self.random.percent(10) {
+            self.pass_time();
+        }
         self.meddle();
         self.tear_manifest();
         self.fill_up();

@@ -43,10 +43,22 @@ impl World {
             986..989 => self.look_around(),
             989..992 => self.come_between(),
             _ => {
-                let time = Duration::from_micros(self.random.number() >> 44);
-                self.subject.disk().advance(time);
+                self.pass_time();
                 Ok(())
             }
+        }
+    }
+
+    /// Up to a second passes. Now and then somebody sets the clock: mostly back, and forward again by less than that, since
+    /// a clock that was set forward holds the times of all that follows until it has caught up.
+    pub(super) fn pass_time(&mut self) {
+        let disk = self.subject.disk().clone();
+        disk.advance(Duration::from_micros(self.random.number() >> 44));
+        let us = (self.random.number() >> 40).cast_signed();
+        match self.random.below(10) {
+            0 => disk.set_clock(us >> 3),
+            1..3 => disk.set_clock(-us),
+            _ => {}
         }
     }
 
