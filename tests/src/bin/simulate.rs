@@ -38,7 +38,8 @@ struct Arguments {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    /// Print each seed, and the history of the one that failed
+    /// Print each seed with all that it draws, and the history of the one that failed; with --json a line each to
+    /// standard error
     #[arg(short, long)]
     verbose: bool,
 }
@@ -259,8 +260,10 @@ impl Seeds<'_> {
     fn run_one(&self, seed: u64) -> Done {
         let outcome = run(seed, self.setting);
         let Outcome { profile, counts, trace, violation, .. } = &outcome;
-        if self.arguments.verbose {
-            eprintln!("seed {seed}: {profile} {counts:?} {trace:016x}");
+        match (self.arguments.verbose, self.arguments.json) {
+            (true, true) => eprintln!("{}", as_json(&outcome)),
+            (true, false) => eprintln!("seed {seed}: {profile} {counts:?} {trace:016x}"),
+            (false, _) => {}
         }
         let mut reason = violation.as_ref().map(ToString::to_string);
         if seed.is_multiple_of(REPEAT_EVERY) && run(seed, self.setting).trace != *trace {
@@ -329,14 +332,24 @@ fn again(seed: u64, arguments: &Arguments) -> String {
     format!("{} --start {seed} --seeds 1 -v{plant}{misreads}", command(build))
 }
 
+/// What a seed stands for, and what it came to.
+fn as_json(outcome: &Outcome) -> serde_json::Value {
+    let profile = outcome.profile.drawn().into_iter();
+    let profile: serde_json::Map<_, _> =
+        profile.map(|(name, value)| (name.to_owned(), value)).collect();
+    serde_json::json!({
+        "seed": outcome.seed,
+        "profile": profile,
+        "counts": format!("{:?}", outcome.counts),
+        "trace": format!("{:016x}", outcome.trace),
+    })
+}
+
 fn print_json(summary: &Summary, took: Duration) {
     let failure = summary.failure.as_ref().map(|Failure { outcome, reason }| {
-        serde_json::json!({
-            "seed": outcome.seed,
-            "reason": reason,
-            "profile": outcome.profile.to_string(),
-            "trace": format!("{:016x}", outcome.trace),
-        })
+        let mut failure = as_json(outcome);
+        failure["reason"] = reason.as_str().into();
+        failure
     });
     let report = serde_json::json!({
         "seeds": summary.seeds,

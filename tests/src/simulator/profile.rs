@@ -3,6 +3,7 @@
 use std::fmt;
 
 use quipu::{Durability, Options, ReadMode};
+use serde_json::Value;
 
 use crate::content::STREAMS_MAX;
 use crate::random::Random;
@@ -82,23 +83,78 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// All that was drawn, by name: what is printed and what is written as JSON.
+    #[must_use]
+    pub fn drawn(&self) -> Vec<(&'static str, Value)> {
+        // Without a rest, so that what is added is printed too.
+        let Profile {
+            options,
+            steps,
+            writers,
+            streams,
+            payload_bytes,
+            other_durability,
+            crashes,
+            errors,
+            silent,
+        } = self;
+        vec![
+            ("segment_bytes_min", options.segment_bytes_min.into()),
+            ("segment_bytes_max", options.segment_bytes_max.into()),
+            ("buffers", options.buffers.into()),
+            ("buffer_bytes", options.buffer_bytes.into()),
+            ("durability", format!("{:?}", options.durability).into()),
+            ("other_durability_percent", (*other_durability).into()),
+            ("id_segments", options.id_segments.into()),
+            ("read_mode", format!("{:?}", options.read_mode).into()),
+            ("steps", (*steps).into()),
+            ("writers", (*writers).into()),
+            ("streams", (*streams).into()),
+            ("payload_bytes_max", (*payload_bytes).into()),
+            ("crashes_in_10000_steps", (*crashes).into()),
+            ("errors_in_10000_steps", (*errors).into()),
+            ("tells_other_processes", (!silent).into()),
+        ]
+    }
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { durability, buffer_bytes, buffers, .. } = self.options;
-        let Options { segment_bytes_min, segment_bytes_max, .. } = self.options;
-        write!(
-            f,
-            "segments {segment_bytes_min} to {segment_bytes_max} bytes, {buffers} buffers of \
-             {buffer_bytes}, durability {durability:?} and {}% otherwise, {} steps, {} writers, \
-             {} streams, payloads to {}, crashes {} and errors {} in 10,000 steps{}",
-            self.other_durability,
-            self.steps,
-            self.writers,
-            self.streams,
-            self.payload_bytes,
-            self.crashes,
-            self.errors,
-            if self.silent { ", telling other processes nothing" } else { "" },
-        )
+        let drawn = self.drawn();
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let words = drawn.iter().map(|(name, value)| format!("{name} {}", word(value)));
+        let words: Vec<String> = words.collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// Whatever differs between the options of two seeds is printed with other words.
+    #[test]
+    fn every_option_that_a_seed_draws_is_printed() {
+        let (mut options, mut printed) = (BTreeMap::new(), BTreeMap::new());
+        for seed in 0..200 {
+            let profile = Profile::draw(&mut Random::new(seed));
+            for line in format!("{:#?}", profile.options).lines() {
+                let (name, value) = line.trim().split_once(": ").unwrap_or_default();
+                let values: &mut BTreeSet<String> = options.entry(name.to_owned()).or_default();
+                values.insert(value.to_owned());
+            }
+            for (name, value) in profile.drawn() {
+                let values: &mut BTreeSet<String> = printed.entry(name.to_owned()).or_default();
+                values.insert(value.to_string());
+            }
+        }
+        options.retain(|_, values| values.len() > 1);
+        assert!(options.len() > 6, "{options:?}");
+        for (name, values) in options {
+            assert_eq!(printed.get(&name).map(BTreeSet::len), Some(values.len()), "{name}");
+        }
     }
 }
