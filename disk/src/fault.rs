@@ -119,6 +119,13 @@ impl FaultDisk {
         self.succeed(KILLED, State::copies)
     }
 
+    /// The disk as it would be found after a [`kill`](FaultDisk::kill) now, while this one goes on as if nobody had looked.
+    #[must_use]
+    pub fn twin(&self) -> FaultDisk {
+        let twin = self.shared.state.lock().twin();
+        FaultDisk::with(self.shared.seed, twin, self.shared.clocks.copy())
+    }
+
     fn succeed(&self, end: &'static str, next: impl FnOnce(&mut State) -> State) -> FaultDisk {
         let mut state = self.shared.state.lock();
         state.switch_off(end);

@@ -67,15 +67,21 @@ impl Inode {
 
     /// The same file at another address, with the same bytes at risk.
     pub(super) fn copy(&self) -> Inode {
-        let content = self.content.share();
+        let durable = self.medium.lock().durable.share();
+        self.copied(self.content.share(), durable)
+    }
+
+    /// The same of a file that is used on: what is shared cannot be written under a map.
+    pub(super) fn twin(&self) -> io::Result<Inode> {
+        let durable = Content::of(&self.medium.lock().durable.copy())?;
+        Ok(self.copied(Content::of(&self.content.copy())?, durable))
+    }
+
+    fn copied(&self, content: Content, durable: Content) -> Inode {
         self.page().pass_page_to(&content, |word| word);
         let medium = self.medium.lock();
-        let copy = Medium {
-            durable: medium.durable.share(),
-            unsynced: medium.unsynced.clone(),
-            written: medium.written,
-        };
-        let copy = Inode::with(self.id, content, copy);
+        let (unsynced, written) = (medium.unsynced.clone(), medium.written);
+        let copy = Inode::with(self.id, content, Medium { durable, unsynced, written });
         self.pass_bad_to(&copy);
         copy
     }

@@ -2,6 +2,7 @@
 
 /// The generator splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
 /// 2014): one word of state, every seed is a good one.
+#[derive(Clone)]
 pub(super) struct Random(u64);
 
 impl Random {

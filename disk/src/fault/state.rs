@@ -186,6 +186,15 @@ impl State {
         self.successor(names)
     }
 
+    /// The same, of a disk that goes on.
+    pub(super) fn twin(&mut self) -> State {
+        let names = self.names.with(|inode| Arc::new(held(inode.twin())));
+        let random = self.random.clone();
+        let twin = self.successor(names);
+        self.random = random;
+        twin
+    }
+
     fn successor(&mut self, names: Names) -> State {
         let used = names.seen().files().map(|(_, inode)| inode.content.size() as u64).sum();
         State {
@@ -205,7 +214,7 @@ impl State {
 
 /// What survives has the size of a file that found memory before; if there is none for it now, there is no disk
 /// left to simulate.
-fn held(content: io::Result<Content>) -> Content {
+fn held<T>(content: io::Result<T>) -> T {
     content.expect("there is memory for the simulated files")
 }
 

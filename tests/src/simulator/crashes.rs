@@ -67,7 +67,7 @@ impl World {
         }
         self.forget();
         self.subject.abandon()?;
-        self.reopen()
+        self.reopen_as_it_is()
     }
 
     pub(super) fn forget(&mut self) {
@@ -96,7 +96,7 @@ impl World {
         self.subject.abandon()?;
         self.subject.deliver_unwritten()?;
         if self.random.percent(50) {
-            return self.reopen();
+            return self.reopen_as_it_is();
         }
         let end = End::Cut(PowerCut::Random);
         self.subject.crash(end)?;
@@ -126,14 +126,14 @@ impl World {
         if self.random.percent(30) {
             self.expect_visitor(30);
         }
-        self.subject.close()?;
+        let is_closed = self.subject.close()?;
         // The power may go off later than that: while followers read the rest.
         if !self.subject.is_off() {
             if self.subject.faults.is_stuck(self.subject.disk().operations()) {
                 let end = self.end();
                 return self.crash_by(end);
             }
-            return self.reopen();
+            return if is_closed { self.reopen() } else { self.reopen_as_it_is() };
         }
         let end = self.end();
         self.crash_by(end)
@@ -149,6 +149,13 @@ impl World {
             judge(&self.subject.salvage()?, &found.events)?;
         }
         self.reopen_to(Some(found))
+    }
+
+    /// The same where the writer is gone and the machine goes on, with whoever else reads the store, and with what is
+    /// planned.
+    fn reopen_as_it_is(&mut self) -> Checked {
+        let events = self.subject.peek_beside()?;
+        self.reopen_to(Some(Found { events, lasts: false }))
     }
 
     fn recover_copy(&mut self, end: End) -> Checked<Found> {

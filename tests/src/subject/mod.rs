@@ -298,7 +298,20 @@ impl Subject {
     /// The store does not open.
     pub fn peek(&mut self) -> Checked<Vec<Seen>> {
         let copy = self.copy_disk();
+        self.peek_at(copy)
+    }
+
+    /// The same while somebody reads the store in another process, or something is planned: the disk goes on.
+    ///
+    /// # Errors
+    /// As [`Subject::peek`].
+    pub fn peek_beside(&self) -> Checked<Vec<Seen>> {
+        self.peek_at(self.disk.twin())
+    }
+
+    fn peek_at(&self, copy: FaultDisk) -> Checked<Vec<Seen>> {
         copy.plan_full(None);
+        copy.restore();
         let events = open(copy, &self.options).and_then(|stepper| reads::everything(&stepper));
         events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
     }

@@ -1,11 +1,10 @@
 //! Power cuts take what they may, and nothing else.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 
 use quipu_disk::{
-    Access, Disk, Errno, Fault, FaultDisk, FaultKind, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut,
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, File, PAGE_FILE_BYTES, PAGE_WORDS, PowerCut,
     write_all_at,
 };
 
@@ -209,6 +208,28 @@ fn a_kill_keeps_what_was_written_and_leaves_it_at_risk() {
     let after = killed.power_cut(PowerCut::LoseAll);
     assert_eq!(after.files(), [log_path()]);
     assert_eq!(log(&after), b"knot");
+}
+
+#[test]
+fn a_twin_is_what_a_kill_leaves_and_the_disk_goes_on_as_without_it() {
+    let [(disk, file), (other, alike)] = [(); 2].map(|()| disk_with_log(5, &[7; 9000]));
+    let (_map, lock) = (file.map().unwrap(), disk.lock(&at("lock")).unwrap());
+    alike.map().unwrap();
+    other.lock(&at("lock")).unwrap();
+    let write = |file: &dyn File, byte: u8| assert_eq!(file.write_at(&[byte; 20], 0).unwrap(), 20);
+    write(&*file, 1);
+    write(&*alike, 1);
+    let twin = disk.twin();
+    assert_eq!(log(&twin), log(&disk));
+    assert!(lock.is_some() && twin.lock(&at("lock")).unwrap().is_some());
+    write(&*twin.open(&log_path(), Access::Write).unwrap(), 2);
+    write(&*file, 3);
+    write(&*alike, 3);
+    assert_eq!((log(&twin)[0], log(&disk)[0]), (2, 3));
+    assert_eq!(log(&twin.power_cut(PowerCut::LoseAll)), [7; 9000]);
+    assert_eq!(disk.trace_hash(), other.trace_hash());
+    let cut = |disk: &FaultDisk| log(&disk.power_cut(PowerCut::Random));
+    assert!((0..20).all(|_| cut(&disk) == cut(&other)));
 }
 
 #[test]
