@@ -140,6 +140,7 @@ struct Summary {
     seeds: u64,
     threads: u64,
     commits: u64,
+    acknowledged: u64,
     rolls: u64,
     crashes: u64,
     segments: u64,
@@ -151,6 +152,7 @@ struct Summary {
 struct Done {
     seed: u64,
     commits: u64,
+    acknowledged: u64,
     rolls: u64,
     crashes: u64,
     segments: u64,
@@ -231,6 +233,7 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration + Sync) -> Sum
         seeds: done.len() as u64,
         threads: arguments.threads,
         commits: median(|done| done.commits),
+        acknowledged: median(|done| done.acknowledged),
         rolls: median(|done| done.rolls),
         crashes: median(|done| done.crashes),
         segments: median(|done| done.segments),
@@ -269,9 +272,9 @@ impl Seeds<'_> {
         if seed.is_multiple_of(REPEAT_EVERY) && run(seed, self.setting).trace != *trace {
             reason.get_or_insert("Trace: the same seed went another way".to_owned());
         }
-        let Counts { commits, rolls, crashes, segments, runs, .. } = *counts;
+        let Counts { commits, acknowledged, rolls, crashes, segments, runs, .. } = *counts;
         let failure = reason.map(|reason| Failure { outcome, reason });
-        Done { seed, commits, rolls, crashes, segments, runs, failure }
+        Done { seed, commits, acknowledged, rolls, crashes, segments, runs, failure }
     }
 
     /// Tells on a terminal once a second how far it is.
@@ -303,12 +306,13 @@ fn per_second(summary: &Summary, took: Duration) -> f64 {
 
 fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
     println!(
-        "{} seeds in {:.1} s: {:.0} a second on one core; medians: {} commits, {} rolls, {} crashes, \
-         {} segments, {} runs",
+        "{} seeds in {:.1} s: {:.0} a second on one core; medians: {} commits with a place, {} \
+         acknowledged, {} rolls, {} crashes, {} segments, {} runs",
         summary.seeds,
         took.as_secs_f64(),
         per_second(summary, took),
         summary.commits,
+        summary.acknowledged,
         summary.rolls,
         summary.crashes,
         summary.segments,
@@ -357,6 +361,7 @@ fn print_json(summary: &Summary, took: Duration) {
         "threads": summary.threads,
         "seeds_per_second": per_second(summary, took),
         "commits_median": summary.commits,
+        "acknowledged_median": summary.acknowledged,
         "rolls_median": summary.rolls,
         "crashes_median": summary.crashes,
         "segments_median": summary.segments,
