@@ -1,6 +1,7 @@
 //! Runs the simulator over many seeds, and says how to run again the one that failed.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -145,18 +146,15 @@ struct Summary {
     crashes: u64,
     segments: u64,
     runs: u64,
+    /// Everything that is counted, by its name.
+    totals: Vec<(&'static str, u64)>,
     failure: Option<Failure>,
 }
 
 /// What came of one seed.
 struct Done {
     seed: u64,
-    commits: u64,
-    acknowledged: u64,
-    rolls: u64,
-    crashes: u64,
-    segments: u64,
-    runs: u64,
+    counts: Counts,
     failure: Option<Failure>,
 }
 
@@ -232,12 +230,13 @@ fn simulate(arguments: &Arguments, elapsed: impl Fn() -> Duration + Sync) -> Sum
     Summary {
         seeds: done.len() as u64,
         threads: arguments.threads,
-        commits: median(|done| done.commits),
-        acknowledged: median(|done| done.acknowledged),
-        rolls: median(|done| done.rolls),
-        crashes: median(|done| done.crashes),
-        segments: median(|done| done.segments),
-        runs: median(|done| done.runs),
+        commits: median(|done| done.counts.commits),
+        acknowledged: median(|done| done.counts.acknowledged),
+        rolls: median(|done| done.counts.rolls),
+        crashes: median(|done| done.counts.crashes),
+        segments: median(|done| done.counts.segments),
+        runs: median(|done| done.counts.runs),
+        totals: Counts::totals(done.iter().map(|done| &done.counts)),
         failure: done.pop().and_then(|done| done.failure),
     }
 }
@@ -272,9 +271,9 @@ impl Seeds<'_> {
         if seed.is_multiple_of(REPEAT_EVERY) && run(seed, self.setting).trace != *trace {
             reason.get_or_insert("Trace: the same seed went another way".to_owned());
         }
-        let Counts { commits, acknowledged, rolls, crashes, segments, runs, .. } = *counts;
+        let counts = *counts;
         let failure = reason.map(|reason| Failure { outcome, reason });
-        Done { seed, commits, acknowledged, rolls, crashes, segments, runs, failure }
+        Done { seed, counts, failure }
     }
 
     /// Tells on a terminal once a second how far it is.
@@ -318,6 +317,8 @@ fn print(summary: &Summary, took: Duration, arguments: &Arguments) {
         summary.segments,
         summary.runs,
     );
+    let totals: Vec<_> = summary.totals.iter().map(|(name, sum)| format!("{sum} {name}")).collect();
+    println!("in all: {}", totals.join(", "));
     let Some(Failure { outcome, reason }) = &summary.failure else { return };
     if arguments.verbose {
         outcome.trail.iter().for_each(|entry| println!("{entry:?}"));
@@ -366,6 +367,7 @@ fn print_json(summary: &Summary, took: Duration) {
         "crashes_median": summary.crashes,
         "segments_median": summary.segments,
         "runs_median": summary.runs,
+        "totals": summary.totals.iter().copied().collect::<BTreeMap<_, _>>(),
         "failure": failure,
     });
     println!("{report}");

@@ -144,7 +144,6 @@ impl Subject {
     fn judge_glimpse(&mut self, glimpse: Glimpse, before: Option<u64>) -> Checked {
         let Glimpse { from, events, asked } = glimpse;
         let seen = from + events.len() as u64;
-        self.counts.glimpses += 1;
         self.record(Entry::Glimpsed { from, events, asked })?;
         let Some(before) = before else { return Ok(()) };
         let now = self.visible()?;
@@ -180,6 +179,7 @@ impl Subject {
             visitor.glimpses
         };
         let (before, glimpses) = self.go_on_beside(works, when, read)?;
+        self.counts.others.read_beside += 1;
         glimpses.into_iter().try_for_each(|glimpse| match glimpse {
             Ok(glimpse) => self.judge_glimpse(glimpse, Some(before)),
             Err(error) => self.judge_no_glimpse(&error),
@@ -193,6 +193,7 @@ impl Subject {
     pub fn verify_beside(&mut self, works: Vec<Work>, when: When) -> Checked {
         let verify = |disk: Attended| verify_on(&disk, Path::new(PATH), &mut |_| {});
         let (_, report) = self.go_on_beside(works, when, verify)?;
+        self.counts.others.verified_beside += 1;
         let failed = |error| Violation::new(Rule::Verification, format!("beside: {error:?}"));
         let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");
         let findings = report.map_err(failed)?.findings;

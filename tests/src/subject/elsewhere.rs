@@ -98,7 +98,7 @@ impl Subject {
             ensure(event.position == wanted && wanted < visible, Rule::Following, || {
                 format!("elsewhere came {event:?} instead of {wanted}, {visible} are visible")
             })?;
-            self.counts.deliveries += 1;
+            self.counts.others.delivered += 1;
             let (selection, order) = (Selection::All, Order::Forward);
             let here = Question { selection, order, from: Some(wanted), limit: 1 };
             match answer(self.stepper()?, &here) {
@@ -127,7 +127,7 @@ impl Subject {
         match answered {
             Ok(events) if seen == visible => {
                 self.record(Entry::Looked { visible })?;
-                self.counts.selections += 1;
+                self.counts.others.asked += 1;
                 self.record(Entry::Selected { question, visible, events })
             }
             Ok(_) => {

@@ -3,6 +3,7 @@
 mod appends;
 mod between;
 mod committer;
+mod counts;
 mod driving;
 mod elsewhere;
 mod faults;
@@ -31,6 +32,7 @@ use appends::InFlight;
 pub use appends::{Attempt, Submission, Wish};
 use between::Between;
 pub use between::{Visit, When, Work};
+pub use counts::{Counts, Others};
 use elsewhere::Elsewhere;
 pub use faults::{Done, Failure, Faults, Sticky};
 use past::Past;
@@ -61,45 +63,6 @@ pub enum Opened {
     PowerOff,
     /// It failed, as a planned fault explains.
     Failed(ErrorKind),
-}
-
-/// What happened so far, for reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Commits that got their place.
-    pub commits: u64,
-    /// Commits that were acknowledged.
-    pub acknowledged: u64,
-    /// Commits that were refused because of a stream.
-    pub conflicts: u64,
-    /// Commits that were refused because of their condition.
-    pub barred: u64,
-    /// Commits that were recognised as taken before.
-    pub retries: u64,
-    /// Commits that were refused because some of their events were taken before.
-    pub overlaps: u64,
-    /// Segments begun because one was full.
-    pub rolls: u64,
-    /// Lives that ended in a crash.
-    pub crashes: u64,
-    /// Successful openings.
-    pub openings: u64,
-    /// Openings of stores that could not be recovered for want of room.
-    pub postponed: u64,
-    /// Recoveries that were made up for.
-    pub made_up: u64,
-    /// Reads that came to their end.
-    pub reads: u64,
-    /// Reads by stream, category, type or tags.
-    pub selections: u64,
-    /// Events that followers were delivered.
-    pub deliveries: u64,
-    /// Segments at most.
-    pub segments: u64,
-    /// Runs of heads at most.
-    pub runs: u64,
-    /// Looks of another process between two calls to the disk.
-    pub glimpses: u64,
 }
 
 /// Numbers that were given out.
@@ -241,6 +204,7 @@ impl Subject {
     }
 
     fn record(&mut self, entry: Entry) -> Checked {
+        self.counts.others.note(&entry);
         let judged = self.checker.record(&entry);
         if let Some(trail) = &mut self.trail {
             trail.push(entry);

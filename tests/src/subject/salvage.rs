@@ -20,6 +20,7 @@ impl Subject {
     /// # Errors
     /// The salvage fails, or tells of a loss.
     pub fn salvage(&mut self) -> Checked<Vec<Seen>> {
+        self.counts.others.salvaged += 1;
         let copy = self.copy_disk();
         let disk: Arc<dyn Disk> = Arc::new(copy);
         let failed = |error| Violation::new(Rule::Salvage, format!("salvage: {error:?}"));

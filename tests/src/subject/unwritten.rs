@@ -36,6 +36,7 @@ impl Subject {
         match self.open_for_reading().and_then(|store| answer(&store, &everything)) {
             Ok(events) => {
                 let writer = self.last_writer();
+                self.counts.others.read_unwritten += 1;
                 self.record(Entry::Shown { from: 0, events, writer })
             }
             Err(error) if error.kind() == ErrorKind::NoStore => {
@@ -68,6 +69,7 @@ impl Subject {
         }
         *next += events.len() as u64;
         let writer = self.last_writer();
+        self.counts.others.outlived += 1;
         self.record(Entry::Shown { from, events, writer })
     }
 }

@@ -14,6 +14,7 @@ impl Subject {
     /// # Errors
     /// The verification fails, or tells of damage.
     pub fn verify(&mut self) -> Checked {
+        self.counts.others.verified += 1;
         let copy = self.copy_disk();
         let failed = |error| Violation::new(Rule::Verification, format!("{error:?}"));
         let report = verify_on(&copy, Path::new(PATH), &mut |_| {}).map_err(failed)?;

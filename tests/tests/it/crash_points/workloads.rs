@@ -240,7 +240,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
             Do::DeliverElsewhere,
         ],
     )
-    .shows(|subject| rolls(subject) && subject.counts.deliveries > 15),
+    .shows(|subject| rolls(subject) && subject.counts.others.delivered > 15),
     Workload::new(
         "followers",
         &[Do::Open, ONE, Do::Drain],
