@@ -319,7 +319,8 @@ pub enum Entry {
         /// How the last writer ended.
         writer: LastWriter,
     },
-    /// Another process came between two calls of the store to its disk, and got these. It would have got no more.
+    /// Another process came between two calls of the store to its disk, or could not see all that is visible, and got
+    /// these. It would have got no more.
     Glimpsed {
         /// Where it began.
         from: u64,

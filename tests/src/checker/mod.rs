@@ -104,6 +104,12 @@ impl Checker {
         self.log.len()
     }
 
+    /// What must be found after a power cut: positions below.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
     /// Whether everything that was sequenced and is not gone are exactly these events.
     #[must_use]
     pub fn is_exactly(&self, events: &[Seen]) -> bool {

@@ -7,6 +7,7 @@ use quipu::stepping::{Answer, Copy, Part as StoreParts, Step, Waiting};
 use quipu::{Appended, Durability, Error, ErrorKind, ExpectedVersion, Ticket};
 
 use super::Subject;
+use super::elsewhere::Vouched;
 use super::following::Follower;
 use super::task::Task;
 use crate::checker::{Checked, Rule, Violation, ensure};
@@ -89,6 +90,9 @@ pub(super) struct InFlight {
     /// A job was taken when so many commits had their place.
     pub(super) job: Option<u64>,
     pub(super) segments: usize,
+    pub(super) vouched: Vouched,
+    /// The store can tell other processes how far it has come.
+    pub(super) tells: bool,
     /// Whoever follows the store.
     pub(super) followers: Vec<Follower>,
 }

@@ -7,7 +7,7 @@ use quipu::stepping::Stepper;
 use quipu::{Delivery, Error, ErrorKind, Options, Result, Severity, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
-use super::elsewhere::{A_WHILE, Elsewhere, open_for_reading};
+use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, open_for_reading};
 use super::questions::answer;
 use super::unwritten::LOOKS;
 use super::{PATH, Subject};
@@ -106,10 +106,12 @@ impl Subject {
         let visitor = Arc::clone(&self.between.visitor);
         *locked(&visitor) = Visitor { elsewhere: self.elsewhere.take(), ..Visitor::default() };
         let (disk, options) = (self.disk.clone(), self.options.clone());
+        // So that the last look of several is one at all of the store.
+        let time = if self.in_flight.tells { A_WHILE } else { A_LONG_WHILE / LOOKS as u32 };
         let Visit { when: When { after, every, mut times }, question, power_off } = visit;
         let act = move || {
             let mut visitor = locked(&visitor);
-            let pause = || disk.advance(A_WHILE);
+            let pause = || disk.advance(time);
             visitor.look(&disk, &options, &pause, &question);
             times = times.saturating_sub(1);
             if times == 0 {
@@ -120,8 +122,8 @@ impl Subject {
         self.between.door.invite(after, Box::new(act));
     }
 
-    /// Nobody comes any more. Whoever came saw what it was promised: all that was visible before, unless the store
-    /// is not open, and nothing that is not visible now.
+    /// Nobody comes any more. Whoever came saw what it was promised: all that was visible before, or what frames vouched
+    /// for, unless the store is not open, and nothing that is not visible now.
     pub(super) fn judge_visit(&mut self, before: Option<u64>) -> Checked {
         self.between.door.dismiss();
         let Visitor { elsewhere, glimpses, power_off } =
@@ -144,13 +146,14 @@ impl Subject {
     fn judge_glimpse(&mut self, glimpse: Glimpse, before: Option<u64>) -> Checked {
         let Glimpse { from, events, asked } = glimpse;
         let seen = from + events.len() as u64;
+        self.counts.others.glimpses += 1;
         self.record(Entry::Glimpsed { from, events, asked })?;
         let Some(before) = before else { return Ok(()) };
         let now = self.visible()?;
-        let least = if self.is_silent { 0 } else { before };
+        let least = if self.in_flight.tells { before } else { self.in_flight.vouched.sure };
         ensure((least..=now).contains(&seen), Rule::Following, || {
             format!(
-                "{seen} seen elsewhere in between, {before} were visible before and {now} are now"
+                "{seen} seen elsewhere in between, {before} were visible before, {least} at least, and {now} are now"
             )
         })
     }

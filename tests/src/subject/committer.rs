@@ -1,5 +1,7 @@
 //! Driving what the store under test does behind its writers.
 
+use quipu::Durability;
+
 use super::Subject;
 use crate::checker::{Checked, Rule, ensure};
 
@@ -12,6 +14,7 @@ impl Subject {
         let taken = self.stepper()?.take_job();
         if taken {
             self.in_flight.job = Some(self.in_flight.placed);
+            self.in_flight.vouched.taken = self.durable()?;
         }
         Ok(taken)
     }
@@ -37,6 +40,7 @@ impl Subject {
         self.await_visit();
         self.stepper()?.finish_job();
         self.judge_visit(Some(visible))?;
+        self.in_flight.vouched.finish();
         self.count_rolls()?;
         // The committer only writes and syncs the log.
         let failed = self.faults.has_failed_since(before, self.disk.operations());
@@ -48,6 +52,14 @@ impl Subject {
             })?;
         }
         self.expect_failures()
+    }
+
+    /// What is known to be durable here: positions below.
+    fn durable(&self) -> Checked<u64> {
+        match self.options.durability {
+            Durability::Sync => self.visible(),
+            Durability::Os => Ok(self.checker.durable()),
+        }
     }
 
     /// Notes what the last jobs have begun.

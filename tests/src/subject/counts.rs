@@ -46,6 +46,8 @@ pub struct Counts {
 pub struct Others {
     /// Questions that another process asked beside the writer.
     pub asked: u64,
+    /// Of these, questions that were answered by who saw less than there was.
+    pub lagged: u64,
     /// Events that another process was delivered beside the writer.
     pub delivered: u64,
     /// Looks of another process between two calls to the disk.
@@ -76,7 +78,6 @@ impl Others {
     /// Notes what an entry of the history says of them.
     pub(super) fn note(&mut self, entry: &Entry) {
         match entry {
-            Entry::Glimpsed { .. } => self.glimpses += 1,
             Entry::Shown { writer: LastWriter::Sound, .. } => self.after_sound += 1,
             Entry::Shown { writer: LastWriter::Failed, .. } => self.after_failed += 1,
             Entry::Postponed { writer: LastWriter::Failed, .. } => self.postponed_failed += 1,
@@ -107,6 +108,7 @@ impl Counts {
             ("selections", self.selections),
             ("deliveries", self.deliveries),
             ("asked elsewhere", others.asked),
+            ("lagged elsewhere", others.lagged),
             ("delivered elsewhere", others.delivered),
             ("glimpses", others.glimpses),
             ("read beside", others.read_beside),

@@ -1,5 +1,6 @@
 //! Another process, which reads the store beside its writer.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use super::questions::answer;
 use super::{PATH, Subject};
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::content;
-use crate::history::{Entry, Order, Question, Selection};
+use crate::history::{Entry, Order, Question, Seen, Selection};
 
 /// Longer than a reader takes it for granted that the writer is still the same.
 pub(super) const A_WHILE: Duration = Duration::from_millis(200);
+/// Longer than a reader waits, beside a writer that tells nothing, before it looks at all of the store again.
+pub(super) const A_LONG_WHILE: Duration = Duration::from_millis(1200);
 
 /// A store that is open for reading, and who follows it.
 pub(super) struct Elsewhere {
@@ -21,6 +24,28 @@ pub(super) struct Elsewhere {
     pub(super) all: Box<Subscription<Position>>,
     /// The position of the event that comes next.
     pub(super) next: u64,
+}
+
+/// What later frames call durable, for readers that are told nothing: positions below.
+///
+/// Each group says how far its segment was durable as its write was begun. A job may be a sync, which says nothing; but
+/// of two jobs one after the other one is a write.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Vouched {
+    /// What was durable as the last job was taken.
+    pub(super) taken: u64,
+    /// What was as the last one was taken that is done.
+    finished: u64,
+    /// What some frame says at least.
+    pub(super) sure: u64,
+}
+
+impl Vouched {
+    /// The last job that was taken is done.
+    pub(super) fn finish(&mut self) {
+        self.sure = self.finished;
+        self.finished = self.taken;
+    }
 }
 
 impl Elsewhere {
@@ -78,6 +103,7 @@ impl Subject {
     /// What it gets and should not, or the other way round.
     pub fn deliver_elsewhere(&mut self, count: usize) -> Checked {
         self.disk.advance(A_WHILE);
+        let mut has_waited = false;
         for _ in 0..count {
             let before = self.disk.operations();
             let visible = self.visible()?;
@@ -86,9 +112,14 @@ impl Subject {
                 Ok(Some(Delivery::Event(event))) => content::seen(&event),
                 Ok(Some(Delivery::CaughtUp)) => continue,
                 Ok(None) => {
-                    let (next, lags) = (*next, self.may_lag());
-                    return ensure(next == visible || lags, Rule::Following, || {
-                        format!("elsewhere nothing comes from {next} on, {visible} are visible")
+                    let (next, least) = (*next, self.least_elsewhere()?);
+                    if next < least && !self.in_flight.tells && !has_waited {
+                        self.disk.advance(A_LONG_WHILE);
+                        has_waited = true;
+                        continue;
+                    }
+                    return ensure(next >= least, Rule::Following, || {
+                        format!("elsewhere nothing comes from {next} on, {least} must be seen")
                     });
                 }
                 Err(error) => return self.elsewhere_failed(before, &error),
@@ -118,34 +149,44 @@ impl Subject {
     pub fn ask_elsewhere(&mut self, question: Question) -> Checked {
         self.disk.advance(A_WHILE);
         let before = self.disk.operations();
-        let visible = self.visible()?;
+        let (visible, least) = (self.visible()?, self.least_elsewhere()?);
         let Some(Elsewhere { store, .. }) = &self.elsewhere else { return Ok(()) };
         // What the last writer told before it died may be news, and what its successor tells comes after.
         let _ = store.next_position();
-        let _ = store.next_position();
-        let (answered, seen) = (answer(store, &question), store.next_position().0);
-        match answered {
-            Ok(events) if seen == visible => {
-                self.record(Entry::Looked { visible })?;
-                self.counts.others.asked += 1;
-                self.record(Entry::Selected { question, visible, events })
-            }
-            Ok(_) => {
-                let lags = seen < visible && self.may_lag();
-                ensure(lags, Rule::Following, || format!("{seen} seen elsewhere, {visible} here"))
-            }
-            Err(error) => self.elsewhere_failed(before, &error),
+        if store.next_position().0 < least && !self.in_flight.tells {
+            self.disk.advance(A_LONG_WHILE);
         }
+        let (seen, events) = match answer_at(store, &question) {
+            Ok(answered) => answered,
+            Err(error) => return self.elsewhere_failed(before, &error),
+        };
+        let least = self.least_elsewhere()?;
+        ensure((least..=visible).contains(&seen), Rule::Following, || {
+            format!("{seen} seen elsewhere, {visible} here and {least} at least")
+        })?;
+        self.counts.others.asked += 1;
+        if seen == visible {
+            self.record(Entry::Looked { visible })?;
+            return self.record(Entry::Selected { question, visible, events });
+        }
+        self.counts.others.lagged += 1;
+        self.record(Entry::Glimpsed {
+            from: seen,
+            events: Vec::new(),
+            asked: Some((question, events)),
+        })
     }
 
-    /// Whether what is told to other processes may have failed: then they see less than there is.
-    fn may_lag(&self) -> bool {
-        self.is_silent
-            || self.is_off()
-            || self.faults.was_full()
-            || self.faults.has_failed(self.disk.operations())
+    /// How much another process sees at least: all that is visible, or, where nothing can be told, what frames vouch for.
+    /// Where something has failed, that may have been what is told.
+    fn least_elsewhere(&self) -> Checked<u64> {
+        Ok(match self.in_flight.tells {
+            _ if self.is_off() || self.faults.has_failed(self.disk.operations()) => 0,
             // Of an end that cannot be read nobody knows what it holds.
-            || self.is_spoiled()
+            _ if self.is_spoiled() => 0,
+            true => self.visible()?,
+            false => self.in_flight.vouched.sure,
+        })
     }
 
     fn elsewhere_failed(&mut self, before: u64, error: &quipu::Error) -> Checked {
@@ -163,6 +204,19 @@ impl Subject {
             Ok(())
         } else {
             Err(Violation::new(Rule::Following, format!("elsewhere: {error:?}")))
+        }
+    }
+}
+
+/// An answer, and how far the reader sees that gives it: what it has looked for meanwhile may be news.
+fn answer_at(store: &Store, question: &Question) -> quipu::Result<(u64, Vec<Seen>)> {
+    let mut seen = store.next_position().0;
+    loop {
+        let events = answer(store, question)?;
+        let before = mem::replace(&mut seen, store.next_position().0);
+        // Nobody writes meanwhile, so there is an end to news.
+        if seen == before {
+            return Ok((seen, events));
         }
     }
 }

@@ -31,6 +31,7 @@ impl Subject {
                 let is_recovered = stepper.is_recovered();
                 self.in_flight = InFlight::default();
                 self.in_flight.segments = stepper.segments();
+                self.in_flight.tells = self.has_page();
                 self.count_files();
                 self.stepper = Some(Arc::new(stepper));
                 self.counts.openings += 1;

@@ -101,8 +101,6 @@ pub struct Subject {
     /// Another process that reads the store.
     elsewhere: Option<Elsewhere>,
     between: Between,
-    /// The store tells other processes nothing.
-    is_silent: bool,
     /// A life on this disk ended without a sync of all that was visible.
     lost_unsynced: bool,
     /// The last writer had failed, and the power was not cut since.
@@ -133,7 +131,6 @@ impl Subject {
             in_flight: InFlight::default(),
             elsewhere: None,
             between: Between::default(),
-            is_silent: false,
             lost_unsynced: false,
             is_doubtful: false,
             past: Past::default(),

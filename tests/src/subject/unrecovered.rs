@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use quipu_disk::PAGE_FILE_BYTES;
+
 use super::{PATH, Subject};
 use crate::checker::Checked;
 use crate::history::{Entry, LastWriter, Seen};
@@ -25,10 +27,14 @@ impl Subject {
     /// there is no page that may say so: it could not make one, or not store it any more.
     #[must_use]
     pub fn is_untold(&self) -> bool {
+        self.is_doubtful && !self.has_page()
+    }
+
+    /// Whether there is a page that can tell other processes something.
+    pub(super) fn has_page(&self) -> bool {
         let page = self.disk.contents(&Path::new(PATH).join("live"));
-        // What is stored on a page shows in no file of this disk; one that could not be filled is empty.
-        let is_made = page.is_ok_and(|page| !page.is_empty());
-        self.is_doubtful && !is_made
+        // What is stored on a page shows in no file of this disk; one that could not be filled is shorter.
+        page.is_ok_and(|page| page.len() as u64 >= PAGE_FILE_BYTES)
     }
 
     /// How the last writer ended that nobody has recovered since.
@@ -51,6 +57,7 @@ impl Subject {
         self.is_doubtful = false;
         let segments = self.stepper()?.segments();
         self.in_flight.segments = segments;
+        self.in_flight.tells = self.has_page();
         let visible = self.visible()?;
         self.record(Entry::Recovered { visible })
     }

@@ -21,7 +21,6 @@ impl Subject {
     /// # Errors
     /// What that breaks.
     pub fn silence(&mut self) -> Checked {
-        self.is_silent = true;
         let made = self.disk.create_directory(&Path::new(PATH).join("live"));
         made.map_err(|error| Violation::new(Rule::Nonsense, error.to_string()))
     }
