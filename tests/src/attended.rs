@@ -5,7 +5,8 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub type Act = Box<dyn FnMut() -> Option<u64> + Send>;
 #[derive(Default)]
 pub struct Door {
     guest: Mutex<Option<Guest>>,
+    failures: AtomicU64,
 }
 
 struct Guest {
@@ -35,6 +37,19 @@ impl Door {
     /// Nobody comes any more.
     pub fn dismiss(&self) {
         self.put(None);
+    }
+
+    /// How many calls have failed so far that may poison a store which meets them as it writes, seals, prepares or closes.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn noted<T>(&self, call: Call, path: &Path, result: io::Result<T>) -> io::Result<T> {
+        if result.as_ref().is_err_and(|error| may_poison(call, path, error.kind())) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        result
     }
 
     fn put(&self, guest: Option<Guest>) -> Option<Guest> {
@@ -61,6 +76,38 @@ impl fmt::Debug for Door {
     }
 }
 
+/// What a call does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// It finds out something, or opens a file.
+    Reads,
+    /// It changes a name, or syncs a directory.
+    Names,
+    /// It writes a file.
+    Writes,
+    /// It syncs a file.
+    Syncs,
+}
+
+/// Whether a call that fails may poison the store. That may every call that is about a file of the log, finished or not,
+/// or about the directory where their names stand. For want of room only a name that may not be durable does, the sync
+/// of a file that has its name, and what is written into a segment that has: there is room for it. A write
+/// that was interrupted is called again.
+fn may_poison(call: Call, path: &Path, error: io::ErrorKind) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (is_segment, is_manifest) = (name.ends_with(".seg"), name == "manifest");
+    let is_directory = !name.contains('.') && path.parent() == Some(Path::new("/"));
+    let is_of_log = is_directory || name.contains(".seg") || name.starts_with("manifest");
+    is_of_log
+        && match (error, call) {
+            (io::ErrorKind::NotFound, _) | (io::ErrorKind::Interrupted, Call::Writes) => false,
+            (io::ErrorKind::StorageFull, Call::Writes) => is_segment,
+            (io::ErrorKind::StorageFull, Call::Syncs) => is_segment || is_manifest,
+            (io::ErrorKind::StorageFull, _) => is_directory,
+            _ => true,
+        }
+}
+
 /// The disk. Its clones have the same door.
 #[derive(Clone, Debug)]
 pub struct Attended {
@@ -83,28 +130,35 @@ impl Attended {
 
 impl Disk for Attended {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        let file = self.attended().open(path, access)?;
-        Ok(Arc::new(AttendedFile { file, door: Arc::clone(&self.door) }))
+        let opened = self.attended().open(path, access);
+        let file = self.door.noted(Call::Reads, path, opened)?;
+        let (disk, door) = (self.disk.clone(), Arc::clone(&self.door));
+        Ok(Arc::new(AttendedFile { file, disk, door, path: path.to_owned() }))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        self.attended().list(directory)
+        let done = self.attended().list(directory);
+        self.door.noted(Call::Reads, directory, done)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.attended().rename(from, to)
+        let done = self.attended().rename(from, to);
+        self.door.noted(Call::Names, to, done)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.attended().remove(path)
+        let done = self.attended().remove(path);
+        self.door.noted(Call::Names, path, done)
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.attended().create_directory(path)
+        let done = self.attended().create_directory(path);
+        self.door.noted(Call::Names, path, done)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.attended().sync_directory(path)
+        let done = self.attended().sync_directory(path);
+        self.door.noted(Call::Names, path, done)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
@@ -135,10 +189,23 @@ impl Disk for Attended {
 #[derive(Debug)]
 struct AttendedFile {
     file: Arc<dyn File>,
+    disk: FaultDisk,
     door: Arc<Door>,
+    path: PathBuf,
 }
 
 impl AttendedFile {
+    fn noted<T>(&self, call: Call, result: io::Result<T>) -> io::Result<T> {
+        if result.is_ok() {
+            return result;
+        }
+        // What was made under another name has its own by now, if nothing is there under that one any more.
+        let is_unfinished = self.disk.files().contains(&self.path);
+        let is_named = self.path.extension().is_some_and(|it| it == "tmp") && !is_unfinished;
+        let path = if is_named { self.path.with_extension("") } else { self.path.clone() };
+        self.door.noted(call, &path, result)
+    }
+
     fn attended(&self) -> &dyn File {
         self.door.passes();
         &*self.file
@@ -147,29 +214,70 @@ impl AttendedFile {
 
 impl File for AttendedFile {
     fn size(&self) -> io::Result<u64> {
-        self.attended().size()
+        let done = self.attended().size();
+        self.noted(Call::Reads, done)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.attended().read_at(bytes, offset)
+        let done = self.attended().read_at(bytes, offset);
+        self.noted(Call::Reads, done)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.attended().write_at(bytes, offset)
+        let done = self.attended().write_at(bytes, offset);
+        self.noted(Call::Writes, done)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.attended().sync_data()
+        let done = self.attended().sync_data();
+        self.noted(Call::Syncs, done)
     }
 
     fn map(&self) -> io::Result<Map> {
-        self.attended().map()
+        let done = self.attended().map();
+        self.noted(Call::Reads, done)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quipu_disk::{Fault, FaultKind};
+
+    #[test]
+    fn only_calls_about_the_log_may_poison() {
+        use io::ErrorKind::{Interrupted, NotFound, Other, StorageFull};
+        let may = |call, name: &str, error| may_poison(call, Path::new(name), error);
+        for file in
+            ["/store/0000000001.seg", "/store/0000000001.seg.tmp", "/store/manifest", "/store"]
+        {
+            assert!(may(Call::Syncs, file, Other) && may(Call::Names, file, Other), "{file}");
+            assert!(!may(Call::Reads, file, NotFound) && !may(Call::Writes, file, Interrupted));
+        }
+        for file in ["/store/0000000001.idx", "/store/0000000001-0000000008.run.tmp", "/store/live"]
+        {
+            assert!(!may(Call::Writes, file, Other) && !may(Call::Syncs, file, Other), "{file}");
+        }
+        assert!(may(Call::Names, "/store", StorageFull), "a name that may not be durable");
+        assert!(may(Call::Syncs, "/store/manifest", StorageFull));
+        assert!(!may(Call::Writes, "/store/manifest", StorageFull), "tried again");
+        assert!(may(Call::Writes, "/store/0000000001.seg", StorageFull));
+        assert!(!may(Call::Syncs, "/store/0000000001.seg.tmp", StorageFull), "tried again");
+    }
+
+    #[test]
+    fn failures_of_the_log_are_counted_and_no_others() {
+        let (disk, door) = (FaultDisk::new(1), Arc::new(Door::default()));
+        let attended = Attended::new(&disk, &door);
+        disk.create_directory(Path::new("/store")).unwrap();
+        for (name, counted) in [("manifest", 1), ("lock", 1), ("0000000001.seg", 2)] {
+            let file = attended.open(&Path::new("/store").join(name), Access::Create).unwrap();
+            let (at, kind) = (disk.operations(), FaultKind::Error(quipu_disk::Errno::Io));
+            disk.plan(Fault { at, kind, sticky: false });
+            file.sync_data().unwrap_err();
+            assert_eq!(door.failures(), counted, "{name}");
+        }
+    }
 
     #[test]
     fn a_guest_comes_before_the_call_that_it_waited_for_and_as_often_as_it_says() {

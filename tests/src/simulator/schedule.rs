@@ -351,14 +351,15 @@ impl World {
             return Ok(());
         }
         self.subject.read_from(0)?;
+        let before = disk.operations();
         self.subject.faults.limit_room(&disk, None);
         let (wishes, durability) = self.wishes();
         if self.subject.is_off() || self.subject.faults.is_poisoned() {
             return Ok(());
         }
         let refused = self.subject.press(&wishes, durability)?;
-        let goes_on =
-            refused != Some(ErrorKind::Full) || self.subject.faults.has_failed(disk.operations());
+        let is_full = self.subject.faults.was_full_since(before, disk.operations());
+        let goes_on = refused != Some(ErrorKind::Full) || is_full;
         ensure(goes_on, Rule::Stuck, || "there is room again, and appends fail".to_owned())
     }
 }

@@ -35,6 +35,8 @@ pub struct Submission {
     pub(super) condition: Option<Condition>,
     pub(super) durability: Durability,
     pub(super) waiting: Waiting,
+    /// The disk's operation before which it was tried first.
+    pub(super) since: Option<u64>,
 }
 
 /// What came of an attempt to give a commit its place.
@@ -155,7 +157,8 @@ impl Subject {
             parts.push(Part { stream: *stream, expected: *expected, events });
         }
         let waiting = Waiting::default();
-        Submission { commit, parts, store_parts, condition, durability, waiting }
+        let since = None;
+        Submission { commit, parts, store_parts, condition, durability, waiting, since }
     }
 
     /// Tries to give a commit its place.
@@ -164,6 +167,8 @@ impl Subject {
     /// What the answer breaks.
     pub fn place(&mut self, mut submission: Submission) -> Checked<Attempt> {
         let (was_recovered, before) = (self.is_recovered(), self.disk.operations());
+        submission.since.get_or_insert(before);
+        let unharmed = self.between.door.failures();
         let Submission { store_parts, condition, durability, waiting, .. } = &mut submission;
         let demand = condition.as_ref().map(content::condition);
         let stepper = self.stepper()?;
@@ -172,6 +177,9 @@ impl Subject {
             Err(error) => return Err(Violation::new(Rule::Error, format!("placing: {error:?}"))),
         };
         self.notice_recovery(was_recovered)?;
+        if !was_recovered {
+            self.note_failures_since(unharmed);
+        }
         let poisoned = self.faults.is_poisoned;
         match step {
             Step::Refused(answer) => self.refused(submission, answer, before),
@@ -187,6 +195,7 @@ impl Subject {
             }
             Step::Busy => Ok(Attempt::Busy(submission)),
             Step::Placed(copy) => {
+                self.faults.commit_taken();
                 self.past.take(&submission, self.options.id_segments > 0);
                 let Submission { commit, parts, condition, durability, .. } = submission;
                 let number = self.in_flight.placed;
@@ -219,13 +228,17 @@ impl Subject {
             return Ok(Attempt::Refused(ErrorKind::Overlap));
         }
         let Some(conflict) = error.conflict() else {
+            let now = self.disk.operations();
             let explained = match error.kind() {
                 // What a commit is judged by may have to be read.
-                ErrorKind::Io => self.may_fail(),
+                ErrorKind::Io => self.may_fail_since(before),
                 // Unknown is what a retry is told whose first attempt was under way.
-                ErrorKind::Poisoned | ErrorKind::Unknown => self.may_fail(),
-                ErrorKind::Full => self.faults.was_full(),
-                ErrorKind::Damaged => self.faults.has_misread(self.disk.operations()),
+                ErrorKind::Poisoned | ErrorKind::Unknown => self.may_be_poisoned(),
+                // Who waits for room is told of an attempt at making some that was begun since it came.
+                ErrorKind::Full => {
+                    self.faults.was_full_since(submission.since.unwrap_or(before), now)
+                }
+                ErrorKind::Damaged => self.faults.has_misread(now),
                 _ => false,
             };
             ensure(explained, Rule::Error, || format!("placing: {error:?}"))?;
@@ -326,7 +339,7 @@ impl Subject {
     }
 
     fn explain_failure(&mut self, error: &Error) -> Checked<Outcome> {
-        ensure(self.may_fail(), Rule::Error, || format!("{error:?}"))?;
+        ensure(self.may_be_poisoned(), Rule::Error, || format!("{error:?}"))?;
         self.faults.is_poisoned = true;
         match error.kind() {
             ErrorKind::Unknown => Ok(Outcome::Unknown),

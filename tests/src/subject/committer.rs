@@ -38,7 +38,9 @@ impl Subject {
         let (before, acknowledged) = (self.disk.operations(), self.counts.acknowledged);
         let visible = self.visible()?;
         self.await_visit();
+        let unharmed = self.between.door.failures();
         self.stepper()?.finish_job();
+        self.note_failures_since(unharmed);
         self.judge_visit(Some(visible))?;
         self.in_flight.vouched.finish();
         self.count_rolls()?;
@@ -77,10 +79,23 @@ impl Subject {
     pub fn chore(&mut self) -> Checked<bool> {
         let visible = self.visible()?;
         self.await_visit();
+        let unharmed = self.between.door.failures();
         let did = self.stepper()?.chore();
+        self.note_failures_since(unharmed);
         self.judge_visit(Some(visible))?;
         self.expect_failures()?;
         Ok(did)
+    }
+
+    /// Notes whether a call has failed meanwhile that may have poisoned the store: of a job, a chore, a close, or of a
+    /// recovery that is made up for. Nobody else's call may, and none that is about an index, the page or the ballast.
+    pub(super) fn note_failures_since(&mut self, before: u64) {
+        self.faults.log_has_failed |= self.between.door.failures() > before;
+    }
+
+    /// Whether there is a reason why the store is poisoned: it is, too, where what it seals cannot be read back.
+    pub(super) fn may_be_poisoned(&self) -> bool {
+        self.faults.log_has_failed || self.is_off() || self.is_spoiled()
     }
 
     /// Lets the committer do what it does when nothing has happened for a while.

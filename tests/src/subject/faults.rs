@@ -62,8 +62,14 @@ pub struct Faults {
     failed_before: bool,
     /// There is a limit to the disk's room now.
     is_full: bool,
-    /// There was one in this life.
+    /// There was one in this life, and no commit was taken since it was lifted.
     was_full: bool,
+    /// The operation before which it was lifted.
+    freed: Option<u64>,
+    /// The operation at which an error came last that told of want of room, and was planned before the present one.
+    full_before: Option<u64>,
+    /// A call of the store failed of those that may poison it.
+    pub(super) log_has_failed: bool,
     /// A write or a sync of the log failed: the store is poisoned.
     pub(super) is_poisoned: bool,
 }
@@ -95,7 +101,7 @@ impl Faults {
     ) {
         // Who is interrupted tries again, for as long as that takes.
         let sticky = sticky == Sticky::Yes && failure.errno != Errno::Interrupted;
-        self.was_full = self.was_full();
+        self.full_before = self.full_at(disk.operations()).or(self.full_before);
         self.failed_before |= self.has_failed(disk.operations());
         let at = disk.operations() + operations;
         self.error = Some(Planned { at, sticky, errno: failure.errno });
@@ -142,6 +148,9 @@ impl Faults {
     /// Limits the disk's room, or lifts the limit.
     pub fn limit_room(&mut self, disk: &FaultDisk, bytes: Option<u64>) {
         disk.plan_full(bytes);
+        if self.is_full && bytes.is_none() {
+            self.freed = Some(disk.operations());
+        }
         self.is_full = bytes.is_some();
         self.was_full |= self.is_full;
     }
@@ -190,10 +199,30 @@ impl Faults {
         self.is_full
     }
 
-    /// Whether want of room explains an error of this life.
+    /// Whether the disk's room was limited in this life, and no commit has shown since that there is room again.
     #[must_use]
     pub fn was_full(&self) -> bool {
-        self.was_full || self.error.is_some_and(|error| error.errno == Errno::Full)
+        self.was_full
+    }
+
+    /// A commit has its place.
+    pub(super) fn commit_taken(&mut self) {
+        self.was_full = self.is_full;
+    }
+
+    /// Whether want of room explains what is said now of something that was tried after `before`.
+    #[must_use]
+    pub fn was_full_since(&self, before: u64, operations: u64) -> bool {
+        self.is_full_since(before, operations)
+            || self.freed.is_some_and(|at| at > before)
+            || self.full_before.is_some_and(|at| at >= before)
+    }
+
+    /// The last operation up to now at which the planned error told of want of room.
+    fn full_at(&self, operations: u64) -> Option<u64> {
+        let error = self.error.filter(|error| error.errno == Errno::Full)?;
+        let last = if error.sticky { operations.checked_sub(1)? } else { error.at };
+        (error.at < operations).then_some(last)
     }
 
     /// Whether want of room explains an error that came after `before` and up to now.
@@ -218,6 +247,7 @@ impl Faults {
         self.is_poisoned = false;
         self.was_full = self.is_full;
         self.failed_before = false;
+        self.log_has_failed = false;
         self.misread = None;
         if self.has_failed(operations) && !self.is_stuck(operations) {
             self.error = None;

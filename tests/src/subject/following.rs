@@ -242,11 +242,12 @@ impl Subject {
     /// Whoever follows a store that was closed gets what became visible, and then learns that this is all.
     pub(super) fn let_followers_go(&mut self) -> Checked {
         self.nobody_sleeps()?;
+        let before = self.disk.operations();
         for index in 0..self.in_flight.followers.len() {
             // What it cannot read because of a planned fault it does not get.
             self.deliver(index, usize::MAX)?;
             let &Follower { number, is_over, .. } = &self.in_flight.followers[index];
-            ensure(is_over || self.may_fail(), Rule::Stuck, || {
+            ensure(is_over || self.may_fail_since(before), Rule::Stuck, || {
                 format!("follower {number} of a closed store")
             })?;
         }
@@ -268,7 +269,7 @@ impl Subject {
         let Follower { number: follower, is_over, .. } = &mut self.in_flight.followers[index];
         let (follower, told) = (*follower, std::mem::replace(is_over, true));
         ensure(!told, Rule::Following, || format!("follower {follower} was told before"))?;
-        ensure(self.may_fail(), Rule::Error, || format!("following: {error:?}"))?;
+        ensure(self.may_be_poisoned(), Rule::Error, || format!("following: {error:?}"))?;
         self.record(Entry::CaughtUp { follower, visible })
     }
 }

@@ -17,6 +17,7 @@ impl Subject {
     /// What opening or the store's content breaks.
     pub fn open(&mut self) -> Checked<Opened> {
         self.await_visit();
+        self.faults.log_has_failed = false;
         let before = self.disk.operations();
         let disk = Attended::new(&self.disk, &self.between.door);
         let opened = open(disk, &self.options).and_then(|stepper| {
@@ -128,16 +129,19 @@ impl Subject {
         let visible = self.visible()?;
         self.between.expect(visitor);
         self.await_visit();
+        let (before, unharmed) = (self.disk.operations(), self.between.door.failures());
         let closed = self.stepper()?.close();
+        self.note_failures_since(unharmed);
         self.judge_visit(Some(visible))?;
         self.settle()?;
         ensure(self.in_flight.is_settled(), Rule::Stuck, || format!("closing: {closed:?}"))?;
         self.let_followers_go()?;
         self.stepper = None;
         let operations = self.disk.operations();
-        let explained = match &closed {
-            Err(error) if error.kind() == ErrorKind::Full => self.faults.was_full(),
-            Err(_) => self.may_fail(),
+        let explained = match closed.as_ref().map_err(quipu::Error::kind) {
+            Err(ErrorKind::Full) => self.faults.is_full_since(before, operations),
+            Err(ErrorKind::Poisoned | ErrorKind::Unknown) => self.may_be_poisoned(),
+            Err(_) => self.may_fail_since(before),
             Ok(()) => true,
         };
         ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;

@@ -231,10 +231,10 @@ impl Subject {
         self.faults.is_poisoned() || self.faults.has_failed(now) || self.faults.has_misread(now)
     }
 
-    /// Whether something has happened in this life that explains an error of the system, and that the store gave up at
-    /// it: it does so where what it seals cannot be read back, too.
-    pub(super) fn may_fail(&self) -> bool {
-        self.is_off() || self.faults.has_failed(self.disk.operations()) || self.is_spoiled()
+    /// Whether something has happened after `before` and up to now that explains an error of the system.
+    pub(super) fn may_fail_since(&self, before: u64) -> bool {
+        let now = self.disk.operations();
+        self.is_off() || self.faults.has_failed_since(before, now) || self.is_spoiled()
     }
 
     /// Whether some bytes of its files cannot be read.

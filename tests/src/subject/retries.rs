@@ -14,7 +14,7 @@ impl Subject {
     pub fn compose_again(&mut self, random: &mut Random) -> Option<Submission> {
         let original = self.past.pick(random)?;
         let commit = self.ids.commit();
-        Some(Submission { commit, waiting: Waiting::default(), ..original })
+        Some(Submission { commit, waiting: Waiting::default(), since: None, ..original })
     }
 
     /// The same, which asks for another promise.

@@ -182,7 +182,8 @@ fn full_after(workload: &Workload, begun: &Begun<'_>, bytes: u64) -> Checked {
             return Err(Violation::new(Rule::Stuck, detail));
         }
         subject.drain()?;
-        subject.close()?;
+        let detail = || format!("{}: there is room again, and no close", workload.name);
+        ensure(subject.close()?, Rule::Stuck, detail)?;
     }
     goes_on(&mut subject)
 }
