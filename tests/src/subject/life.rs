@@ -111,7 +111,9 @@ impl Subject {
         self.is_doubtful |= self.has_failed() || self.is_spoiled();
         self.stepper = None;
         self.in_flight = InFlight::default();
-        self.lost_unsynced = self.options.durability == Durability::Os;
+        // A kill takes nothing. What a failed write or sync has left may be gone once somebody else writes.
+        self.lost_unsynced |=
+            self.options.durability == Durability::Os && self.faults.log_has_failed;
         self.faults.forget_failures(self.disk.operations());
         self.record(Entry::Crashed(Crash::Killed))
     }

@@ -101,7 +101,7 @@ pub struct Subject {
     /// Another process that reads the store.
     elsewhere: Option<Elsewhere>,
     between: Between,
-    /// A life on this disk ended without a sync of all that was visible.
+    /// A life on this disk ended after a write or sync had failed, and not all that was visible is durable.
     lost_unsynced: bool,
     /// The last writer had failed, and the power was not cut since.
     is_doubtful: bool,
