@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use quipu::stepping::{Part, Step, Stepper, Waiting};
 use quipu::{Durability, Error, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
@@ -10,14 +12,25 @@ use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, MemoryDisk};
 
 use super::follower::{ABOUT, About, Follower, Got, PATH, append, event, open, options, pause};
 
+/// Longer than anything of a test takes.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Follows in a thread to the end: the number of events, and the errors.
-fn to_the_end(mut follower: Follower) -> JoinHandle<(usize, Vec<Error>)> {
+fn to_the_end(follower: Follower) -> JoinHandle<(usize, Vec<Error>)> {
+    to_the_end_and_tell(follower, || {})
+}
+
+/// The same, and tells when it has come to the end of what there is.
+fn to_the_end_and_tell(
+    mut follower: Follower,
+    caught_up: impl Fn() + Send + 'static,
+) -> JoinHandle<(usize, Vec<Error>)> {
     std::thread::spawn(move || {
         let (mut events, mut errors) = (0, Vec::new());
         loop {
             match follower.next() {
                 Ok(Got::Event(_)) => events += 1,
-                Ok(Got::CaughtUp) => {}
+                Ok(Got::CaughtUp) => caught_up(),
                 Ok(Got::Nothing) => return (events, errors),
                 Err(error) => errors.push(error),
             }
@@ -83,15 +96,21 @@ fn a_failed_write_or_sync_is_reported_once_behind_what_is_visible() {
         let store = open(&disk);
         (0..10).for_each(|_| append(&store, "b-1"));
         let mut follower = About::Stream("b-1").follow(&store, 0);
-        let waiting: Vec<_> =
-            ABOUT.iter().map(|about| to_the_end(about.follow(&store, 0))).collect();
-        // All have read what is there: the next call is the writer's.
-        pause(100);
+        let (caught_up, told) = channel();
+        let follow = |about: &About| {
+            let caught_up = caught_up.clone();
+            to_the_end_and_tell(about.follow(&store, 0), move || caught_up.send(()).unwrap())
+        };
+        let waiting: Vec<_> = ABOUT.iter().map(follow).collect();
+        // Once all have read what is there, the next call is the writer's.
+        waiting.iter().for_each(|_| told.recv_timeout(LONG).unwrap());
+        let read = ABOUT.map(|about| about.read(&store).len());
+        assert_eq!(read.iter().sum::<usize>(), 30, "everything, and a category and a query of it");
         fail_next(&disk, calls);
         store.append("b-1", ExpectedVersion::Any, [event("Lost")]).unwrap_err();
-        for waiting in waiting {
+        for (waiting, (about, read)) in waiting.into_iter().zip(ABOUT.into_iter().zip(read)) {
             let (events, errors) = waiting.join().unwrap();
-            assert!(events == 10 || events == 0, "{events}");
+            assert_eq!(events, read, "{about:?}");
             let kinds: Vec<_> = errors.iter().map(Error::kind).collect();
             assert_eq!(kinds, [ErrorKind::Poisoned]);
         }
