@@ -1,7 +1,8 @@
-//! How much memory index files cost: a program of its own, because its allocator counts.
+//! How much memory index files cost, and hints of other processes: a program of its own, because its allocator counts.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod forged;
+mod hints;
 mod runs;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

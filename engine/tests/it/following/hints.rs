@@ -30,31 +30,6 @@ fn forge(disk: &MemoryDisk, change: impl FnOnce(&mut Live)) {
     page.store(&std::array::from_fn(|word| u64::from_le_bytes(words[word]))).unwrap();
 }
 
-/// Memory of this process, in bytes.
-fn resident() -> u64 {
-    let Ok(statm) = std::fs::read_to_string("/proc/self/statm") else { return 0 };
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
-}
-
-#[test]
-fn a_far_position_costs_no_memory() {
-    let far = |live: &mut Live| live.next_position = Position(1 << 40);
-    let disk = MemoryDisk::new();
-    let writer = open(&disk);
-    append(&writer, "a");
-    let following = reader(&disk);
-    let before = resident();
-    forge(&disk, far);
-    let _ = following.next_position();
-    let _ = reader(&disk).next_position();
-    // As far as an offset goes, beyond the end of any file.
-    forge(&disk, |live| live.visible = Lsn(live.visible.0 | 0xffff_fff0));
-    let _ = following.next_position();
-    let _ = reader(&disk).next_position();
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 64 << 20, "{grown} bytes");
-}
-
 #[test]
 fn who_follows_already_believes_no_more_events_than_there_is_room_for() {
     let disk = MemoryDisk::new();
