@@ -12,7 +12,7 @@ use super::asking::{Choice, Manner, unexplained};
 use super::places::Remains;
 use super::reading::{Found, View};
 use super::salvaging::Salvaged;
-use super::writing::Writer;
+use super::writing::{Concerned, Writer};
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::history::Seen;
 use crate::subject::PATH;
@@ -92,8 +92,9 @@ fn write_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked<usize> {
     let stepper = match opened {
         Ok(stepper) => stepper,
         Err(error) if error.kind() == ErrorKind::Damaged => {
-            return ensure(view.is_log_changed(&disk), Rule::Opening, || {
-                format!("only index files were changed: {error:?}")
+            let may_be = view.may_be_refused(whole);
+            return ensure(may_be, Rule::Opening, || {
+                format!("what was changed is known by an index: {error:?}")
             })
             .map(|()| 0);
         }
@@ -106,7 +107,9 @@ fn write_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked<usize> {
     })?;
     let again = view.read(&stepper)?;
     ensure(again == *found, Rule::Undecided, || format!("{again:?} instead of {found:?}"))?;
-    let mut writer = Writer::new(stepper, view, found);
+    let is_known = view.are_keys_known(found, &whole.disk);
+    let concerned = if is_known { Concerned::Some } else { Concerned::All };
+    let mut writer = Writer::new(stepper, view, found, concerned);
     writer.write(&whole.commits())?;
     modest(&disk)?;
     let Writer { stepper, events, appended, .. } = writer;
@@ -114,7 +117,7 @@ fn write_it(whole: &Whole, view: &View<'_>, found: &Found) -> Checked<usize> {
         stepper.close().map_err(|error| wrong(Rule::Error, &error))?;
     }
     drop(stepper);
-    reopen(whole, view, (found, &events), &disk.kill()).map(|()| appended)
+    reopen(whole, view, (found, &events), concerned, &disk.kill()).map(|()| appended)
 }
 
 fn open_to_write(disk: &FaultDisk, whole: &Whole) -> quipu::Result<Stepper> {
@@ -127,6 +130,7 @@ fn reopen(
     whole: &Whole,
     view: &View<'_>,
     (found, events): (&Found, &[Seen]),
+    concerned: Concerned,
     disk: &FaultDisk,
 ) -> Checked {
     let next = found.silent.first().copied().unwrap_or(view.events.len() as u64);
@@ -141,7 +145,7 @@ fn reopen(
     let again = match open_to_write(disk, whole) {
         Ok(stepper) => view.read(&stepper)?,
         // The index that knew of the lost events was found to be damaged too, and is gone.
-        Err(error) if error.kind() == ErrorKind::Damaged && !found.lost.is_empty() => {
+        Err(error) if error.kind() == ErrorKind::Damaged && concerned == Concerned::All => {
             let store = open_to_read(disk, PATH, &whole.options);
             view.read(&store.map_err(|error| wrong(Rule::Opening, &error))?)?
         }

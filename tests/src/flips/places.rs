@@ -8,6 +8,7 @@ use quipu_disk::FaultDisk;
 use quipu_format::PAGE_BYTES;
 use quipu_format::checksum::Place;
 use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use quipu_format::index::{Contents, IndexHeader};
 use quipu_format::record::Record;
 
 use crate::segments::{frames, segments};
@@ -154,10 +155,39 @@ impl Places {
         self.beside(disk).is_same(file, &(0..PAGE_BYTES))
     }
 
+    /// Whether the segment that was written as the store was closed is as it was but for frames that its index covers: it
+    /// has its header and its link, what was written since, and its length. Nobody reads what lies behind.
+    pub(crate) fn is_changed_where_indexed_only(&self, disk: &FaultDisk, file: &Path) -> bool {
+        let mut own =
+            self.frames.iter().filter(|frame| frame.file == file).map(|frame| &frame.range);
+        let (Some(link), Some(covered)) = (own.next(), self.covered(file)) else { return false };
+        let beside = self.beside(disk);
+        let end = own.next_back().map_or(link.end, |last| last.end).max(covered);
+        let length = self.files.get(file).map_or(0, |bytes| bytes.len() as u64);
+        let is_same = |range| beside.is_same(file, &range);
+        is_same(0..link.end) && is_same(covered..end) && beside.size(file) == length
+    }
+
+    /// Where the frames end that the index of a segment covers.
+    fn covered(&self, file: &Path) -> Option<u64> {
+        let index = self.files.get(&file.with_extension("idx"))?;
+        let page = index.get(..PAGE_BYTES as usize)?;
+        let header = IndexHeader::decode(page, index.len() as u64).ok()?;
+        match header.contents {
+            Contents::Segment(covers) => Some(covers.end.0),
+            _ => None,
+        }
+    }
+
     /// The file in which an event stood.
     pub(crate) fn file_of(&self, position: u64) -> Option<&Path> {
         let event = self.events.get(&position)?;
         Some(&self.frames[event.frame].file)
+    }
+
+    /// The segment that was written last.
+    pub(crate) fn last_file(&self) -> Option<&Path> {
+        self.frames.last().map(|frame| frame.file.as_path())
     }
 
     /// A byte in the middle of an event.

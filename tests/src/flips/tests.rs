@@ -164,6 +164,24 @@ fn a_salvage_that_keeps_or_says_anything_else_is_caught() {
     }
 }
 
+/// What an index knows of is no reason to refuse anybody else.
+#[test]
+fn stores_of_which_a_bit_of_the_log_is_flipped_are_mostly_written_all_the_same() {
+    let mut written = 0;
+    for seed in 0..STORES / 3 {
+        let mut random = Random::new(seed);
+        let whole = small_store(&mut random).unwrap();
+        let is_of_log = |harm: &Harm| matches!(harm, Harm::Flip { .. }) && harm.segment().is_some();
+        let mut draws = (0..1000).filter_map(|_| Harm::draw(&mut random, &whole.disk, &[]));
+        let flip = draws.find(is_of_log).unwrap();
+        flip.apply(&whole.disk);
+        let judged = judge(&whole).unwrap_or_else(|broken| panic!("store {seed}: {broken}"));
+        written += u64::from(judged.appended > 10);
+    }
+    println!("{written} of {} are written", STORES / 3);
+    assert!(written > STORES / 4, "{written}");
+}
+
 /// So many stores show each kind of damage.
 const STORES: u64 = 300;
 

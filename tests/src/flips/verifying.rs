@@ -6,6 +6,7 @@ use std::path::Path;
 use quipu::{Severity, VerifyReport};
 use quipu_disk::FaultDisk;
 
+use super::Whole;
 use super::reading::{Found, View};
 use crate::checker::{Checked, Rule, ensure};
 
@@ -62,11 +63,33 @@ impl View<'_> {
         changed.chain(harmed.map(|(_, file)| file.as_path())).collect()
     }
 
-    /// Whether a file of the log or the manifest is another than it was, or there is one more.
-    pub(super) fn is_log_changed(&self, disk: &FaultDisk) -> bool {
-        let of_log = |file: &Path| file.extension().is_none_or(|kind| kind == "seg");
+    /// Whether it is known of which streams and of what all lost events were: the indexes of their segments are as they
+    /// were.
+    pub(super) fn are_keys_known(&self, found: &Found, disk: &FaultDisk) -> bool {
+        let mut files = found.lost.iter().map(|&at| self.places.file_of(at));
+        files.all(|file| file.is_some_and(|file| self.is_indexed(file, disk)))
+    }
+
+    /// Whether there is an index of a segment, as it was made of it.
+    fn is_indexed(&self, segment: &Path, disk: &FaultDisk) -> bool {
+        let index = segment.with_extension("idx");
+        let before = self.places.files().get(&index);
+        before.is_some() && disk.contents(&index).ok().as_ref() == before
+    }
+
+    /// Whether the store may be refused for writing: the manifest is damaged, or something of the log that no index
+    /// covers. That is a segment without one; one that is gone; and of the last one its beginning, its length, and what
+    /// was written since its index was, or all of it if the store was not closed: then the index may not be believed.
+    pub(super) fn may_be_refused(&self, Whole { disk, is_closed, .. }: &Whole) -> bool {
         let (before, now) = (self.places.files(), disk.files());
         let same = |file: &Path| disk.contents(file).ok().as_ref() == before.get(file);
-        before.keys().chain(&now).any(|file| of_log(file) && !same(file))
+        let is_whole =
+            |file: &Path| *is_closed && self.places.is_changed_where_indexed_only(disk, file);
+        before.keys().chain(&now).filter(|file| !same(file)).any(|file| {
+            let is_segment = file.extension().is_some_and(|kind| kind == "seg");
+            let is_last = self.places.last_file() == Some(file);
+            let is_covered = now.contains(file) && self.is_indexed(file, disk);
+            file.ends_with("manifest") || is_segment && (!is_covered || is_last && !is_whole(file))
+        })
     }
 }

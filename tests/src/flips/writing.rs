@@ -27,10 +27,20 @@ pub(super) enum Answer {
     Refused(Error),
 }
 
+/// Who may be refused because something is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concerned {
+    /// Those whose question one of the lost events answers: an index knows of what these were.
+    Some,
+    /// Everybody: nobody knows.
+    All,
+}
+
 /// A damaged store that was opened for writing.
 pub(super) struct Writer<'w> {
     pub(super) stepper: Stepper,
     found: &'w Found,
+    concerned: Concerned,
     /// All that was written, by whom ever.
     pub(super) events: Vec<Seen>,
     /// Of the last of them, as many are new.
@@ -40,10 +50,15 @@ pub(super) struct Writer<'w> {
 
 impl<'w> Writer<'w> {
     /// Of a store with these events, up to the position at which it goes on.
-    pub(super) fn new(stepper: Stepper, view: &View<'_>, found: &'w Found) -> Writer<'w> {
+    pub(super) fn new(
+        stepper: Stepper,
+        view: &View<'_>,
+        found: &'w Found,
+        concerned: Concerned,
+    ) -> Writer<'w> {
         let next = stepper.next_position().0 as usize;
         let events = view.events[..next.min(view.events.len())].to_vec();
-        Writer { stepper, found, events, appended: 0, next_id: FIRST_ID }
+        Writer { stepper, found, concerned, events, appended: 0, next_id: FIRST_ID }
     }
 
     /// Appends with every expectation, under conditions, and again what was appended before.
@@ -62,9 +77,15 @@ impl<'w> Writer<'w> {
         own.next_back().map(|event| event.version)
     }
 
-    /// Where damage is a reason: something is lost, and it is said that this is so.
-    fn is_damage(&self, error: &Error) -> bool {
-        error.kind() == ErrorKind::Damaged && !self.found.lost.is_empty()
+    /// Where damage is a reason: it is said that something is lost, and so is something that the answer depends on, or
+    /// nobody knows whether it does.
+    fn is_damage(&self, error: &Error, depends: impl Fn(&Seen) -> bool) -> bool {
+        let is_lost = |event: &Seen| self.found.lost.contains(&event.position);
+        let explained = match self.concerned {
+            Concerned::Some => self.events.iter().any(|event| is_lost(event) && depends(event)),
+            Concerned::All => !self.found.lost.is_empty(),
+        };
+        error.kind() == ErrorKind::Damaged && explained
     }
 
     fn wrong_expectations(&mut self, stream: u16) -> Checked {
@@ -81,7 +102,9 @@ impl<'w> Writer<'w> {
                 return Err(Violation::new(Rule::Expectation, detail));
             };
             let actual = error.conflict().map(|conflict| conflict.actual.map(|version| version.0));
-            ensure(actual == Some(head) || self.is_damage(&error), Rule::Conflict, || {
+            // What is there may have to be compared with what is sent.
+            let is_damage = self.is_damage(&error, |event| event.stream == stream);
+            ensure(actual == Some(head) || is_damage, Rule::Conflict, || {
                 format!("stream {stream} is at {head:?}, {expected:?}: {error:?}")
             })?;
         }
@@ -98,7 +121,7 @@ impl<'w> Writer<'w> {
             };
             match self.append(stream, expected)? {
                 Answer::Appended(_) => {}
-                Answer::Refused(error) if self.is_damage(&error) => {}
+                Answer::Refused(error) if self.is_damage(&error, |_| false) => {}
                 Answer::Refused(error) => return Err(unexplained(&error)),
                 Answer::Repeated(told) => return Err(not_a_retry(&told)),
             }
@@ -134,7 +157,8 @@ impl<'w> Writer<'w> {
             Answer::Repeated(told) => Err(not_a_retry(&told)),
             Answer::Refused(error) => {
                 let matched = error.matched().is_some_and(|at| forbidden.contains(&at.0));
-                let explained = matched || self.is_damage(&error);
+                let is_forbidden = |event: &Seen| forbidden.contains(&event.position);
+                let explained = matched || self.is_damage(&error, is_forbidden);
                 ensure(explained, Rule::Conflict, || format!("{condition:?}: {error:?}"))
             }
         }
@@ -159,14 +183,14 @@ impl<'w> Writer<'w> {
                         format!("{told:?} instead of {wanted:?}")
                     })?;
                 }
-                Answer::Refused(error) if self.is_damage(&error) => {}
+                Answer::Refused(error) if self.is_damage(&error, |_| false) => {}
                 Answer::Refused(error) => return Err(unexplained(&error)),
                 Answer::Appended(told) => return Err(taken_twice(&told)),
             }
         }
         for commit in lost.iter().take(RETRIES) {
             match self.again(commit)? {
-                Answer::Refused(error) if self.is_damage(&error) => {}
+                Answer::Refused(error) if self.is_damage(&error, |one| commit.contains(one)) => {}
                 Answer::Refused(error) => {
                     let detail = format!("of {commit:?}, which is lost: {error:?}");
                     return Err(Violation::new(Rule::Repeat, detail));
