@@ -138,25 +138,33 @@ impl Told {
 
 fn read(mut events: Events) -> Checked<Told> {
     let mut told = Told::default();
-    loop {
+    for _ in 0..PIECES_MAX {
         match events.next() {
             Ok(Some(event)) => told.delivered.push(content::seen(&event)),
             Ok(None) => return Ok(told),
             Err(error) => told.note(&error)?,
         }
     }
+    Err(endless(&told))
 }
 
 fn follow<From>(events: &mut Subscription<From>) -> Checked<Told> {
     let mut told = Told::default();
-    loop {
+    for _ in 0..PIECES_MAX {
         match events.try_next() {
             Ok(Some(Delivery::Event(event))) => told.delivered.push(content::seen(&event)),
             Ok(Some(Delivery::CaughtUp)) => return Ok(told),
+            // It may have looked at much that was not asked for.
             Ok(None) => {}
             Err(error) => told.note(&error)?,
         }
     }
+    Err(endless(&told))
+}
+
+fn endless(told: &Told) -> Violation {
+    let (delivered, lost) = (told.delivered.len(), told.lost.len());
+    Violation::new(Rule::Stuck, format!("no end behind {delivered} events and {lost} losses"))
 }
 
 fn reversed(told: Checked<Told>) -> Checked<Told> {

@@ -8,6 +8,9 @@ use quipu::{
 use super::operation::{About, Item, Read};
 use super::oracle::Told;
 
+/// More than a life of the longest list can have written.
+const DELIVERIES_MAX: usize = 100_000;
+
 /// An event as the store gives it.
 pub(super) fn told(event: &Event<'_>) -> Told {
     Told {
@@ -104,10 +107,10 @@ impl Following {
         })
     }
 
-    /// All that is delivered without waiting.
-    pub(super) fn deliver(&mut self) -> Result<Vec<Told>> {
+    /// All that is delivered without waiting; nothing if that has no end.
+    pub(super) fn deliver(&mut self) -> Result<Option<Vec<Told>>> {
         let mut delivered = Vec::new();
-        loop {
+        for _ in 0..DELIVERIES_MAX {
             let delivery = match self {
                 Following::ByPosition(subscription) => subscription.try_next()?,
                 Following::ByVersion(subscription) => subscription.try_next()?,
@@ -115,8 +118,9 @@ impl Following {
             match delivery {
                 Some(Delivery::Event(event)) => delivered.push(told(&event)),
                 Some(Delivery::CaughtUp) => {}
-                None => return Ok(delivered),
+                None => return Ok(Some(delivered)),
             }
         }
+        Ok(None)
     }
 }

@@ -319,7 +319,7 @@ impl World {
             }
             let wanted = wanted.split_off(*delivered);
             *delivered += wanted.len();
-            same("following", following.deliver(), &wanted)?;
+            same("following", following.deliver(), &Some(wanted))?;
         }
         Ok(())
     }

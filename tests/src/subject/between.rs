@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quipu::stepping::Stepper;
-use quipu::{Delivery, Error, ErrorKind, Options, Result, Severity, verify_on};
+use quipu::{Error, ErrorKind, Options, Result, Severity, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
 use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, open_for_reading};
 use super::questions::answer;
-use super::unwritten::LOOKS;
 use super::{PATH, Subject};
 use crate::attended::{Attended, Door};
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content;
 use crate::history::{Entry, Question, Seen};
 
 /// When somebody comes, and how often.
@@ -59,7 +57,7 @@ pub(super) struct Between {
 #[derive(Default)]
 struct Visitor {
     elsewhere: Option<Elsewhere>,
-    glimpses: Vec<Result<Glimpse>>,
+    glimpses: Vec<Result<Checked<Glimpse>>>,
     /// The operation at which the power goes off.
     power_off: Option<u64>,
 }
@@ -136,7 +134,7 @@ impl Subject {
         }
         for glimpse in glimpses {
             match glimpse {
-                Ok(glimpse) => self.judge_glimpse(glimpse, before)?,
+                Ok(glimpse) => self.judge_glimpse(glimpse?, before)?,
                 Err(error) => self.judge_no_glimpse(&error)?,
             }
         }
@@ -184,7 +182,7 @@ impl Subject {
         let (before, glimpses) = self.go_on_beside(works, when, read)?;
         self.counts.others.read_beside += 1;
         glimpses.into_iter().try_for_each(|glimpse| match glimpse {
-            Ok(glimpse) => self.judge_glimpse(glimpse, Some(before)),
+            Ok(glimpse) => self.judge_glimpse(glimpse?, Some(before)),
             Err(error) => self.judge_no_glimpse(&error),
         })
     }
@@ -279,23 +277,16 @@ impl Visitor {
 
 impl Elsewhere {
     /// What came since it looked last, and the answer to a question.
-    fn glimpse(&mut self, pause: &dyn Fn(), question: &Question) -> Result<Glimpse> {
-        let (from, mut events) = (self.next, Vec::new());
-        for _ in 0..LOOKS {
-            pause();
-            loop {
-                match self.all.try_next()? {
-                    Some(Delivery::Event(event)) => events.push(content::seen(&event)),
-                    Some(Delivery::CaughtUp) => {}
-                    None => break,
-                }
-            }
-        }
-        self.next += events.len() as u64;
+    fn glimpse(&mut self, pause: &dyn Fn(), question: &Question) -> Result<Checked<Glimpse>> {
+        let from = self.next;
+        let events = match self.look(pause)? {
+            Ok(events) => events,
+            Err(endless) => return Ok(Err(endless)),
+        };
         let asked = answer(&self.store, question)?;
         // What is asked for looks for news too.
         let is_same = self.store.next_position().0 == self.next;
-        Ok(Glimpse { from, events, asked: is_same.then(|| (question.clone(), asked)) })
+        Ok(Ok(Glimpse { from, events, asked: is_same.then(|| (question.clone(), asked)) }))
     }
 }
 

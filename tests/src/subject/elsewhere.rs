@@ -18,6 +18,11 @@ pub(super) const A_WHILE: Duration = Duration::from_millis(200);
 /// Longer than a reader waits, beside a writer that tells nothing, before it looks at all of the store again.
 pub(super) const A_LONG_WHILE: Duration = Duration::from_millis(1200);
 
+/// Times that a follower looks: what the writer told last may be news, and is doubted only after that.
+const LOOKS: usize = 3;
+/// More than any store under test holds.
+const DELIVERIES_MAX: usize = 1 << 20;
+
 /// A store that is open for reading, and who follows it.
 pub(super) struct Elsewhere {
     pub(super) store: Store,
@@ -52,6 +57,27 @@ impl Elsewhere {
     pub(super) fn new(store: Store) -> quipu::Result<Elsewhere> {
         let all = Box::new(store.all().subscribe()?);
         Ok(Elsewhere { store, all, next: 0 })
+    }
+
+    /// What came since it looked last. It takes its time before each look.
+    pub(super) fn look(&mut self, pause: &dyn Fn()) -> quipu::Result<Checked<Vec<Seen>>> {
+        let mut events = Vec::new();
+        for _ in 0..LOOKS {
+            pause();
+            let mut left = DELIVERIES_MAX;
+            while let Some(delivery) = self.all.try_next()? {
+                if let Delivery::Event(event) = delivery {
+                    events.push(content::seen(&event));
+                }
+                left -= 1;
+                if left == 0 {
+                    let detail = "elsewhere deliveries have no end";
+                    return Ok(Err(Violation::new(Rule::Stuck, detail)));
+                }
+            }
+        }
+        self.next += events.len() as u64;
+        Ok(Ok(events))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::content;
 use crate::history::{self, Entry, Seen, Selection};
 
+/// Times that a task may be woken at once: each time it has looked at a thousand events.
+const TURNS_MAX: usize = 1000;
+
 /// A subscription, and what it is to.
 pub(super) struct Follower {
     number: history::Follower,
@@ -20,6 +23,8 @@ pub(super) struct Follower {
     task: Option<Task>,
     /// Up to here it was looked whether it sleeps on.
     checked: u64,
+    /// It was told that there is no more, and has got no event since.
+    is_caught_up: bool,
     /// It was told that there will be no more.
     is_over: bool,
 }
@@ -34,6 +39,8 @@ enum Got {
     Event(Seen),
     CaughtUp,
     Nothing,
+    /// It was woken as soon as it was told to wait, again and again.
+    Turned,
     /// There will be no more.
     Over,
 }
@@ -85,7 +92,7 @@ impl Counted {
 
     /// The same as a task does it.
     fn poll(&mut self, task: &mut Task) -> Result<Got> {
-        loop {
+        for _ in 0..TURNS_MAX {
             let told = task.poll(|context| match self {
                 Counted::ByPosition(subscription) => {
                     subscription.poll_next(context).map(|next| Ok(got(next?, Got::Over)))
@@ -100,6 +107,7 @@ impl Counted {
                 Poll::Pending => {}
             }
         }
+        Ok(Got::Turned)
     }
 
     fn checkpoint(&self) -> u64 {
@@ -130,13 +138,14 @@ impl Subject {
         };
         let number = self.ids.follower();
         let task = number.is_multiple_of(2).then(Task::default);
-        let (checked, is_over) = (visible, false);
+        let (checked, is_caught_up, is_over) = (visible, false, false);
         self.in_flight.followers.push(Follower {
             number,
             selection: selection.clone(),
             subscription,
             task,
             checked,
+            is_caught_up,
             is_over,
         });
         self.record(Entry::Follows { follower: number, selection, from, visible })
@@ -152,9 +161,10 @@ impl Subject {
         let from = Some(follower.subscription.checkpoint());
         match Counted::new(self.stepper()?, &follower.selection, from) {
             Ok(subscription) => {
-                self.in_flight.followers[index].subscription = subscription;
-                self.in_flight.followers[index].is_over = false;
-                if let Some(task) = &mut self.in_flight.followers[index].task {
+                let follower = &mut self.in_flight.followers[index];
+                follower.subscription = subscription;
+                (follower.is_caught_up, follower.is_over) = (false, false);
+                if let Some(task) = &mut follower.task {
                     *task = Task::default();
                 }
                 Ok(())
@@ -171,9 +181,9 @@ impl Subject {
         for _ in 0..count {
             let before = self.disk.operations();
             let visible = self.visible()?;
-            let Follower { number: follower, subscription, task, is_over, .. } =
+            let Follower { number, subscription, task, is_caught_up, is_over, .. } =
                 &mut self.in_flight.followers[index];
-            let follower = *follower;
+            let follower = *number;
             let told = match task {
                 Some(task) => subscription.poll(task),
                 None => subscription.try_next(),
@@ -188,10 +198,21 @@ impl Subject {
                     return Err(Violation::new(Rule::Following, detail));
                 }
                 Ok(Got::Event(event)) => {
+                    *is_caught_up = false;
                     self.counts.deliveries += 1;
                     self.record(Entry::Delivered { follower, visible, event })?;
                 }
-                Ok(Got::CaughtUp) => self.record(Entry::CaughtUp { follower, visible })?,
+                Ok(Got::CaughtUp) => {
+                    let again = std::mem::replace(is_caught_up, true);
+                    ensure(!again, Rule::Stuck, || {
+                        format!("follower {follower} is told twice that it has caught up")
+                    })?;
+                    self.record(Entry::CaughtUp { follower, visible })?;
+                }
+                Ok(Got::Turned) => {
+                    let detail = format!("follower {follower} is woken, and gets nothing");
+                    return Err(Violation::new(Rule::Stuck, detail));
+                }
                 Ok(Got::Nothing) => {
                     self.record(Entry::CaughtUp { follower, visible })?;
                     return self.expect_an_end(follower);

@@ -2,18 +2,14 @@
 
 use std::path::Path;
 
-use quipu::{Delivery, ErrorKind};
+use quipu::ErrorKind;
 use quipu_disk::Disk;
 
-use super::elsewhere::{A_WHILE, Elsewhere};
+use super::elsewhere::A_WHILE;
 use super::questions::answer;
 use super::{PATH, Subject};
 use crate::checker::{Checked, Rule, Violation, ensure};
-use crate::content;
 use crate::history::{Entry, Order, Question, Selection};
-
-/// Times that a follower looks: what the writer told last may be news, and is doubted only after that.
-pub(super) const LOOKS: usize = 3;
 
 impl Subject {
     /// From now on the store can tell other processes nothing: something else stands where its page should.
@@ -50,23 +46,11 @@ impl Subject {
     /// # Errors
     /// As [`Subject::read_unwritten`].
     pub fn deliver_unwritten(&mut self) -> Checked {
-        let Some(Elsewhere { all, next, .. }) = &mut self.elsewhere else { return Ok(()) };
-        let (from, mut events) = (*next, Vec::new());
-        for _ in 0..LOOKS {
-            self.disk.advance(A_WHILE);
-            loop {
-                match all.try_next() {
-                    Ok(Some(Delivery::Event(event))) => events.push(content::seen(&event)),
-                    Ok(Some(Delivery::CaughtUp)) => {}
-                    Ok(None) => break,
-                    Err(error) => {
-                        let detail = format!("while nobody writes: {error:?}");
-                        return Err(Violation::new(Rule::Following, detail));
-                    }
-                }
-            }
-        }
-        *next += events.len() as u64;
+        let Some(elsewhere) = &mut self.elsewhere else { return Ok(()) };
+        let from = elsewhere.next;
+        let events = elsewhere.look(&|| self.disk.advance(A_WHILE)).map_err(|error| {
+            Violation::new(Rule::Following, format!("while nobody writes: {error:?}"))
+        })??;
         let writer = self.last_writer();
         self.counts.others.outlived += 1;
         self.record(Entry::Shown { from, events, writer })
