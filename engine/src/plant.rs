@@ -36,6 +36,8 @@ bugs! {
     ManifestInPlace = "manifest-in-place",
     /// The index of a sealed segment is used although it covers less than the segment.
     StaleIndexBelieved = "stale-index-believed",
+    /// The index of a sealed segment is made anew although nothing is wrong with it.
+    SoundIndexSetAside = "sound-index-set-aside",
     /// The index that a close has saved is used although the log does not bear it out.
     SavedIndexBelieved = "saved-index-believed",
     /// A run of heads is taken to cover one segment more.
@@ -116,6 +118,10 @@ bugs! {
     TicketNotAskedAgain = "ticket-not-asked-again",
     /// A subscription that is polled does not look again once its task can be woken.
     NewsInBetweenMissed = "news-in-between-missed",
+    /// A subscription that has caught up says so again and again.
+    CaughtUpAgain = "caught-up-again",
+    /// A subscription that has caught up hands back the turn, as one does that has still much to look at.
+    TurnHandedBackForEver = "turn-handed-back-for-ever",
     /// Followers are not told that the store was closed.
     EndNotTold = "end-not-told",
     /// Of the tasks that wait for the same, the first is not woken.

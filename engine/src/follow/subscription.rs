@@ -261,7 +261,11 @@ impl Pace {
                 return Ok(Step::Paused);
             }
             if *self == Pace::Behind {
-                *self = Pace::CaughtUp;
+                if plant::is_in(Bug::TurnHandedBackForEver) {
+                    return Ok(Step::Paused);
+                }
+                let told = !plant::is_in(Bug::CaughtUpAgain);
+                *self = if told { Pace::CaughtUp } else { Pace::Behind };
                 return Ok(Step::CaughtUp);
             }
             return self.finish(ending);

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 #[cfg(quipu_plant)]
 fn main() -> ExitCode {
     use clap::Parser;
-    use quipu_tests::plants::{PLANTS, Plant};
+    use quipu_tests::plants::{Found, PLANTS, Plant, Search};
 
     /// Puts bugs into the store and looks for them.
     #[derive(Parser)]
@@ -42,19 +42,23 @@ fn main() -> ExitCode {
     let asked =
         |plant: &&Plant| plant.bug.name().contains(&only) || plant.harness.name().contains(&only);
     for plant in PLANTS.iter().filter(asked) {
-        let Plant { bug, harness, .. } = plant;
         let within = within.unwrap_or(plant.within);
-        let found = plant.find(start..start + within);
-        let (name, by) = (bug.name(), harness.name());
-        if let Some(found) = found {
-            caught += 1;
-            println!(
-                "{name}: caught by {by} at {} (of {within} at most): {}",
-                found.at, found.what
-            );
-        } else {
-            missed += 1;
-            println!("{name}: MISSED by {by} within {within}");
+        let (name, by) = (plant.bug.name(), plant.harness.name());
+        match plant.find(start..start + within) {
+            Search::Caught(Found { at, what, .. }) => {
+                caught += 1;
+                println!("{name}: caught by {by} at {at} (of {within} at most): {what}");
+            }
+            Search::WithoutIt(Found { at, what, .. }) => {
+                missed += 1;
+                println!("{name}: WITHOUT IT {by} finds the same at {at}: {what}");
+            }
+            Search::Missed(others, first) => {
+                missed += 1;
+                let first = first.map(|Found { at, what, .. }| format!(", as at {at}: {what}"));
+                let first = first.unwrap_or_default();
+                println!("{name}: MISSED by {by} within {within}; {others} ended otherwise{first}");
+            }
         }
     }
     println!("{caught} caught, {missed} missed");
