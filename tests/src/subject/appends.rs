@@ -193,7 +193,10 @@ impl Subject {
             Step::Placed(_) | Step::Busy if poisoned => {
                 Err(Violation::new(Rule::Poison, "a poisoned store takes a commit"))
             }
-            Step::Busy => Ok(Attempt::Busy(submission)),
+            Step::Busy => {
+                self.counts.busy += 1;
+                Ok(Attempt::Busy(submission))
+            }
             Step::Placed(copy) => {
                 self.faults.commit_taken();
                 self.past.take(&submission, self.options.id_segments > 0);

@@ -27,6 +27,14 @@ pub struct Counts {
     pub postponed: u64,
     /// Recoveries that were made up for.
     pub made_up: u64,
+    /// Openings of stores that had not been closed.
+    pub recoveries: u64,
+    /// Events that these kept and that were not known to be durable.
+    pub carried: u64,
+    /// Bytes that they dropped.
+    pub dropped: u64,
+    /// Times that a commit found no room.
+    pub busy: u64,
     /// Reads that came to their end.
     pub reads: u64,
     /// Reads by stream, category, type or tags.

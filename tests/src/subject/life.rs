@@ -31,11 +31,17 @@ impl Subject {
                 let visible = stepper.next_position().0;
                 let is_recovered = stepper.is_recovered();
                 self.in_flight = InFlight::default();
-                self.in_flight.segments = stepper.segments();
+                // The first segment of a store is none that another rolled into.
+                self.in_flight.segments = stepper.segments().max(1);
                 self.in_flight.tells = self.has_page();
                 self.count_files();
-                self.stepper = Some(Arc::new(stepper));
                 self.counts.openings += 1;
+                if let Some(recovered) = &stepper.opening().recovered {
+                    self.counts.recoveries += 1;
+                    self.counts.carried += recovered.carried_events;
+                    self.counts.dropped += recovered.dropped_bytes;
+                }
+                self.stepper = Some(Arc::new(stepper));
                 if !is_recovered {
                     let full = self.faults.is_full_since(before, self.disk.operations());
                     ensure(full, Rule::Opening, || "not recovered, with room".to_owned())?;

@@ -6,7 +6,7 @@ use quipu_tests::subject::{Counts, Done, End, Failure, Sticky, Subject};
 
 use super::workload::{Workload, append, goes_on};
 use super::workloads::WORKLOADS;
-use super::{Begun, each_operation, is_every_point};
+use super::{Begun, each_operation, is_every_point, settled};
 
 /// Every second call is interrupted, so many times.
 const INTERRUPTIONS: u64 = 100;
@@ -137,10 +137,15 @@ fn every_operation_is_interrupted_once() {
 
 /// A workload comes to the same end, whatever is planned.
 fn goes_unnoticed(begun: &Begun<'_>, plan: impl FnOnce(&mut Subject)) -> Checked {
+    let (whole, mut disturbed) = (begun.run(|_| {})?, begun.run(plan)?);
     // How many files the copy has that a salvage makes depends on its threads.
-    let of = |subject: Subject| Counts { segments: 0, runs: 0, ..subject.counts };
-    let (whole, disturbed) = (of(begun.run(|_| {})?), of(begun.run(plan)?));
-    ensure(whole == disturbed, Rule::Error, || format!("{disturbed:?}, and {whole:?} without"))
+    let of = |subject: &Subject| Counts { segments: 0, runs: 0, ..subject.counts };
+    ensure(of(&whole) == of(&disturbed), Rule::Error, || {
+        format!("{:?}, and {:?} without", disturbed.counts, whole.counts)
+    })?;
+    // What they have left on the medium is what was promised, too.
+    settled(&mut disturbed)?;
+    goes_on(&mut disturbed.fork(End::Cut(PowerCut::LoseAll))?)
 }
 
 #[test]

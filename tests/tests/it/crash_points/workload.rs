@@ -11,6 +11,8 @@ use quipu_tests::history::{Condition, Item, Selection};
 use quipu_tests::random::Random;
 use quipu_tests::subject::{End, Failure, Opened, PATH, Sticky, Subject, Wish};
 
+use super::shown::Shown;
+
 /// One step of a workload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Do {
@@ -70,8 +72,8 @@ pub(crate) struct Workload {
     adapt: fn(&mut Options),
     before: &'static [Do],
     pub(crate) steps: &'static [Do],
-    /// Whether it has been what it is named for, if nothing failed.
-    pub(crate) shows: fn(&Subject) -> bool,
+    /// Whether it is what it is named for, after some step of it, if nothing fails.
+    pub(crate) shows: fn(&Shown<'_>) -> bool,
 }
 
 impl Workload {
@@ -79,8 +81,9 @@ impl Workload {
         name: &'static str,
         before: &'static [Do],
         steps: &'static [Do],
+        shows: fn(&Shown<'_>) -> bool,
     ) -> Workload {
-        Workload { name, adapt: |_| {}, before, steps, shows: |_| true }
+        Workload { name, adapt: |_| {}, before, steps, shows }
     }
 
     /// Other options than usual.
@@ -91,11 +94,6 @@ impl Workload {
     /// A store that answers before it syncs.
     pub(crate) const fn os(self) -> Workload {
         self.with(|options| options.durability = Os)
-    }
-
-    /// What must have happened.
-    pub(crate) const fn shows(self, shows: fn(&Subject) -> bool) -> Workload {
-        Workload { shows, ..self }
     }
 
     /// The store as the workload finds it.
