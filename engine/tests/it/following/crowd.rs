@@ -15,6 +15,8 @@ use super::follower::{open_with, pause};
 
 const WRITERS: u64 = 64;
 const READERS: usize = 8;
+/// Readers that have got nothing for so long have failed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What everybody sees of one run.
 struct Crowd {
@@ -106,12 +108,20 @@ impl Crowd {
         }
     }
 
-    /// Holds syncs back for a moment: readers go on, and nobody sees more than before.
-    fn hold(&self) {
-        // In an empty store nobody could go on.
-        while self.reads.load(Ordering::Relaxed) == 0 {
+    /// Waits until readers have been served more than so many events.
+    fn await_reads(&self, reads: u64, patience: Duration) {
+        let clock = RealDisk::new();
+        let begins = clock.elapsed();
+        while self.reads.load(Ordering::Relaxed) <= reads {
+            assert!(clock.elapsed() - begins < patience, "no reader gets anything any more");
             pause(1);
         }
+    }
+
+    /// Holds syncs back for a moment: readers go on, and nobody sees more than before.
+    fn hold(&self, patience: Duration) {
+        // In an empty store nobody could go on.
+        self.await_reads(0, patience);
         let quiet = self.writing.write().unwrap();
         // Everything that was appended is acknowledged.
         let settled = self.store.next_position();
@@ -120,10 +130,7 @@ impl Crowd {
         let release = Finally(|| self.disk.hold_syncs(false));
         drop(quiet);
         for _ in 0..3 {
-            let reads = self.reads.load(Ordering::Relaxed);
-            while self.reads.load(Ordering::Relaxed) == reads {
-                pause(1);
-            }
+            self.await_reads(self.reads.load(Ordering::Relaxed), patience);
             pause(3);
         }
         assert_eq!(self.store.next_position(), settled);
@@ -167,7 +174,7 @@ fn run(crowd: &Crowd) -> Vec<u64> {
         let done = Finally(|| crowd.done.store(true, Ordering::Release));
         while clock.elapsed() - begins < duration() {
             pause(20);
-            crowd.hold();
+            crowd.hold(PATIENCE);
         }
         drop(done);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
@@ -175,22 +182,34 @@ fn run(crowd: &Crowd) -> Vec<u64> {
     })
 }
 
-#[test]
-fn nothing_is_skipped_or_repeated_in_a_crowd() {
+fn crowd() -> Crowd {
     let disk = FaultDisk::new(64);
     let small = Options {
         segment_bytes_min: 256 << 10,
         segment_bytes_max: 256 << 10,
         ..Options::default()
     };
-    let crowd = Crowd {
+    Crowd {
         store: open_with(&disk, small),
         disk,
         done: AtomicBool::new(false),
         writing: RwLock::new(()),
         reads: AtomicU64::new(0),
         bound: Arc::new(AtomicU64::new(u64::MAX)),
-    };
+    }
+}
+
+#[test]
+#[should_panic(expected = "no reader gets anything any more")]
+fn readers_that_have_failed_are_not_waited_for() {
+    let crowd = crowd();
+    crowd.reads.store(1, Ordering::Relaxed);
+    crowd.hold(Duration::from_millis(5));
+}
+
+#[test]
+fn nothing_is_skipped_or_repeated_in_a_crowd() {
+    let crowd = crowd();
     let Crowd { store, bound, .. } = &crowd;
     let all: Vec<_> = (0..READERS - 4)
         .map(|_| follow(store.all().subscribe().unwrap(), bound, Gaps::None))
