@@ -140,6 +140,27 @@ pub const PLANTS: &[Plant] = &[
     by_changed(Bug::TailNotScrubbed, "operations", &["were promised"], 400),
 ];
 
+/// Bugs that show only where threads meet: `interleave --plants` finds them.
+pub const BY_SCENES: &[Bug] = &[
+    Bug::LeftoversNotHandedOver,
+    Bug::RoomNotTold,
+    Bug::PositionBeforeBounds,
+    Bug::TicketNotAskedAgain,
+    Bug::NewsInBetweenMissed,
+    Bug::StopToldTooEarly,
+];
+
+/// Bugs that show only where memory is weak: loom finds them in the engine's own models, and ThreadSanitizer.
+pub const BY_LOOM: &[Bug] = &[Bug::SlotNotReleased];
+
+/// The bugs that nobody is meant to find.
+#[must_use]
+pub fn unclaimed() -> Vec<Bug> {
+    let by_others = [BY_SCENES, BY_LOOM].concat();
+    let is_claimed = |bug| by_others.contains(bug) || PLANTS.iter().any(|plant| plant.bug == *bug);
+    Bug::ALL.iter().filter(|bug| !is_claimed(bug)).copied().collect()
+}
+
 const fn by_simulator(bug: Bug, rules: &'static [Rule], within: u64) -> Plant {
     let sign = Sign { rules, words: &[] };
     Plant { bug, harness: Harness::Simulator, sign, within }

@@ -1,7 +1,7 @@
 //! Plays scenes of threads in many interleavings, and shows that bugs that are put in are found.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg quipu_shuttle" cargo run --release --target-dir target/shuttle -p quipu-tests --bin interleave
+//! RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/shuttled cargo run --release -p quipu-tests --bin interleave
 //! ```
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 #[cfg(not(quipu_shuttle))]
 fn main() -> ExitCode {
     eprintln!(
-        "the threads of this build are the machine's own; run\n  RUSTFLAGS=\"--cfg quipu_shuttle\" cargo run \
-         --release --target-dir target/shuttle -p quipu-tests --bin interleave"
+        "the threads of this build are the machine's own; run\n  RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/shuttled cargo \
+         run --release -p quipu-tests --bin interleave"
     );
     ExitCode::from(2)
 }
@@ -76,6 +76,7 @@ mod shuttled {
     #[cfg(quipu_plant)]
     fn planted(arguments: &Arguments) -> ExitCode {
         use quipu_tests::interleaving::{PLANTS, Plant};
+        use quipu_tests::plants::BY_SCENES;
         let only = arguments.only.as_deref().unwrap_or_default();
         let (mut caught, mut missed) = (0, 0);
         for plant in PLANTS.iter().filter(|plant| plant.bug.name().contains(only)) {
@@ -91,6 +92,15 @@ mod shuttled {
                     println!("{name}: MISSED by {by}, within {within}");
                 }
             }
+        }
+        let is_put_in = |bug| PLANTS.iter().any(|plant| plant.bug == bug);
+        for bug in BY_SCENES.iter().filter(|bug| !is_put_in(**bug)) {
+            missed += 1;
+            println!("{}: MISSED, no scene looks for it", bug.name());
+        }
+        for model in MODELS.iter().filter(|model| PLANTS.iter().all(|p| p.model != model.name)) {
+            missed += 1;
+            println!("{}: no bug shows that this scene finds any", model.name);
         }
         println!("{caught} caught, {missed} missed");
         if missed == 0 && caught > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 #[cfg(quipu_plant)]
 fn main() -> ExitCode {
     use clap::Parser;
-    use quipu_tests::plants::{Found, PLANTS, Plant, Search};
+    use quipu_tests::plants::{Found, PLANTS, Plant, Search, unclaimed};
 
     /// Puts bugs into the store and looks for them.
     #[derive(Parser)]
@@ -60,6 +60,10 @@ fn main() -> ExitCode {
                 println!("{name}: MISSED by {by} within {within}; {others} ended otherwise{first}");
             }
         }
+    }
+    for bug in unclaimed() {
+        missed += 1;
+        println!("{}: MISSED, nobody looks for it", bug.name());
     }
     println!("{caught} caught, {missed} missed");
     if missed == 0 && caught > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -129,11 +129,11 @@ enum Build {
 
 /// The command that builds and runs the simulator.
 fn command(build: Build) -> String {
-    let (flags, target) = match build {
-        Build::Ordinary => ("", ""),
-        Build::WithBugs => ("RUSTFLAGS=\"--cfg quipu_plant\" ", "--target-dir target/plant "),
+    let wrapper = match build {
+        Build::Ordinary => "",
+        Build::WithBugs => "RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/planted ",
     };
-    format!("{flags}cargo run --release {target}-p quipu-tests --bin simulate --")
+    format!("{wrapper}cargo run --release -p quipu-tests --bin simulate --")
 }
 
 /// What all runs together came to.

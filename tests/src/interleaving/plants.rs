@@ -21,12 +21,14 @@ pub struct Plant {
 pub const PLANTS: &[Plant] = &[
     at_random(Bug::LeftoversNotHandedOver, "commits", 1000),
     at_random(Bug::RoomNotTold, "room", 50),
-    by_priority(Bug::TicketNotAskedAgain, "tasks", 3000),
+    by_priority(Bug::TicketNotAskedAgain, "tasks", 10_000),
     at_random(Bug::QueuedNotTold, "failures", 50),
     at_random(Bug::AcknowledgedBeforeSync, "power", 200),
     at_random(Bug::PositionBeforeBounds, "watermark", 50),
     at_random(Bug::HandedOverEarly, "following", 100),
     by_priority(Bug::NewsInBetweenMissed, "tasks", 5000),
+    at_random(Bug::FirstTaskNotWoken, "following-async", 50),
+    by_priority(Bug::NewsInBetweenMissed, "following-async", 10_000),
     at_random(Bug::EndNotTold, "closing", 50),
     at_random(Bug::StopToldTooEarly, "commits", 100),
 ];
