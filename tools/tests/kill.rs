@@ -11,7 +11,7 @@
     reason = "the test makes and reads the files that the command works on"
 )]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -39,8 +39,8 @@ fn plain(line: &str) -> Value {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Folder {
-        let path = std::env::temp_dir().join(format!("quipu-kill-{}", std::process::id()));
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("quipu-kill-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
@@ -74,6 +74,22 @@ struct Killed {
     complaints: String,
 }
 
+/// Whether what is stored after a kill is the beginning of the input, with every line that was acknowledged.
+fn judge(found: &[Value], lines: &[Value], acknowledged: usize) -> Result<(), String> {
+    if found.len() < acknowledged {
+        return Err(format!("{acknowledged} lines acknowledged, {} found", found.len()));
+    }
+    if !lines.starts_with(found) {
+        return Err("not a prefix of the input".to_owned());
+    }
+    Ok(())
+}
+
+/// The lines of an import that it says to be acknowledged.
+fn acknowledged_by(line: &str) -> Option<usize> {
+    line.strip_prefix("acknowledged ").and_then(|number| number.parse().ok())
+}
+
 /// Imports until that moment, and kills the import.
 fn killed_import(store: &Path, input: &str, batch: &str, moment: Moment) -> Killed {
     let arguments = ["import", input, "--progress-lines", "--batch", batch];
@@ -85,10 +101,8 @@ fn killed_import(store: &Path, input: &str, batch: &str, moment: Moment) -> Kill
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let lines = output.lines().map_while(Result::ok);
-            let acknowledged = lines.filter_map(|line| {
-                line.strip_prefix("acknowledged ").and_then(|number| number.parse().ok())
-            });
-            acknowledged.for_each(|number: usize| tell.send(number).unwrap());
+            let acknowledged = lines.filter_map(|line| acknowledged_by(&line));
+            acknowledged.for_each(|number| tell.send(number).unwrap());
         });
         let mut first = None;
         match moment {
@@ -123,6 +137,14 @@ fn exported(store: &Path) -> Vec<Value> {
     String::from_utf8(output.stdout).unwrap().lines().map(plain).collect()
 }
 
+/// The sample as a file, and its lines.
+fn input(folder: &Folder) -> (PathBuf, Vec<Value>) {
+    let input = folder.0.join("input.jsonl");
+    std::fs::write(&input, zstd::decode_all(SAMPLE).unwrap()).unwrap();
+    let lines = std::fs::read_to_string(&input).unwrap().lines().map(plain).collect();
+    (input, lines)
+}
+
 fn succeeds(store: &Path, arguments: &[&str]) {
     let output = quipu(store, arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -134,10 +156,8 @@ fn an_import_that_is_killed_loses_nothing_and_is_resumed_exactly() {
     let kills: u64 = std::env::var("KILLS").map_or(6, |text| text.parse().unwrap());
     let clock = Timestamp::now().as_microsecond().unsigned_abs();
     let seed: u64 = std::env::var("KILLS_SEED").map_or(clock, |text| text.parse().unwrap());
-    let folder = Folder::new();
-    let input = folder.0.join("input.jsonl");
-    std::fs::write(&input, zstd::decode_all(SAMPLE).unwrap()).unwrap();
-    let lines: Vec<Value> = std::fs::read_to_string(&input).unwrap().lines().map(plain).collect();
+    let folder = Folder::new("loop");
+    let (input, lines) = input(&folder);
     let path = input.to_str().unwrap();
     let whole = whole_import(&folder.0.join("whole.quipu"), path);
     let (mut cut_short, mut acknowledged_in_all) = (0, 0);
@@ -160,8 +180,7 @@ fn an_import_that_is_killed_loses_nothing_and_is_resumed_exactly() {
         if store.join("manifest").exists() {
             succeeds(&store, &["verify"]);
             let found = exported(&store);
-            assert!(found.len() >= acknowledged, "{at}: {acknowledged}, found {}", found.len());
-            assert!(found[..] == lines[..found.len()], "{at}: not a prefix of the input");
+            judge(&found, &lines, acknowledged).unwrap_or_else(|why| panic!("{at}: {why}"));
             cut_short += u64::from(found.len() < lines.len());
         } else {
             assert_eq!(acknowledged, 0, "{at}: acknowledged without a store");
@@ -178,4 +197,38 @@ fn an_import_that_is_killed_loses_nothing_and_is_resumed_exactly() {
     println!("{told}");
     assert!(kills == 0 || acknowledged_in_all > 0, "nothing was acknowledged: {told}");
     assert!(kills < KILLS_ENOUGH || cut_short > kills / 5, "hardly any in the middle: {told}");
+}
+
+/// Whoever takes a line for acknowledged as soon as it is handed over is found out by what is judged after each kill,
+/// and so is a store in which a line is another.
+#[test]
+fn a_line_that_was_acknowledged_before_it_was_stored_is_found_after_a_kill() {
+    /// The last of them is no whole batch, so it waits for the next.
+    const HANDED_OVER: usize = 201;
+    /// More than 64 batches are not on their way at once, so so many are acknowledged before the last is taken.
+    const ACKNOWLEDGED: usize = HANDED_OVER - 1 - 64 * 2;
+    let folder = Folder::new("twin");
+    let (input, mut lines) = input(&folder);
+    let store = folder.0.join("twin.quipu");
+    let mut import = quipu(&store, &["import", "-", "--progress-lines", "--batch", "2"]);
+    import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut import = import.spawn().unwrap();
+    let mut pipe = import.stdin.take().unwrap();
+    let text = std::fs::read_to_string(&input).unwrap();
+    for line in text.lines().take(HANDED_OVER) {
+        writeln!(pipe, "{line}").unwrap();
+    }
+    let mut said = BufReader::new(import.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let is_enough = |acknowledged: &usize| *acknowledged >= ACKNOWLEDGED;
+    let first = said.by_ref().filter_map(|line| acknowledged_by(&line)).find(is_enough).unwrap();
+    import.kill().unwrap();
+    import.wait().unwrap();
+    let acknowledged = said.filter_map(|line| acknowledged_by(&line)).last().unwrap_or(first);
+
+    succeeds(&store, &["verify"]);
+    let found = exported(&store);
+    judge(&found, &lines, acknowledged).unwrap();
+    judge(&found, &lines, HANDED_OVER).expect_err("a line is missing");
+    lines[found.len() - 1]["type"] = Value::from("another");
+    judge(&found, &lines, acknowledged).expect_err("a line is not what it was");
 }

@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Never wait for the disk
     #[arg(long)]
     careless: bool,
+    /// Tell of each commit before it is appended; only one thread writes then
+    #[arg(long)]
+    early: bool,
     /// Read without maps
     #[arg(long)]
     pread: bool,
@@ -120,8 +123,10 @@ pub(crate) fn write(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Where the next commit comes to stand is known before it is there only to who writes alone.
+    let writers = if arguments.early { 1 } else { WRITERS };
     thread::scope(|scope| {
-        for writer in 0..WRITERS {
+        for writer in 0..writers {
             let store = &store;
             scope.spawn(move || write_on(store, arguments, writer));
         }
@@ -142,11 +147,14 @@ fn write_on(store: &Store, arguments: &Arguments, writer: u64) {
     for number in 0.. {
         let first = first_id(arguments.cycle, writer, number);
         let waits = if arguments.careless { Durability::Os } else { durability(first) };
+        if arguments.early {
+            acknowledge(store.next_position().0 + events(first) - 1, first);
+        }
         let done = match commit(store, first, waits) {
             Ok(done) => done,
             Err(error) => return tell("error", &error),
         };
-        if !say(&format!("{} {first}.\n", done.position.0)) {
+        if !arguments.early && !acknowledge(done.position.0, first) {
             return;
         }
     }
@@ -159,6 +167,11 @@ fn commit(store: &Store, first: u64, waits: Durability) -> quipu::Result<quipu::
         commit = commit.append(STREAMS[stream], ExpectedVersion::Any, [event]);
     }
     commit.submit().and_then(quipu::Ticket::wait)
+}
+
+/// Says that a commit is there, from its first id on, whose last event has this position. Whether somebody listens.
+fn acknowledge(last: u64, first: u64) -> bool {
+    say(&format!("{last} {first}.\n"))
 }
 
 fn tell(when: &str, error: &quipu::Error) {

@@ -89,6 +89,16 @@ struct Run {
     /// Have no writer wait for the disk; power cuts must show it then
     #[arg(long)]
     careless: bool,
+    /// Have one writer, which tells of each commit before it is written; kills must show it then
+    #[arg(long)]
+    early: bool,
+}
+
+impl Run {
+    /// The writers are wrong on purpose.
+    fn is_twin(&self) -> bool {
+        self.careless || self.early
+    }
 }
 
 fn main() -> ExitCode {
@@ -120,7 +130,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             println!("FAILED: {failure}");
-            println!("  what is on disk is kept in {}", ground.keep().display());
+            if !run.is_twin() {
+                println!("  what is on disk is kept in {}", ground.keep().display());
+            }
             ExitCode::FAILURE
         }
     }
@@ -156,7 +168,7 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
         }
         let life = random.below(LIFE_MS * 1000) as u64 * tally.behind(cycle).clamp(1, LIVES_MAX);
         let at = |why: &dyn Display| format!("cycle {cycle} of seed {}: {why}", run.seed);
-        let told = one(ground, cycle, run.careless, Duration::from_micros(life));
+        let told = one(ground, cycle, run, Duration::from_micros(life));
         let told = told.map_err(|why| at(&why))?;
         tally.add(&told);
         let checked = ledger.check(
@@ -189,12 +201,13 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
 fn one(
     ground: &Ground,
     cycle: u64,
-    careless: bool,
+    run: &Run,
     life: Duration,
 ) -> Result<Vec<child::Told>, Failure> {
     let number = cycle.to_string();
     let mut arguments = vec!["write", "--cycle", &number];
-    arguments.extend(careless.then_some("--careless"));
+    arguments.extend(run.careless.then_some("--careless"));
+    arguments.extend(run.early.then_some("--early"));
     let mut writer = Writer::start(&ground.store(), &arguments)?;
     thread::sleep(life);
     if writer.wait(Duration::ZERO)? {
