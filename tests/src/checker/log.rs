@@ -132,7 +132,8 @@ impl Log {
     /// Notes when a commit was recorded, and that it stays so. It is no earlier than that of the commit before, and no later
     /// than that of the next, where anybody was told of these.
     pub(super) fn note_time(&mut self, commit: Commit, recorded: i64) -> Checked {
-        let Some(Placed { first, end, recorded: known }) = self.commits.get(&commit).copied() else {
+        let Some(Placed { first, end, recorded: known }) = self.commits.get(&commit).copied()
+        else {
             return Ok(());
         };
         let known = known.unwrap_or(recorded);

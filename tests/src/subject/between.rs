@@ -7,7 +7,7 @@ use quipu::stepping::Stepper;
 use quipu::{Error, ErrorKind, Options, Result, Severity, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
-use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, open_for_reading};
+use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, LOOKS, open_for_reading};
 use super::questions::answer;
 use super::{PATH, Subject};
 use crate::attended::{Attended, Door};

@@ -19,7 +19,7 @@ pub(super) const A_WHILE: Duration = Duration::from_millis(200);
 pub(super) const A_LONG_WHILE: Duration = Duration::from_millis(1200);
 
 /// Times that a follower looks: what the writer told last may be news, and is doubted only after that.
-const LOOKS: usize = 3;
+pub(super) const LOOKS: usize = 3;
 /// More than any store under test holds.
 const DELIVERIES_MAX: usize = 1 << 20;
 
