@@ -128,8 +128,8 @@ impl Places {
         remains
     }
 
-    /// The first position that may be gone in silence: where the last segment that was written breaks off, and nothing
-    /// behind that place calls it durable. So may all of it, of which the first group, with the link, looks torn.
+    /// The first position that may be gone in silence: where the last segment that was written breaks off, at its link
+    /// too, and nothing behind that place calls it durable.
     fn torn(&self, beside: &Beside<'_>) -> Option<u64> {
         let last = &self.frames.last()?.file;
         let frames: Vec<&Frame> = self.frames.iter().filter(|frame| frame.file == *last).collect();
