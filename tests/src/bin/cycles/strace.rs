@@ -5,7 +5,7 @@ mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use quipu_disk::{Disk, RealDisk};
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     /// How many calls fail, spread over all that are made; all of them unless given
     #[arg(long)]
     cycles: Option<usize>,
-    /// The command; the one beside this program unless given
+    /// The command; the one that was built with --release unless given
     #[arg(long)]
     quipu: Option<PathBuf>,
     /// Have writes succeed and do nothing instead; the checks must show it then
@@ -64,9 +64,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     fn quipu(&self) -> PathBuf {
-        let beside = || std::env::current_exe().unwrap_or_default().with_file_name("quipu");
-        self.quipu.clone().unwrap_or_else(beside)
+        self.quipu.clone().unwrap_or_else(|| released(&std::env::current_exe().unwrap_or_default()))
     }
+}
+
+/// The command as it is shipped, in the target directory in which this program lies.
+fn released(program: &Path) -> PathBuf {
+    let target = program.ancestors().nth(2).unwrap_or(Path::new(""));
+    target.join("release").join("quipu")
 }
 
 /// What is not here that this needs, if anything is.
@@ -77,7 +82,7 @@ pub(crate) fn wants(arguments: &Arguments) -> Option<String> {
         Err(_) => Some("there is no strace".to_owned()),
         Ok(status) if !status.success() => Some("strace may not trace here".to_owned()),
         Ok(_) if !quipu.exists() => {
-            Some(format!("there is no {}: build the package quipu-tools", quipu.display()))
+            Some(format!("there is no {}: cargo build --release -p quipu-tools", quipu.display()))
         }
         Ok(_) => None,
     }
@@ -191,7 +196,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         sum.is_enough()?;
     }
     let seconds = (clock.elapsed() - began).as_secs_f64();
-    println!("{sum}, in {seconds:.0} s");
+    println!("{sum}, in {seconds:.0} s, by {}", bench.quipu.display());
     Ok(())
 }
 
@@ -328,6 +333,14 @@ mod tests {
     fn work(lines: &[&str]) -> Work {
         let whole = lines.iter().map(|line| (*line).to_owned()).collect();
         Work { name: "", input: PathBuf::new(), batch: "1", left: None, whole }
+    }
+
+    #[test]
+    fn the_command_that_is_shipped_is_meant_by_a_harness_of_any_profile() {
+        for profile in ["debug", "release", "long"] {
+            let program = Path::new("/t/target").join(profile).join("cycles");
+            assert_eq!(released(&program), Path::new("/t/target/release/quipu"));
+        }
     }
 
     #[test]
