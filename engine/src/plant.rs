@@ -108,6 +108,10 @@ bugs! {
     LostPageBelieved = "lost-page-believed",
     /// Beside a writer that does not tell, all that is found in the log is shown.
     SilentWriterBelieved = "silent-writer-believed",
+    /// Beside a writer that does not tell, nothing is looked for any more.
+    SilentWriterLeft = "silent-writer-left",
+    /// An index file that cannot be written poisons.
+    IndexPoisons = "index-poisons",
     /// A caller that commits by itself leaves what others have added meanwhile, and calls nobody.
     LeftoversNotHandedOver = "leftovers-not-handed-over",
     /// Those who wait for room are not told that a job has made some.

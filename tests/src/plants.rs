@@ -100,6 +100,8 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::PageOfTheDead, &[Lost], 150),
     by_simulator(Bug::LostPageBelieved, &[Following], 2500).saying(&["damaged"]),
     by_simulator(Bug::SilentWriterBelieved, &[Following], 500),
+    by_simulator(Bug::SilentWriterLeft, &[Following], 300),
+    by_simulator(Bug::IndexPoisons, &[Error], 400),
     by_simulator(Bug::NoDirectorySync, &[Lost, Recreated, Opening], 10),
     // What was there before comes back, and what was promised since goes with it.
     by_simulator(Bug::TailNotScrubbed, &[Phantom, Lost, Opening, Verification], 300),

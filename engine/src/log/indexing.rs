@@ -12,6 +12,7 @@ use crate::create::remove_if_there;
 use crate::index_files::{
     Ancestors, Merge, Task, Trouble, held_index, index_on, mend, open_run, write, write_again,
 };
+use crate::plant::{self, Bug};
 use crate::segments::View;
 use crate::{Error, ErrorKind, Result, find};
 
@@ -58,6 +59,7 @@ impl Log {
         match write(shelf, &shelf.directory.index(segment.id), &bytes) {
             Ok(()) => {}
             Err(full) if full.kind() == ErrorKind::Full => return Err(full),
+            Err(error) if plant::is_in(Bug::IndexPoisons) => return Err(error),
             Err(error) => {
                 // The log is not concerned: the index is used from memory, and written when that goes again.
                 tracing::warn!(segment = %segment.id, %error, "the index could not be written");
