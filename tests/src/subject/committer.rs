@@ -98,6 +98,11 @@ impl Subject {
         self.faults.log_has_failed || self.is_off() || self.is_spoiled()
     }
 
+    /// Whether the writer may have failed. What a reader has met, or an index file, is nothing that it tells of.
+    pub(super) fn may_have_failed(&self) -> bool {
+        self.may_be_poisoned() || self.faults.has_misread(self.disk.operations())
+    }
+
     /// Lets the committer do what it does when nothing has happened for a while.
     ///
     /// # Errors

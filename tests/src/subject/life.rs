@@ -79,7 +79,7 @@ impl Subject {
         self.count_files();
         if was_open {
             self.settle()?;
-            self.is_doubtful |= self.has_failed() || self.is_off() || self.is_spoiled();
+            self.is_doubtful |= self.may_have_failed();
         }
         self.is_doubtful &= end == End::Kill;
         self.stepper = None;
@@ -114,7 +114,7 @@ impl Subject {
     /// What the answers that were still due break.
     pub fn abandon(&mut self) -> Checked {
         self.settle()?;
-        self.is_doubtful |= self.has_failed() || self.is_spoiled();
+        self.is_doubtful |= self.may_have_failed();
         self.stepper = None;
         self.in_flight = InFlight::default();
         // A kill takes nothing. What a failed write or sync has left may be gone once somebody else writes.
