@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Live, SegmentId};
+use quipu_format::{ByteOffset, Live, Lsn, SegmentId};
 use quipu_index::{Active, Part};
 
 use super::follower::State;
@@ -41,7 +41,15 @@ impl State {
             let reference = SegmentRef { id, salt: listed.salt, capacity: listed.capacity };
             let file = SegmentFile::open(&*shelf.disk, &shelf.directory, reference)?;
             // One that was prepared and never used has no link.
-            table.segments.extend(begun(&file, &table.segments)?);
+            let Some((next, follows)) = begun(&file)? else { continue };
+            if let Some(end) = follows {
+                match table.segments.last() {
+                    Some(before) if before.id == end.segment() => before.finish(end.offset()),
+                    // One before it was used, and cannot be read: what that has cost, a look at all of the store tells.
+                    _ => return Ok(false),
+                }
+            }
+            table.segments.push(next);
         }
         if table.segments.last().map(|segment| segment.id) != Some(current) {
             return Ok(false);
@@ -55,19 +63,14 @@ impl State {
     }
 }
 
-/// A segment that has its link, which says where the one before ends.
-fn begun(file: &SegmentFile, before: &[Arc<Segment>]) -> Result<Option<Arc<Segment>>> {
+/// A segment that has its link, and where that says that the one before ends.
+fn begun(file: &SegmentFile) -> Result<Option<(Arc<Segment>, Option<Lsn>)>> {
     let scan =
         file.scan(ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64), &mut |_, _| Ok(()))?;
     let Some(link) = scan.link else { return Ok(None) };
-    if let Some((end, _)) = link.predecessor
-        && let Some(predecessor) = before.iter().find(|segment| segment.id == end.segment())
-    {
-        predecessor.finish(end.offset());
-    }
     let segment = Segment::new(file.id, file.salt, file.path.clone(), scan.base);
     segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
-    Ok(Some(Arc::new(segment)))
+    Ok(Some((Arc::new(segment), link.predecessor.map(|(end, _)| end))))
 }
 
 /// Goes on with what is held of a segment that was known before, now that it is sealed: its open file, and its index

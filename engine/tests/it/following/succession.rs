@@ -1,5 +1,6 @@
 //! Reading beside writers that die and others that recover what they left.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -254,6 +255,54 @@ fn written(disk: &FaultDisk, rolls: usize) -> Stepper {
         acknowledge(&first);
     }
     first
+}
+
+/// Positions of all events that are read by their type, and of those that are called lost.
+fn known(reader: &Store) -> BTreeSet<u64> {
+    let mut events = reader.event_type("Noted").events().unwrap();
+    let mut known = BTreeSet::new();
+    loop {
+        match events.next() {
+            Ok(Some(event)) => drop(known.insert(event.position().0)),
+            Ok(None) => return known,
+            Err(error) => {
+                let lost = error.damage().unwrap_or_else(|| panic!("{error}")).positions.clone();
+                known.extend(lost.start.0..lost.end.0);
+            }
+        }
+    }
+}
+
+/// A segment without a link was prepared and never used, unless another follows it.
+#[test]
+fn a_segment_whose_link_cannot_be_read_is_not_passed_over_in_silence() {
+    for is_spoiled in [true, false] {
+        let disk = FaultDisk::new(17);
+        let first = stepper(&disk).unwrap();
+        acknowledge(&first);
+        while first.chore() {}
+        let next =
+            disk.files().into_iter().rfind(|file| file.extension().is_some_and(|it| it == "seg"));
+        let next = next.unwrap();
+        if is_spoiled {
+            disk.spoil(&next, 4096..8192).unwrap();
+        }
+        let options = Options { read_mode: ReadMode::Pread, ..read_only() };
+        let reader = open_with(&disk, options);
+        let wanted = first.segments() + 2;
+        while first.segments() < wanted {
+            acknowledge(&first);
+        }
+        if !is_spoiled {
+            disk.zero(&next, 4096..4160).unwrap();
+        }
+        for _ in 0..3 {
+            disk.advance(A_WHILE);
+            let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
+            assert_eq!(known(&reader), all, "spoiled: {is_spoiled}");
+        }
+        assert_eq!(reader.next_position(), first.next_position(), "spoiled: {is_spoiled}");
+    }
 }
 
 #[test]
