@@ -20,7 +20,6 @@ mod strace;
 mod verdict;
 mod writer;
 
-use std::fmt::Display;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread;
@@ -167,9 +166,9 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
             ledger = Ledger::default();
         }
         let life = random.below(LIFE_MS * 1000) as u64 * tally.behind(cycle).clamp(1, LIVES_MAX);
-        let at = |why: &dyn Display| format!("cycle {cycle} of seed {}: {why}", run.seed);
         let told = one(ground, cycle, run, Duration::from_micros(life));
-        let told = told.map_err(|why| at(&why))?;
+        let told =
+            told.map_err(|why| format!("the writer of cycle {cycle}, seed {}: {why}", run.seed))?;
         tally.add(&told);
         let checked = ledger.check(
             &ground.store(),
@@ -178,13 +177,13 @@ fn cycles(ground: &Ground, run: &Run) -> Result<(), Failure> {
             ground.keeps_unsynced(),
             &mut random,
         );
-        checked.map_err(|why| at(&why))?;
+        checked.map_err(|why| format!("cycle {cycle} of seed {}: {why}", run.seed))?;
         if cycle.is_multiple_of(500) && std::io::stderr().is_terminal() {
             eprintln!("{cycle} cycles, {tally}");
         }
     }
     // What has a bug planted is to fail because of that.
-    if run.cycles >= CYCLES_ENOUGH && tally.acknowledged() < run.cycles && !run.careless {
+    if run.cycles >= CYCLES_ENOUGH && tally.acknowledged() < run.cycles && !run.is_twin() {
         return Err(format!("too few to judge by: {tally}").into());
     }
     let seconds = (clock.elapsed() - began).as_secs_f64();
