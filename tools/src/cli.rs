@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with an example for each.
 
+mod bench;
 mod looking;
 mod salvage;
 
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use quipu::{ExpectedVersion, Position, Timestamp, Uuid};
 
+pub(crate) use self::bench::{Acknowledged, BenchArgs};
 pub(crate) use self::looking::{ChoiceArgs, ReadArgs, StatArgs, StreamsArgs, TailArgs};
 pub(crate) use self::salvage::SalvageArgs;
 use crate::failure::Failure;
@@ -88,6 +90,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Salvage(SalvageArgs),
     RebuildIndex(RebuildIndexArgs),
+    Bench(BenchArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

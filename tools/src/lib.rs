@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's own files")]
 
 mod append;
+mod bench;
 mod choice;
 mod cli;
 mod damages;
@@ -72,6 +73,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Verify(_) => verify::run(cli.store()?, output),
         Command::Salvage(args) => salvage::run(cli.store()?, args, output),
         Command::RebuildIndex(_) => rebuild::run(cli.store()?, output),
+        Command::Bench(args) => bench::run(args, output),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     }

@@ -12,6 +12,7 @@ mod damage;
 mod examples;
 mod export;
 mod import;
+mod load;
 mod planted;
 mod read;
 mod rebuild;
