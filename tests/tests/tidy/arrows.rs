@@ -11,7 +11,7 @@ pub(crate) type Arrows = BTreeSet<(String, String)>;
 /// The bottom: crates that depend on no other of the project.
 const ALONE: [&str; 2] = ["disk", "format"];
 /// The top: crates that no other depends on.
-const UNUSED: [&str; 2] = ["tests", "tools"];
+const UNUSED: [&str; 3] = ["bench", "tests", "tools"];
 
 /// The arrows in the fenced block `arrows` of ARCHITECTURE.md.
 pub(crate) fn drawn(architecture: &str) -> Arrows {

@@ -39,9 +39,9 @@ pub(crate) fn unmodelled(file: &Text) -> Vec<String> {
         .collect()
 }
 
-/// The door itself, the command line, and what only tests and fuzzers run.
+/// The door itself, the command line, and what only tests, fuzzers and benchmarks run.
 fn is_free(path: &str) -> bool {
-    let free = ["disk/", "tools/", "tests/", "fuzz/", "mutants/"];
+    let free = ["bench/", "disk/", "tools/", "tests/", "fuzz/", "mutants/"];
     free.iter().any(|folder| path.starts_with(folder))
         || path.contains("/tests/")
         || path.ends_with("/tests.rs")
