@@ -39,7 +39,7 @@ pub(crate) fn unmodelled(file: &Text) -> Vec<String> {
         .collect()
 }
 
-/// The door itself, the command line, and what only tests, fuzzers and benchmarks run.
+/// The door itself, the command line, and what only tests, fuzzers and measurements run.
 fn is_free(path: &str) -> bool {
     let free = ["bench/", "disk/", "tools/", "tests/", "fuzz/", "mutants/"];
     free.iter().any(|folder| path.starts_with(folder))

@@ -88,7 +88,7 @@ fn dependencies_have_a_reason() {
     let mut dependencies = dependencies::declared(&repository::read("Cargo.toml"));
     dependencies.extend(dependencies::used(&repository::metadata(&["--no-deps"])));
     // Workspaces of their own, built by nobody else.
-    for manifest in ["fuzz/Cargo.toml", "mutants/Cargo.toml"] {
+    for manifest in ["fuzz/Cargo.toml", "mutants/Cargo.toml", "bench/compare/Cargo.toml"] {
         dependencies.extend(dependencies::declared(&repository::read(manifest)));
     }
     let record = repository::read("docs/adr/0001-dependencies.md");
