@@ -18,7 +18,7 @@ const COLUMNS: usize = 2;
 const FONT: &str = "sans-serif";
 /// Room for names at the left of bars, and for figures at their right.
 const LEFT: i32 = 176;
-const RIGHT: i32 = 110;
+const RIGHT: i32 = 100;
 const TOP: i32 = 58;
 const INK: RGBColor = RGBColor(40, 40, 40);
 const FAINT: RGBColor = RGBColor(140, 140, 140);
@@ -47,7 +47,7 @@ fn overview(report: &Report, path: &Path) -> Result<()> {
     let root = SVGBackend::new(path, size).into_drawing_area();
     root.fill(&WHITE).map_err(words)?;
     let (head, below) = root.split_vertically(40);
-    text(&head, &report.machine.line(), (12, 14), 14, FAINT)?;
+    text(&head, &report.machine.line(), (12, 12), 17, FAINT)?;
     for (area, work) in below.split_evenly((rows, COLUMNS)).iter().zip(&report.works) {
         bars(area, report, work)?;
     }
@@ -58,7 +58,7 @@ fn of_work(report: &Report, work: &Described, path: &Path) -> Result<()> {
     let root = SVGBackend::new(path, (PANEL.0 * 2, PANEL.1 + 40)).into_drawing_area();
     root.fill(&WHITE).map_err(words)?;
     let (head, below) = root.split_vertically(40);
-    text(&head, &report.machine.line(), (12, 14), 14, FAINT)?;
+    text(&head, &report.machine.line(), (12, 12), 17, FAINT)?;
     let (left, right) = below.split_horizontally(PANEL.0);
     bars(&left, report, work)?;
     curves(&right, report, work)?;
@@ -88,7 +88,7 @@ fn colour(runner: Runner) -> RGBColor {
 /// Bars from the left, as long as the median; a line from the least to the most.
 fn bars(area: &Area<'_>, report: &Report, work: &Described) -> Result<()> {
     let lines: Vec<&Summary> = report.of_work(&work.name).collect();
-    text(area, &format!("{}: {}", work.name, work.title), (12, 10), 16, INK)?;
+    text(area, &format!("{}: {}", work.name, work.title), (12, 8), 20, INK)?;
     let better = match work.unit.better() {
         crate::works::Better::More => "more is better",
         crate::works::Better::Less => "less is better",
@@ -112,9 +112,9 @@ fn bars(area: &Area<'_>, report: &Report, work: &Described) -> Result<()> {
         area.draw(&Rectangle::new(bar, colour(line.runner).filled())).map_err(words)?;
         let spread = [(place(line.value.min), middle), (place(line.value.max), middle)];
         area.draw(&PathElement::new(spread, INK.stroke_width(2))).map_err(words)?;
-        text(area, line.runner.name(), (8, middle - 7), 13, INK)?;
+        text(area, line.runner.name(), (8, middle - 7), 16, INK)?;
         let told = figure(line.value.median);
-        text(area, &told, (place(line.value.max) + 8, middle - 7), 13, INK)?;
+        text(area, &told, (place(line.value.max) + 8, middle - 7), 16, INK)?;
     }
     Ok(())
 }
@@ -127,22 +127,24 @@ fn curves(area: &Area<'_>, report: &Report, work: &Described) -> Result<()> {
         .filter(|(_, curve)| curve.len() > 1)
         .collect();
     if lines.is_empty() {
-        return text(area, "no latencies in this work", (60, 60), 13, FAINT);
+        return text(area, "no latencies in this work", (60, 60), 16, FAINT);
     }
     let points = || lines.iter().flat_map(|(_, curve)| curve);
     let rarest = points().map(|point| point.0).fold(1.0, f64::max) + 0.05;
     let least = points().map(|point| point.1).fold(f64::MAX, f64::min).max(0.01);
     let most = points().map(|point| point.1).fold(least * 10.0, f64::max);
     let mut chart = ChartBuilder::on(area)
-        .caption("latency of an append or a read, by quantile", (FONT, 16))
+        .caption("latency of an append or a read, by quantile", (FONT, 20))
         .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(64)
+        .x_label_area_size(44)
+        .y_label_area_size(76)
         .build_cartesian_2d(0.0..rarest, (least..most).log_scale())
         .map_err(words)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
+        .label_style((FONT, 15))
+        .axis_desc_style((FONT, 15))
         .x_labels(rarest as usize + 1)
         .x_label_formatter(&|nines| quantile_label(*nines))
         .y_label_formatter(&|micros| figure(*micros))
@@ -159,7 +161,7 @@ fn curves(area: &Area<'_>, report: &Report, work: &Described) -> Result<()> {
     }
     let mut labels = chart.configure_series_labels();
     let labels = labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8));
-    labels.label_font((FONT, 12)).draw().map_err(words)
+    labels.label_font((FONT, 15)).draw().map_err(words)
 }
 
 /// How many nines a quantile has: 0.99 has two.

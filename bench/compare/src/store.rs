@@ -116,6 +116,11 @@ pub(crate) trait Reader {
 
     /// Everything, in the order of the positions.
     fn all(&mut self, visit: Visit<'_>) -> Result<()>;
+
+    /// The same without checksums, where the store offers that; else as it always reads.
+    fn all_unverified(&mut self, visit: Visit<'_>) -> Result<()> {
+        self.all(visit)
+    }
 }
 
 /// Appends of one thread that are on their way.

@@ -116,6 +116,29 @@ pub(crate) fn summaries(rounds: &[&Round], better: Better) -> Vec<Summary> {
     lines
 }
 
+/// How many times as good a runner is with one work as with another, by the rounds in which it ran both.
+pub(crate) fn between(
+    rounds: &[Round],
+    runner: Runner,
+    (work, other): (&str, &str),
+    better: Better,
+) -> Option<Spread> {
+    let value = |name: &str, number: usize| {
+        rounds.iter().find_map(|round| match &round.came {
+            Came::Ran(outcome)
+                if round.runner == runner && round.round == number && round.work == name =>
+            {
+                Some(outcome.value)
+            }
+            _ => None,
+        })
+    };
+    let last = rounds.iter().map(|round| round.round).max()?;
+    let ratios =
+        (0..=last).filter_map(|number| ratio(value(work, number)?, value(other, number)?, better));
+    Spread::of(&ratios.collect::<Vec<_>>())
+}
+
 /// By round, the best figure of those who are asked for.
 fn best_by_round(
     figures: &BTreeMap<Runner, Vec<(usize, &Outcome)>>,
@@ -205,6 +228,17 @@ mod tests {
         assert_eq!(quipu.to_control, None);
         assert_eq!(ratio(0.0, 5.0, Better::Less), None);
         assert_eq!(ratio(5.0, 0.0, Better::More), None);
+    }
+
+    #[test]
+    fn works_are_compared_by_the_rounds_in_which_both_ran() {
+        let mut all = rounds(&[(QUIPU, &[80.0, 200.0, 70.0]), (TEPHRA, &[1.0, 1.0, 1.0])]);
+        let mut others = rounds(&[(QUIPU, &[100.0, 400.0])]);
+        others.iter_mut().for_each(|round| round.work = "os-1".into());
+        all.append(&mut others);
+        let ratio = between(&all, QUIPU, ("durable-1", "os-1"), Better::More).unwrap();
+        assert_eq!((ratio.min, ratio.median, ratio.max), (0.5, 0.65, 0.8));
+        assert_eq!(between(&all, TEPHRA, ("durable-1", "os-1"), Better::More), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::arm::{Outcome, Runner};
 use crate::report::{Described, Report};
-use crate::summary::{Came, Spread, Summary, is_peer};
+use crate::summary::{Came, Spread, Summary, between, is_peer};
 
 const ABSENT: &str = "–";
 const HEADS: [&str; 14] = [
@@ -33,7 +33,40 @@ pub(crate) fn render(report: &Report) -> String {
     for work in &report.works {
         let _ = write!(text, "\n{}", block(report, work));
     }
-    text
+    text + &pairs(report)
+}
+
+/// Works of which the one is to be held against the other, and what that shows.
+const PAIRS: [(&str, &str, &str); 4] = [
+    ("many-streams-sync", "few-streams-sync", "durable, very many streams against a thousand"),
+    (
+        "many-streams-os",
+        "few-streams-os",
+        "written to the system, very many streams against a thousand",
+    ),
+    ("open-10x", "open", "opening, ten times the events"),
+    ("open-killed-10x", "open-killed", "opening after a kill, ten times the events"),
+];
+
+/// A line for each pair that ran: 1 where the two are the same, less where the first one is worse.
+fn pairs(report: &Report) -> String {
+    let mut text = String::new();
+    for (work, other, title) in PAIRS {
+        let Some(described) = report.works.iter().find(|known| known.name == work) else {
+            continue;
+        };
+        let told = report.of_work(work).filter_map(|line| {
+            let better = described.unit.better();
+            let ratio = between(&report.rounds, line.runner, (work, other), better)?;
+            let is_store = matches!(line.runner, Runner::Store(_));
+            is_store.then(|| format!("{} {}", line.runner.name(), times(&Some(ratio))))
+        });
+        let told: Vec<String> = told.collect();
+        if !told.is_empty() {
+            let _ = writeln!(text, "{title}, times as good: {}", told.join(", "));
+        }
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 /// One work.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use quipu::{
     Appended, Codec, ErrorKind, ExpectedVersion, NewEvent, Query, QueryItem, Store as Engine,
-    Ticket,
+    Ticket, Verify,
 };
 
 use crate::failure::{Failure, Result};
@@ -133,6 +133,10 @@ impl Reader for Reading<'_> {
 
     fn all(&mut self, visit: Visit<'_>) -> Result<()> {
         show(self.engine.all().events()?, visit)
+    }
+
+    fn all_unverified(&mut self, visit: Visit<'_>) -> Result<()> {
+        show(self.engine.all().verify(Verify::Never).events()?, visit)
     }
 }
 

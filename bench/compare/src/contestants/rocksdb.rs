@@ -26,6 +26,9 @@ use crate::store::{Append, Condition, Durability, Entry, Planned, Reader, Seen, 
 const EVENTS: &str = "events";
 const STREAMS: &str = "streams";
 const TAGS: &str = "tags";
+/// A key and its value.
+type Pair = std::result::Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
+
 /// No more events are on their way at once, so a gap lies no further before the end.
 const ON_THEIR_WAY_MAX: u64 = 65_536;
 
@@ -141,8 +144,7 @@ impl Rocks {
         family: &str,
         first: &[u8],
         mut last: Vec<u8>,
-    ) -> Result<impl Iterator<Item = std::result::Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>>>
-    {
+    ) -> Result<impl Iterator<Item = Pair>> {
         // The bound is the first key that is not wanted.
         last.push(0);
         let mut options = ReadOptions::default();

@@ -39,6 +39,10 @@ pub(crate) fn run(
     let job = Job { store: &*store, shape, plan, streams, payloads: &payloads, scale: &spec.scale };
     let ran = job.run()?;
     let mut outcome = ran.outcome(work.unit)?;
+    if shape.pace == Pace::Fixed {
+        let reached = outcome.count as f64 / outcome.seconds;
+        outcome.notes.push(format!("{reached:.0} of {:.0} events/s", spec.scale.rate));
+    }
     finish(store, &payloads, &ran.given(plan, streams), spec, &mut outcome)?;
     Ok(outcome)
 }

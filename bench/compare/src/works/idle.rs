@@ -26,7 +26,8 @@ pub(crate) fn run(contestant: Contestant, work: &Work, spec: &Spec) -> Result<Ou
     let cpu_seconds = (cpu_time() - before).as_secs_f64();
     let usage = Usage { cpu_seconds, ..Usage::default() };
     let (value, seconds) = (cpu_seconds * 1_000.0, length.as_secs_f64());
-    let mut outcome = Outcome { value, count: 1, seconds, usage, ..Outcome::default() };
+    let notes = vec![format!("in {seconds} s")];
+    let mut outcome = Outcome { value, count: 1, seconds, usage, notes, ..Outcome::default() };
     let payloads = Payloads::new(spec.scale.seed);
     finish(store, &payloads, &Given::by_plan(plan, 0), spec, &mut outcome)?;
     Ok(outcome)

@@ -131,7 +131,16 @@ pub(crate) enum What {
     Tagged {
         readers: usize,
     },
-    Everything,
+    Everything(Checks),
+}
+
+/// Whether a read verifies what it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// As the store does by default.
+    Default,
+    /// Not at all, where the store offers that.
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +198,7 @@ impl Work {
                 let (streams, each) = ((8 * events / 10).max(1), 10);
                 Plan::Even { streams, each, tags: Tags::Among(TAGS) }
             }
-            Kind::Read { what: What::Everything, .. } => even(events / 10, 10),
+            Kind::Read { what: What::Everything(_), .. } => even(events / 10, 10),
             Kind::Open { times, .. } => even(times * events / 10, 10),
             Kind::Idle => even(events / 100, 10),
         }
@@ -234,7 +243,7 @@ const fn work(name: &'static str, title: &'static str, kind: Kind, unit: Unit) -
 
 /// All of them, in the order in which they run.
 #[rustfmt::skip]
-pub(crate) const WORKS: [Work; 27] = [
+pub(crate) const WORKS: [Work; 28] = [
     work("durable-1", "durable, 1 thread, 1 event a commit", durable(1, 1, Choice::Uniform, Pace::Closed), Unit::Events),
     work("durable-16", "durable, 16 threads, 1 event a commit", durable(16, 1, Choice::Uniform, Pace::Closed), Unit::Events),
     work("durable-64", "durable, 64 threads, 1 event a commit", durable(64, 1, Choice::Uniform, Pace::Closed), Unit::Events),
@@ -256,7 +265,8 @@ pub(crate) const WORKS: [Work; 27] = [
     work("streams-long-cold", "streams of 50 among very many of mean length 5, cold", read(What::LongStreams, Cache::Cold), Unit::Streams),
     work("tags", "all events of a tag, 1 in 1,000, 16 readers, warm", read(What::Tagged { readers: 16 }, Cache::Warm), Unit::Events),
     work("tags-cold", "all events of a tag, 1 in 1,000, 16 readers, cold", read(What::Tagged { readers: 16 }, Cache::Cold), Unit::Events),
-    work("replay", "everything, in order, warm", read(What::Everything, Cache::Warm), Unit::Events),
+    work("replay", "everything, in order, warm", read(What::Everything(Checks::Default), Cache::Warm), Unit::Events),
+    work("replay-unverified", "everything, in order, warm, without checksums where that is offered", read(What::Everything(Checks::None), Cache::Warm), Unit::Events),
     work("open", "open after a clean close", Kind::Open { after: Ending::Closed, times: 1 }, Unit::OpenMillis),
     work("open-10x", "open after a clean close, ten times the events", Kind::Open { after: Ending::Closed, times: 10 }, Unit::OpenMillis),
     work("open-killed", "open after a kill", Kind::Open { after: Ending::Killed, times: 1 }, Unit::OpenMillis),

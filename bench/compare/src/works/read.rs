@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use super::append::finish;
-use super::{Cache, TAGS, What, Work};
+use super::{Cache, Checks, TAGS, What, Work};
 use crate::arm::{Outcome, Spec};
 use crate::cache::drop_pages;
 use crate::check::Given;
@@ -34,7 +34,7 @@ pub(crate) fn run(
         What::EvenStreams => reading.streams(plan.streams()),
         What::LongStreams => reading.streams(plan.streams() - short_streams(plan)),
         What::Tagged { readers } => reading.tags(readers),
-        What::Everything => reading.everything(),
+        What::Everything(checks) => reading.everything(checks),
     }?;
     let units = outcome.count.max(1) as f64;
     if cache == Cache::Cold {
@@ -192,10 +192,13 @@ impl Reading<'_> {
     }
 
     /// Reads everything, again and again, once before it counts.
-    fn everything(&self) -> Result<Outcome> {
+    fn everything(&self, checks: Checks) -> Result<Outcome> {
         let mut reader = self.store.reader()?;
         let mut replay = || {
-            let found = counted(|see| reader.all(&mut |found| see(found.payload)))?;
+            let found = counted(|see| match checks {
+                Checks::Default => reader.all(&mut |found| see(found.payload)),
+                Checks::None => reader.all_unverified(&mut |found| see(found.payload)),
+            })?;
             expect(found, self.plan.events(), "replay")?;
             Ok::<_, Failure>(found)
         };
