@@ -1,8 +1,10 @@
 //! This process, told from those that it forks.
 
-use std::sync::OnceLock;
-
-use crate::threads::{AtomicU64, Ordering};
+#[cfg(not(any(quipu_shuttle, quipu_loom, miri)))]
+use {
+    crate::threads::{AtomicU64, Ordering},
+    std::sync::OnceLock,
+};
 
 /// A process, told from every child that it forks: what belongs to a process and not to its children notes who it is.
 ///
@@ -32,7 +34,14 @@ impl Process {
     }
 }
 
+/// Models have processes of their own, in which nothing forks.
+#[cfg(any(quipu_shuttle, quipu_loom, miri))]
+const fn marked() -> Option<u64> {
+    None
+}
+
 /// The mark of this process, given on the first asking; nothing where the system wipes no memory.
+#[cfg(not(any(quipu_shuttle, quipu_loom, miri)))]
 fn marked() -> Option<u64> {
     static WORD: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
     /// Marks that were given, by this process and those that it was forked from: memory that is copied and not wiped.
@@ -63,9 +72,4 @@ fn wiped_word() -> Option<&'static AtomicU64> {
     // SAFETY: a mapping is aligned to a page and this one has at least 8 bytes of zeros; it was leaked, so it lasts as
     // long as the process, and nothing else refers to it.
     Some(unsafe { AtomicU64::from_ptr(start.cast()) })
-}
-
-#[cfg(any(quipu_shuttle, quipu_loom, miri))]
-fn wiped_word() -> Option<&'static AtomicU64> {
-    None
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use quipu::{Delivery, Durability, ErrorKind, Store, Ticket};
-use quipu_disk::{Fault, FaultDisk, FaultKind, PowerCut};
+use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, PowerCut};
 use shuttle::future::block_on;
 use shuttle::thread::{spawn, yield_now};
 
@@ -97,7 +97,7 @@ pub(super) fn play_with_a_failure() {
     let durability = any_durability();
     let store = Arc::new(open(&disk, durability));
     let at = disk.operations() + below(40) as u64;
-    disk.plan(Fault { at, kind: FaultKind::Error(std::io::ErrorKind::Other), sticky: false });
+    disk.plan(Fault { at, kind: FaultKind::Error(Errno::TimedOut), sticky: false });
     let acknowledged: Vec<u64> = join(writers(&store, WRITERS, move |store, writer| {
         write_until_it_fails(store, writer, durability)
     }));
