@@ -1,6 +1,6 @@
 //! What lies in the segments of a store under test, read without the engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quipu_disk::FaultDisk;
 use quipu_format::PAGE_BYTES;
@@ -14,6 +14,12 @@ pub fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
     let mut files = disk.files();
     files.retain(|file| file.extension().is_some_and(|kind| kind == "seg"));
     files
+}
+
+/// Whether a file holds an index: of a segment, or a run of heads.
+#[must_use]
+pub fn is_index(file: &Path) -> bool {
+    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
 /// The headers of a segment's frames, up to the first that is none. None if the segment's own header is none.

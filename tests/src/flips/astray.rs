@@ -11,6 +11,7 @@ use super::asking::unexplained;
 use super::{Harm, Rest, Whole, come_to_rest, judge, options, write};
 use crate::checker::{Checked, Rule, Violation};
 use crate::random::Random;
+use crate::segments::is_index;
 use crate::simulator::panicked;
 use crate::subject::{PATH, Subject};
 
@@ -56,8 +57,6 @@ fn unmisled(disk: &FaultDisk) -> Checked<FaultDisk> {
     let disk = disk.kill();
     let report = verify_on(&disk, Path::new(PATH), &mut |_| {});
     let report = report.map_err(|error| unexplained(&error))?;
-    let is_index =
-        |file: &Path| file.extension().is_some_and(|kind| kind == "idx" || kind == "run");
     if report.findings.iter().any(|finding| is_index(&finding.file)) {
         for file in disk.files().iter().filter(|file| is_index(file)) {
             disk.erase(file).map_err(|error| Violation::new(Rule::Nonsense, error.to_string()))?;

@@ -10,7 +10,7 @@ use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{PAGE_BYTES, UNIT_BYTES};
 
 use crate::random::Random;
-use crate::segments::{frames, segments};
+use crate::segments::{frames, is_index, segments};
 
 /// How long a frame may say that it is: longer than any file of these stores.
 const LIE_BYTES_MAX: usize = 64 << 20;
@@ -239,10 +239,6 @@ fn harm_index(random: &mut Random, disk: &FaultDisk, segment: &Path) -> Option<H
     files.retain(|file| *file == own || file.extension().is_some_and(|kind| kind == "run"));
     let file = random.pick(&files)?;
     if random.percent(50) { Some(Harm::Gone { file }) } else { flip_in(random, disk, &file) }
-}
-
-fn is_index(file: &Path) -> bool {
-    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
 /// A bit of what a file holds.

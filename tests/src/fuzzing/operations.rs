@@ -16,7 +16,7 @@ use super::Judged;
 use super::input::Input;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::flips::{Harm, Rest, Whole, come_to_rest, judge, named, options};
-use crate::segments::{frames, segments};
+use crate::segments::{frames, is_index, segments};
 use crate::subject::{End, Opened, PATH, Subject, Wish};
 
 /// Streams that are written.
@@ -127,7 +127,8 @@ impl Life {
     fn harm_index(&mut self, input: &mut Input<'_>) {
         self.harmed = true;
         let disk = self.subject.disk();
-        let files: Vec<PathBuf> = disk.files().into_iter().filter(|file| is_index(file)).collect();
+        let files: Vec<PathBuf> =
+            disk.files().into_iter().filter(|file| is_derived(file)).collect();
         let Some(file) = files.get(input.below(files.len())) else { return };
         let size = disk.contents(file).map_or(0, |bytes| bytes.len());
         // What fails because there is no such byte harms nothing.
@@ -203,7 +204,8 @@ impl Life {
     }
 }
 
-fn is_index(file: &Path) -> bool {
+/// Whether a file is an index, finished or not.
+fn is_derived(file: &Path) -> bool {
     file.extension().is_some_and(|kind| kind != "seg")
 }
 

@@ -16,7 +16,7 @@ use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
 use super::input::Input;
 use super::{Judged, ensure, mend};
 use crate::flips::{Rest, Whole};
-use crate::segments::segments;
+use crate::segments::{is_index, segments};
 use crate::subject::PATH;
 
 /// Of the first byte: what the input stands for. With none of the bits it is what follows the header page of a file,
@@ -117,10 +117,6 @@ fn ask(whole: &Whole, file: &Path, manner: u8, bytes: &[u8]) -> Judged {
     hostile.read(sound.as_ref()).map_err(during("reading"))?;
     hostile.salvage().map_err(during("salvaging"))?;
     hostile.write(sound.is_some()).map_err(during("writing"))
-}
-
-fn is_index(file: &Path) -> bool {
-    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
 fn during(what: &'static str) -> impl Fn(String) -> String {

@@ -7,6 +7,7 @@ use quipu_format::PAGE_BYTES;
 use quipu_format::index::{Contents, Draft, Entry, HeadEntry, IndexHeader, Parts, Span, build};
 
 use super::World;
+use crate::segments::is_index;
 
 /// Old index files that are kept, to be put back.
 const KEPT_MAX: usize = 16;
@@ -72,10 +73,6 @@ impl World {
             },
         };
     }
-}
-
-fn is_index(path: &Path) -> bool {
-    path.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
 /// The bug that must be found: an index that sums up and does not say what the log says.

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quipu::stepping::Stepper;
-use quipu::{Error, ErrorKind, Options, Result, Severity, verify_on};
+use quipu::{Error, ErrorKind, Options, Result, verify_on};
 use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
 use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, LOOKS, open_for_reading};
 use super::questions::answer;
+use super::verifying::log_is_sound;
 use super::{PATH, Subject};
 use crate::attended::{Attended, Door};
 use crate::checker::{Checked, Rule, Violation, ensure};
@@ -196,13 +197,7 @@ impl Subject {
         let (_, report) = self.go_on_beside(works, when, verify)?;
         self.counts.others.verified_beside += 1;
         let failed = |error| Violation::new(Rule::Verification, format!("beside: {error:?}"));
-        let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");
-        let findings = report.map_err(failed)?.findings;
-        let mut worse = findings
-            .iter()
-            .filter(|finding| finding.severity > Severity::Unfinished && of_log(&finding.file));
-        let worse = worse.next();
-        ensure(worse.is_none(), Rule::Verification, || format!("beside its writer: {worse:?}"))
+        log_is_sound(&report.map_err(failed)?, "beside its writer")
     }
 
     /// Does something on the store's disk as another process does, while the store does its work in between. Gives how

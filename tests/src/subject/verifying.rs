@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quipu::{Severity, verify_on};
+use quipu::{Severity, VerifyReport, verify_on};
 
 use super::{PATH, Subject};
 use crate::checker::{Checked, Rule, Violation, ensure};
@@ -18,11 +18,15 @@ impl Subject {
         let copy = self.copy_disk();
         let failed = |error| Violation::new(Rule::Verification, format!("{error:?}"));
         let report = verify_on(&copy, Path::new(PATH), &mut |_| {}).map_err(failed)?;
-        let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");
-        let worse = report
-            .findings
-            .iter()
-            .find(|finding| finding.severity > Severity::Unfinished && of_log(&finding.file));
-        ensure(worse.is_none(), Rule::Verification, || format!("of a sound store: {worse:?}"))
+        log_is_sound(&report, "of a sound store")
     }
+}
+
+/// Nothing of the log and the manifest is called damaged.
+pub(super) fn log_is_sound(report: &VerifyReport, whose: &str) -> Checked {
+    let of_log = |path: &Path| path.extension().is_none_or(|kind| kind == "seg");
+    let mut findings = report.findings.iter();
+    let worse =
+        findings.find(|finding| finding.severity > Severity::Unfinished && of_log(&finding.file));
+    ensure(worse.is_none(), Rule::Verification, || format!("{whose}: {worse:?}"))
 }

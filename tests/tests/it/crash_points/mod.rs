@@ -11,11 +11,12 @@ use std::path::Path;
 use quipu_disk::{Errno, FaultDisk, Lie, PowerCut};
 use quipu_format::manifest::ManifestHeader;
 use quipu_tests::checker::Checked;
+use quipu_tests::segments::is_index;
 use quipu_tests::subject::{End, Opened, PATH, Subject};
 
 use failures::fails_once;
 use shown::Shown;
-use workload::{Do, Workload, goes_on, is_index, run};
+use workload::{Do, Workload, goes_on, run};
 use workloads::{RENEWAL, WORKLOADS};
 
 const ENDS: [End; 3] = [End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::KeepAll), End::Kill];

@@ -9,6 +9,7 @@ use quipu_disk::{Disk, Errno, FaultDisk};
 use quipu_tests::checker::{Checked, Rule, Violation};
 use quipu_tests::history::{Condition, Item, Selection};
 use quipu_tests::random::Random;
+use quipu_tests::segments::is_index;
 use quipu_tests::subject::{End, Failure, Opened, PATH, Sticky, Subject, Wish};
 
 use super::shown::Shown;
@@ -193,11 +194,6 @@ fn take(subject: &mut Subject, step: Do) -> Checked {
             explained(subject, salvaged.map(drop))
         }
     }
-}
-
-/// Whether a file holds an index.
-pub(crate) fn is_index(file: &Path) -> bool {
-    file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
 /// What is done to a store that is not open fails only where it was planned.
