@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use quipu::stepping::Stepper;
 use quipu::{Durability, Error, ErrorKind, Mode, Options, ReadMode};
 use quipu_disk::{Access, Disk, FaultDisk, File, MemoryDisk, read_exact_at, write_all_at};
 
+use super::beside::{place, work};
 use super::follower::{ABOUT, About, Got, PATH, append, open, open_with, options, write};
 use crate::random::Random;
 
@@ -188,4 +191,37 @@ fn an_index_made_anew_beside_a_writer_does_not_cut_off_the_segments_before() {
     for about in ABOUT {
         assert_eq!(about.read(&reader), about.read(&writer), "{about:?}");
     }
+}
+
+/// Where a segment begins that has lost its link only a later frame says, and as long as nothing vouches for that, the power
+/// may take it away. Other events may get the positions before it then, and are missed by who has gone on.
+#[test]
+fn what_stands_behind_a_link_that_cannot_be_read_moves_nobody_on_before_it_is_durable() {
+    let bytes = 16 << 10;
+    let options = Options {
+        segment_bytes_min: bytes,
+        segment_bytes_max: bytes,
+        ..options(ReadMode::Pread, Durability::Sync)
+    };
+    let mut spanning = 0;
+    for durable in 0..60 {
+        let disk = FaultDisk::new(5);
+        let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options).unwrap();
+        for _ in 0..durable {
+            place(&writer, Durability::Sync);
+            work(&writer);
+        }
+        (0..20).for_each(|_| place(&writer, Durability::Os));
+        assert!(writer.take_job() && writer.finish_job(), "it is written, and not synced");
+        // It does not tell how far it has come.
+        disk.remove(&Path::new(PATH).join("live")).unwrap();
+        disk.spoil(&Path::new(PATH).join("0000000001.seg"), 4096..8192).unwrap();
+        let reader = open_with(&disk, Options { mode: Mode::ReadOnly, ..options.clone() });
+        let (there, here) = (reader.next_position(), writer.next_position());
+        assert!(here.0 == durable && there <= here, "{there:?} there and {here:?} here");
+        let lost = &reader.opening().lost;
+        assert!(!lost.is_empty(), "more may be lost");
+        spanning += usize::from(lost.iter().any(|lost| lost.what.contains("link")));
+    }
+    assert!(spanning > 3, "{spanning} groups end behind the page");
 }
