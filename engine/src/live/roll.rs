@@ -12,11 +12,12 @@ use crate::Result;
 use crate::index_files::{Missing, gather};
 use crate::pipeline::SegmentRef;
 use crate::recovery::{SegmentFile, Survey};
-use crate::segments::{Holes, Segment, Segments, Table};
+use crate::segments::{Holes, Segment, Segments, Table, View};
 
 impl State {
     /// Brings the table up to what is told: segments that are sealed by now with their index files, the rest as
-    /// they are, and behind them those that are new. False if the log does not show as much yet.
+    /// they are, and behind them those that are new. False if the log does not show as much yet, or no longer shows what
+    /// was seen where it was: a look at all of the store tells what has become of it.
     pub(super) fn follow_rolls(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<bool> {
         let shelf = &segments.shelf;
         let mut survey = Survey::list_beside_writer(&*shelf.disk, &shelf.directory, shelf.mode)?;
@@ -27,31 +28,17 @@ impl State {
         let gathered = gather(shelf.clone(), &survey.parts, &survey.index, Missing::Left)?.view();
         let mut table = Table::clone(&gathered.table);
         let sealed = table.segments.last().map(|segment| segment.id);
-        let known = segments.view().table;
+        let view = segments.view();
+        let known = &view.table;
         let later = known.holes.from(survey.next_position);
         table.holes = Holes::new(holes.iter().chain(later).cloned());
-        table.segments.iter_mut().for_each(|segment| keep(segment, &known));
         let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
         table.segments.extend(rest.cloned());
-        let last = table.segments.last().map(|segment| segment.id);
-        for (id, listed) in survey.listed() {
-            if Some(id) <= last || id > current {
-                continue;
-            }
-            let reference = SegmentRef { id, salt: listed.salt, capacity: listed.capacity };
-            let file = SegmentFile::open(&*shelf.disk, &shelf.directory, reference)?;
-            // One that was prepared and never used has no link.
-            let Some((next, follows)) = begun(&file)? else { continue };
-            if let Some(end) = follows {
-                match table.segments.last() {
-                    Some(before) if before.id == end.segment() => before.finish(end.offset()),
-                    // One before it was used, and cannot be read: what that has cost, a look at all of the store tells.
-                    _ => return Ok(false),
-                }
-            }
-            table.segments.push(next);
+        if !goes_on(&table, &survey, &view) {
+            return Ok(false);
         }
-        if table.segments.last().map(|segment| segment.id) != Some(current) {
+        table.segments.iter_mut().for_each(|segment| keep(segment, known));
+        if !begin(&mut table, &survey, (current, &view))? {
             return Ok(false);
         }
         let unsealed =
@@ -61,6 +48,51 @@ impl State {
         segments.replace(table);
         Ok(true)
     }
+}
+
+/// Whether all that was seen of the segments that are sealed by now is in them, and whether all between them and the rest
+/// is there or known to be lost: the one before may have known what is lost behind it as long as it was not sealed.
+fn goes_on(table: &Table, survey: &Survey, view: &View) -> bool {
+    let ends = table.segments.iter().filter_map(|segment| Some((segment.id, segment.finished()?)));
+    let is_whole = ends.into_iter().all(|(id, end)| !ends_earlier(id, end, view));
+    let Some(last) = survey.parts.last() else { return is_whole };
+    let first = table.segments.iter().find(|segment| segment.id > last.segment.id);
+    is_whole && first.is_none_or(|first| table.holes.cover(last.next..first.base))
+}
+
+/// Whether a segment ends before what was seen of it: a recovery has carried the rest into the next one. Who has seen that
+/// goes on with the segment as it was.
+fn ends_earlier(id: SegmentId, end: ByteOffset, view: &View) -> bool {
+    id == view.visible.segment() && end < view.visible.offset()
+}
+
+/// Adds the segments that were begun since, up to the current one. False if the log does not show that one yet.
+fn begin(table: &mut Table, survey: &Survey, (current, view): (SegmentId, &View)) -> Result<bool> {
+    let shelf = &view.store.shelf;
+    let last = table.segments.last().map(|segment| segment.id);
+    for (id, listed) in survey.listed() {
+        if Some(id) <= last || id > current {
+            continue;
+        }
+        let reference = SegmentRef { id, salt: listed.salt, capacity: listed.capacity };
+        let file = SegmentFile::open(&*shelf.disk, &shelf.directory, reference)?;
+        // One that was prepared and never used has no link.
+        let Some((next, follows)) = begun(&file)? else { continue };
+        if let Some(end) = follows {
+            match table.segments.last() {
+                Some(before)
+                    if before.id == end.segment()
+                        && !ends_earlier(before.id, end.offset(), view) =>
+                {
+                    before.finish(end.offset());
+                }
+                // One before it was used, and cannot be read.
+                _ => return Ok(false),
+            }
+        }
+        table.segments.push(next);
+    }
+    Ok(table.segments.last().map(|segment| segment.id) == Some(current))
 }
 
 /// A segment that has its link, and where that says that the one before ends.

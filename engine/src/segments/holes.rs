@@ -37,6 +37,16 @@ impl Holes {
         self.holes.get(behind).filter(|hole| hole.positions.contains(&position))
     }
 
+    /// Whether all of these positions lie in holes.
+    pub(crate) fn cover(&self, positions: Range<Position>) -> bool {
+        let mut next = positions.start;
+        while next < positions.end {
+            let Some(hole) = self.at(next) else { return false };
+            next = hole.positions.end;
+        }
+        true
+    }
+
     /// The first position at or behind `target`, in the direction of reading, that lies in a hole.
     pub(crate) fn nearest(&self, target: Position, way: Way) -> Option<Position> {
         nearest(&self.holes, |hole| &hole.positions, target, way)
@@ -79,6 +89,14 @@ mod tests {
         assert_eq!([0, 5, 7, 9, 10, 24].map(forward), [5, 5, 7, 9, 20, 24].map(Some));
         assert_eq!([30, 24, 19, 9, 7, 5].map(backward), [24, 24, 9, 9, 7, 5].map(Some));
         assert_eq!((forward(25), backward(4)), (None, None));
+    }
+
+    #[test]
+    fn positions_are_covered_by_holes_that_touch() {
+        let holes = holes(&[20..25, 5..8, 8..10]);
+        let covered = |range: Range<u64>| holes.cover(Position(range.start)..Position(range.end));
+        assert!(covered(5..10) && covered(6..9) && covered(24..25) && covered(30..30));
+        assert!(!covered(4..6) && !covered(9..11) && !covered(8..21) && !covered(24..26));
     }
 
     #[test]

@@ -58,8 +58,12 @@ impl World {
         let (wishes, durability) = self.wishes();
         let submission = self.subject.compose(&wishes, None, durability);
         if let Attempt::Refused(kind) = self.subject.place(submission)? {
-            let is_broken = self.subject.has_failed() || self.subject.is_off();
-            let is_right = kind == ErrorKind::Full || self.subject.is_recovered() || is_broken;
+            let subject = &self.subject;
+            let is_broken = subject.has_failed() || subject.is_off();
+            // There may be no room to recover what cannot be read, or room and no reading it.
+            let is_unread = kind == ErrorKind::Io && subject.is_spoiled();
+            let is_right =
+                kind == ErrorKind::Full || subject.is_recovered() || is_broken || is_unread;
             ensure(is_right, Rule::Error, || format!("{kind:?} of a store without room"))?;
         }
         Ok(())

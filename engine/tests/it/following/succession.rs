@@ -15,19 +15,19 @@ use super::follower::{About, PATH, open, open_with, options};
 /// Operations after which every opening has come to its end.
 const OPERATIONS: u64 = 400;
 /// Longer than a reader takes it for granted that the writer is still the same.
-const A_WHILE: Duration = Duration::from_millis(200);
+pub(crate) const A_WHILE: Duration = Duration::from_millis(200);
 
-fn read_only() -> Options {
+pub(crate) fn read_only() -> Options {
     Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) }
 }
 
-fn stepper(disk: &FaultDisk) -> quipu::Result<Stepper> {
+pub(crate) fn stepper(disk: &FaultDisk) -> quipu::Result<Stepper> {
     let options = options(ReadMode::Map, Durability::Sync);
     Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options)
 }
 
 /// Appends an event and has it acknowledged.
-fn acknowledge(stepper: &Stepper) {
+pub(crate) fn acknowledge(stepper: &Stepper) {
     place(stepper, Durability::Sync);
     work(stepper);
 }
@@ -62,7 +62,7 @@ fn succeed(disk: &FaultDisk, lock: Lock) -> Stepper {
 }
 
 /// A disk as a killed writer has left it: one event was acknowledged, another written and not synced.
-fn left_behind() -> FaultDisk {
+pub(crate) fn left_behind() -> FaultDisk {
     let disk = FaultDisk::new(17);
     let first = stepper(&disk).unwrap();
     acknowledge(&first);
@@ -258,7 +258,7 @@ fn written(disk: &FaultDisk, rolls: usize) -> Stepper {
 }
 
 /// Positions of all events that are read by their type, and of those that are called lost.
-fn known(reader: &Store) -> BTreeSet<u64> {
+pub(crate) fn known(reader: &Store) -> BTreeSet<u64> {
     let mut events = reader.event_type("Noted").events().unwrap();
     let mut known = BTreeSet::new();
     loop {
@@ -270,38 +270,6 @@ fn known(reader: &Store) -> BTreeSet<u64> {
                 known.extend(lost.start.0..lost.end.0);
             }
         }
-    }
-}
-
-/// A segment without a link was prepared and never used, unless another follows it.
-#[test]
-fn a_segment_whose_link_cannot_be_read_is_not_passed_over_in_silence() {
-    for is_spoiled in [true, false] {
-        let disk = FaultDisk::new(17);
-        let first = stepper(&disk).unwrap();
-        acknowledge(&first);
-        while first.chore() {}
-        let next =
-            disk.files().into_iter().rfind(|file| file.extension().is_some_and(|it| it == "seg"));
-        let next = next.unwrap();
-        if is_spoiled {
-            disk.spoil(&next, 4096..8192).unwrap();
-        }
-        let options = Options { read_mode: ReadMode::Pread, ..read_only() };
-        let reader = open_with(&disk, options);
-        let wanted = first.segments() + 2;
-        while first.segments() < wanted {
-            acknowledge(&first);
-        }
-        if !is_spoiled {
-            disk.zero(&next, 4096..4160).unwrap();
-        }
-        for _ in 0..3 {
-            disk.advance(A_WHILE);
-            let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
-            assert_eq!(known(&reader), all, "spoiled: {is_spoiled}");
-        }
-        assert_eq!(reader.next_position(), first.next_position(), "spoiled: {is_spoiled}");
     }
 }
 
