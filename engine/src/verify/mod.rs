@@ -274,9 +274,11 @@ impl Verifier<'_> {
     }
 
     /// Damage that kept the survey from following the log. Most of it has been found again by then, frame
-    /// by frame, and is told once.
+    /// by frame, and is told once. What knows the positions that are lost with it comes first.
     fn damage(&mut self, survey: &Survey) {
-        for damage in survey.damage.iter().filter_map(Error::damage) {
+        let mut found: Vec<&Damage> = survey.damage.iter().filter_map(Error::damage).collect();
+        found.sort_by_key(|damage| damage.positions.is_empty());
+        for damage in found {
             let range = damage.offset.0..damage.offset.0 + damage.bytes.max(1);
             let told = self.report.findings.iter().any(|finding| {
                 finding.severity == Severity::Damage
