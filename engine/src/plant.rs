@@ -110,6 +110,8 @@ bugs! {
     SilentWriterBelieved = "silent-writer-believed",
     /// Beside a writer that does not tell, nothing is looked for any more.
     SilentWriterLeft = "silent-writer-left",
+    /// Want of room for a segment poisons.
+    ShortagePoisons = "shortage-poisons",
     /// An index file that cannot be written poisons.
     IndexPoisons = "index-poisons",
     /// A caller that commits by itself leaves what others have added meanwhile, and calls nobody.

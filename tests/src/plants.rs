@@ -101,6 +101,7 @@ pub const PLANTS: &[Plant] = &[
     by_simulator(Bug::LostPageBelieved, &[Following], 2500).saying(&["damaged"]),
     by_simulator(Bug::SilentWriterBelieved, &[Following], 500),
     by_simulator(Bug::SilentWriterLeft, &[Following], 300),
+    by_simulator(Bug::ShortagePoisons, &[Error, Poison], 10).saying(&["No space left"]),
     by_simulator(Bug::IndexPoisons, &[Error], 400),
     by_simulator(Bug::NoDirectorySync, &[Lost, Recreated, Opening], 10),
     // What was there before comes back, and what was promised since goes with it.
