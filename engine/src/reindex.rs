@@ -1,5 +1,7 @@
 //! An index made anew from the log.
 
+use std::ops::Range;
+
 use quipu_format::frame::FRAME_HEADER_BYTES;
 use quipu_format::record::RECORD_BYTES_MIN;
 use quipu_format::segment::FIRST_FRAME;
@@ -63,7 +65,8 @@ pub(crate) fn replay(
             Ok(None) => break,
             Err(error) if concerns_no_event(&error) => continue,
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                post_lost(active, base, until, &lost, &error);
+                let more = post_lost(active, base, until, &lost, &error);
+                view.store.upkeep.lost_events().note(more);
                 damage.get_or_insert(error);
                 continue;
             }
@@ -110,9 +113,16 @@ fn post_newer(view: &View, index: usize, until: u32, (active, lost): (&Active, &
     (u64::from(active.end())..end).for_each(|_| active.post(std::iter::once(post)));
 }
 
-/// Posts the events that are damaged: under one key, so that reads by any key can tell of them.
-fn post_lost(active: &Active, base: Position, until: u32, lost: &[Key], error: &Error) {
-    let Some(damage) = error.damage() else { return };
+/// Posts the events that are damaged: under one key, so that reads by any key can tell of them. Gives those that are lost
+/// too, with the segments behind it: no index has room for as many as may be claimed to be.
+fn post_lost(
+    active: &Active,
+    base: Position,
+    until: u32,
+    lost: &[Key],
+    error: &Error,
+) -> Option<Range<Position>> {
+    let damage = error.damage()?;
     let next = base.plus(u64::from(active.end()));
     let end = damage.positions.end.min(base.plus(u64::from(until)));
     let count = end.0.saturating_sub(damage.positions.start.0.max(next.0));
@@ -122,4 +132,6 @@ fn post_lost(active: &Active, base: Position, until: u32, lost: &[Key], error: &
     let count = count.min(most.saturating_sub(active.end().into()));
     let post = Post { offset: damage.offset, version: Version(0), keys: lost, local: &[] };
     (0..count).for_each(|_| active.post(std::iter::once(post)));
+    let posted = base.plus(u64::from(active.end()));
+    (posted < end).then_some(posted.max(damage.positions.start)..end)
 }

@@ -24,7 +24,7 @@ pub(crate) struct LostEvents {
 
 impl LostEvents {
     /// Notes events that are lost. Whoever finds them missing in an index finds them here: they are noted first.
-    pub(super) fn note(&self, lost: impl IntoIterator<Item = Range<Position>>) {
+    pub(crate) fn note(&self, lost: impl IntoIterator<Item = Range<Position>>) {
         let mut ranges = self.ranges.write();
         ranges.extend(lost);
         join(&mut ranges);

@@ -28,8 +28,8 @@ use crate::{Error, ErrorKind, Options, Result, Verify};
 
 /// How long it is taken for granted that the writer who told nothing new is still there.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often all of a store is looked at again beside a writer that does not tell: it may have begun a segment, and what
-/// it has written may be damaged.
+/// How often all of a store is looked at again beside a writer that does not tell, or tells what cannot be taken over: it
+/// may have begun a segment, and what it has written may be damaged, or can be read again.
 const REVISION: Duration = Duration::from_secs(1);
 
 /// Takes over what another process makes visible.
@@ -157,7 +157,7 @@ impl Follower {
         let since = state.seen.saturating_sub(state.looked);
         if state.is_author(there)
             && state.is_undisturbed(disk, directory)
-            && (state.author != Author::Silent || since < REVISION || is_left())
+            && ((state.author != Author::Silent && !state.doubted) || since < REVISION || is_left())
         {
             return Ok(false);
         }
@@ -169,6 +169,9 @@ impl Follower {
             // It has not recovered yet, or does not tell: what it will show is not known.
             state.await_author(&found);
             return Ok(true);
+        }
+        if segments.shelf.store != found.segments.shelf.store {
+            return state.keep_to_what_is_known(&found).map(|()| true);
         }
         if let Err(error) = refuse_loss(segments, &found.segments) {
             if error.kind() == ErrorKind::Poisoned {
@@ -202,6 +205,28 @@ impl State {
             self.stamp = Stamp::Outdated;
             self.disbelieved = look.disbelieved;
         }
+    }
+
+    /// Keeps what was seen where the manifest cannot be read any more: without its secret nothing is found by key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Poisoned`] where there is another one.
+    fn keep_to_what_is_known(&mut self, look: &Look) -> Result<()> {
+        if look.segments.shelf.has_manifest() {
+            let detail = "the store has another manifest than the one by which it was read so far";
+            let error = Error::new(ErrorKind::Poisoned, detail);
+            self.over = Some(error.clone());
+            return Err(error);
+        }
+        tracing::warn!(
+            "the manifest cannot be read any more: what has been found so far is all that is shown"
+        );
+        self.author = look.author;
+        self.page = None;
+        self.told = None;
+        self.stamp = look.stamp;
+        self.disbelieved = look.disbelieved;
+        Ok(())
     }
 
     /// Whether it is the same who is there.
@@ -323,6 +348,8 @@ fn same_event(ours: &Arc<Segments>, theirs: &Arc<Segments>, before: Position) ->
     };
     match (event(ours), event(theirs)) {
         (Ok(ours), Ok(theirs)) => Ok(ours == theirs),
+        // Its segment could not be read, and was known by those around it; by now it can.
+        (_, Ok(_)) if ours.view().table.holes.at(last).is_some() => Ok(true),
         // It was lost where it stood, and another stands elsewhere.
         (Err(error), Ok(_)) if error.kind() == ErrorKind::Damaged => Ok(false),
         // What cannot be served is met when it is read.

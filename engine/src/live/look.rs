@@ -223,8 +223,7 @@ fn settle_name(disk: &dyn Disk, survey: &Survey) -> bool {
 fn bounds_before_last(survey: &mut Survey) -> Result<Bounds> {
     if let Some(last) = survey.parts.pop() {
         let before = survey.parts.last().map_or(Position(0), |part| part.next);
-        let closed = survey.closed().map_or(Position(0), |(_, position)| position);
-        survey.next_position = if has_link(&last)? { last.base } else { before.max(closed) };
+        survey.next_position = if has_link(&last)? { last.base } else { before };
     }
     Ok(bounds_found(survey))
 }
@@ -239,12 +238,9 @@ fn has_link(part: &Part) -> Result<bool> {
 
 /// As far as later frames call the log durable: the writer does not say what else is.
 fn bounds_beside(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
+    let is_named = settle_name(disk, survey);
     let begins = survey.parts.last().map_or(Ok(true), has_link)?;
-    if begins && settle_name(disk, survey) {
-        bounds_proven(survey)
-    } else {
-        bounds_before_last(survey)
-    }
+    if is_named && begins { bounds_proven(survey) } else { bounds_before_last(survey) }
 }
 
 /// As far as the log has been found.

@@ -105,20 +105,22 @@ fn begun(file: &SegmentFile) -> Result<Option<(Arc<Segment>, Option<Lsn>)>> {
     Ok(Some((Arc::new(segment), link.predecessor.map(|(end, _)| end))))
 }
 
-/// Goes on with what is held of a segment that was known before, now that it is sealed: its open file, and its index
-/// unless that was made here while the segment was loose: it does not know the way to the segments before.
+/// Goes on with what is held of a segment that was known before: with all of it if it was sealed then, else with its open
+/// file. Readers who hold an older table keep what was made of it here, which may know of losses behind it.
 fn keep(sealed: &mut Arc<Segment>, known: &Table) {
     let segments = &known.segments;
     let Ok(at) = segments.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
     let held = &segments[at];
-    if held.salt != sealed.salt {
+    let end = held.finished();
+    // Of one that had lost its link another base was found.
+    if (held.salt, held.base) != (sealed.salt, sealed.base)
+        || end.is_some() && end != sealed.finished()
+    {
         return;
     }
-    if let Some(end) = sealed.finished() {
-        held.finish(end);
+    if at < known.loose {
+        *sealed = Arc::clone(held);
+    } else {
+        sealed.share_file(held);
     }
-    if at >= known.loose {
-        held.forget_parts(sealed.known_parts());
-    }
-    *sealed = Arc::clone(held);
 }

@@ -2,7 +2,7 @@
 
 use quipu_disk::{Access, Disk, read_exact_at};
 use quipu_format::manifest::{FIRST_EDIT, ManifestHeader};
-use quipu_format::{ByteOffset, PAGE_BYTES, UNIT_BYTES};
+use quipu_format::{ByteOffset, PAGE_BYTES, StoreId, UNIT_BYTES};
 
 use crate::directory::Directory;
 use crate::manifest::Loaded;
@@ -17,8 +17,8 @@ pub(super) enum Stamp {
     Unreadable,
     /// It has changed while it was read.
     Outdated,
-    /// As it was written for the n-th time, with these bytes where the next edit goes.
-    Of { generation: u64, end: ByteOffset, next: [u8; UNIT] },
+    /// That of a store, as it was written for the n-th time, with these bytes where the next edit goes.
+    Of { store: StoreId, generation: u64, end: ByteOffset, next: [u8; UNIT] },
 }
 
 impl Stamp {
@@ -27,8 +27,8 @@ impl Stamp {
         let stamp = Stamp::take(disk, directory, read.map_or(FIRST_EDIT, |read| read.end));
         match (read, stamp) {
             (None, Stamp::Unreadable) => Stamp::Unreadable,
-            (Some(read), Stamp::Of { generation, next, .. })
-                if generation == read.header.generation
+            (Some(read), Stamp::Of { store, generation, next, .. })
+                if (store, generation) == (read.header.store, read.header.generation)
                     && (read.rest.is_some() || next == [0; UNIT]) =>
             {
                 stamp
@@ -56,8 +56,9 @@ impl Stamp {
             if end.0 + UNIT_BYTES <= file.size().ok()? {
                 read_exact_at(&*file, &mut next, end.0).ok()?;
             }
-            let generation = ManifestHeader::decode(&page).ok()?.generation;
-            Some(Stamp::Of { generation, end, next })
+            let header = ManifestHeader::decode(&page).ok()?;
+            let ManifestHeader { store, generation, .. } = header;
+            Some(Stamp::Of { store, generation, end, next })
         };
         read().unwrap_or(Stamp::Unreadable)
     }

@@ -43,6 +43,17 @@ impl Kept {
         drop(forgotten);
     }
 
+    /// Goes on with the segments of a newer table, in their order of use. Those that it does not have are forgotten.
+    pub(super) fn renew(&self, segments: &[Arc<Segment>]) {
+        self.order.lock().retain_mut(|kept| {
+            let newer = segments.binary_search_by_key(&kept.id, |segment| segment.id);
+            newer.is_ok_and(|at| {
+                *kept = Arc::clone(&segments[at]);
+                true
+            })
+        });
+    }
+
     /// Notes that a segment is used, and lets go of the one that was not for the longest time if there are
     /// too many. Who reads on in one segment pays next to nothing.
     pub(super) fn touch(&self, segment: &Arc<Segment>) {

@@ -155,7 +155,9 @@ impl Segments {
 
     /// Replaces the table by one that holds all segments below the bounds too.
     pub(crate) fn replace(&self, table: Table) {
-        *self.table.write() = Arc::new(table);
+        let table = Arc::new(table);
+        *self.table.write() = Arc::clone(&table);
+        self.kept.renew(&table.segments);
     }
 
     /// Adds the segment that is written from now on; the one before ends at `end`.

@@ -101,6 +101,12 @@ impl Segment {
         Ok(opened)
     }
 
+    /// Goes on with the file that another one of the same segment has open.
+    pub(crate) fn share_file(&self, other: &Segment) {
+        let opened = other.opened.lock().clone();
+        *self.opened.lock() = opened;
+    }
+
     /// Keeps this version from a file that it does not understand.
     fn refuse_newer(&self, file: &dyn File) -> Result<()> {
         let Err(error) = header::permit(file) else { return Ok(()) };
@@ -131,11 +137,6 @@ impl Segment {
     /// Sets the index's parts, in the order of their events; together they cover the whole segment.
     pub(crate) fn set_parts(&self, parts: impl Into<Arc<[Part]>>) {
         *self.parts.write() = Some(parts.into());
-    }
-
-    /// Lets go of an index in memory: what is given takes its place, or is found when it is needed.
-    pub(crate) fn forget_parts(&self, parts: Option<Arc<[Part]>>) {
-        *self.parts.write() = parts;
     }
 
     /// Sets the index's parts where there are none, made of what stands before `end`; gives those that count. If more

@@ -42,6 +42,12 @@ impl Shelf {
         }
     }
 
+    /// Whether there is a manifest that can be read: without one nobody finds by key what was posted with it, nor the other
+    /// way round.
+    pub(crate) fn has_manifest(&self) -> bool {
+        self.store != StoreId::default()
+    }
+
     /// What tells a segment's index from all others.
     pub(crate) fn identity(&self, segment: SegmentId, salt: Salt) -> Identity {
         Identity { store: self.store, segment, salt }

