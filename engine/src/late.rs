@@ -79,6 +79,7 @@ impl Late {
         writer: &'w OnceLock<W>,
         start: impl FnOnce(Ready) -> Result<W>,
     ) -> Result<&'w W> {
+        let before = store.segments.visible_position();
         let recovered = self.recover_alone(store, writer, start);
         // Without a lock: wakers are code of others.
         match &recovered {
@@ -86,6 +87,10 @@ impl Late {
             Ok(_) => store.segments.tell_everybody(),
             Err(error) if error.kind() == ErrorKind::Poisoned => {
                 store.segments.end(Ending::Poisoned(error.clone()));
+            }
+            // What was found is shown, although nothing could be started on it.
+            Err(_) if store.segments.visible_position() > before => {
+                store.segments.tell_everybody();
             }
             Err(_) => {}
         }

@@ -9,7 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs this; its panic is caught and given as what it said. Whoever calls it sees to it that nothing that was
 /// left half done is used again.
 pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| words(&*panic))
+    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+        let words = words(&*panic);
+        // Dropping what somebody panicked with is code of others too.
+        std::mem::forget(panic);
+        words
+    })
 }
 
 /// Runs code of others on the way to something that must be done, whatever becomes of that code.
@@ -35,6 +40,14 @@ mod tests {
         assert_eq!(caught(|| number), Ok(7));
         assert_eq!(caught(|| -> u32 { panic!("fixed") }), Err("fixed".to_owned()));
         assert_eq!(caught(|| -> u32 { panic!("made of {number}") }), Err("made of 7".to_owned()));
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        let bomb = caught(|| std::panic::panic_any(Bomb));
+        assert_eq!(bomb, Err("it does not say why".to_owned()));
         let strange = caught(|| std::panic::panic_any(7_u8));
         assert_eq!(strange, Err("it does not say why".to_owned()));
     }

@@ -23,10 +23,15 @@ impl Worker {
         Ok(Worker { thread, of: Process::this() })
     }
 
+    /// Whether it is a thread of this process, and not of one that has forked it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.of.is_this()
+    }
+
     /// Waits for its end, however that was.
     pub(crate) fn join(self) {
         // A store may be dropped by a task that this very thread has woken, and by a forked child, where it never ran.
-        if self.of.is_this() && self.thread.thread().id() != current().id() {
+        if self.is_here() && self.thread.thread().id() != current().id() {
             let _ = self.thread.join();
         }
     }

@@ -27,15 +27,19 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn start(&self, segments: &Arc<Segments>) -> Result<()> {
         let mut thread = self.thread.lock();
-        if thread.is_some() || self.over.level() > 0 {
+        // A forked child has none of its parent's threads.
+        let is_there = thread.as_ref().is_some_and(Worker::is_here);
+        if is_there || self.over.level() > 0 {
             return Ok(());
         }
         let (segments, over) = (Arc::downgrade(segments), Arc::clone(&self.over));
-        *thread = Some(Worker::start("quipu-watch", move || {
+        let own = Worker::start("quipu-watch", move || {
             if let Err(words) = caught(|| watch(&segments, &over)) {
                 give_up(&segments, &Error::panicked("looking for news", &words).not_written());
             }
-        })?);
+        })?;
+        // Letting go of a thread asks the system for it, which has none.
+        mem::forget(thread.replace(own));
         Ok(())
     }
 

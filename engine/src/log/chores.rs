@@ -9,9 +9,11 @@ use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
 use quipu_format::{Hash, Lsn, Salt, SegmentId};
 
+use super::jobs::Remark;
 use super::{Log, count};
 use crate::live::warn;
 use crate::manifest::{Manifest, draw};
+use crate::panics::undisturbed;
 use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::plant::{self, Bug};
 use crate::recovery::{self, SegmentFile};
@@ -148,7 +150,10 @@ impl Log {
             writer
                 .and_then(|writer| {
                     let bytes = seal::write_frame(&*writer, rolled, &seal)?;
-                    self.sync(&*writer, rolled.segment.id, bytes)
+                    let mut remark = None;
+                    let synced = self.sync(&*writer, (rolled.segment.id, bytes), &mut remark);
+                    undisturbed(|| remark.iter().for_each(Remark::tell));
+                    synced
                 })
                 // Whatever the system calls it: what was written or synced in vain is not tried again.
                 .map_err(io::Error::other)

@@ -2,18 +2,43 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quipu_disk::threads::yield_now;
 use quipu_disk::{File, write_all_at};
-use quipu_format::SegmentId;
 use quipu_format::segment::FIRST_FRAME;
+use quipu_format::{ByteOffset, Position, SegmentId};
 use quipu_index::{Active, Part};
 
 use super::{Log, count};
-use crate::panics::caught;
+use crate::panics::{caught, undisturbed};
 use crate::pipeline::{Job, SegmentRef, Stamped, WriteJob};
 use crate::plant::{self, Bug};
 use crate::segments::Segment;
+
+/// What the program's log is told of a job.
+pub(super) enum Remark {
+    SlowSync { segment: SegmentId, took: Duration, bytes: u64 },
+    Rolled { segment: SegmentId, previous: SegmentId, position: Position, capacity: ByteOffset },
+}
+
+impl Remark {
+    pub(super) fn tell(&self) {
+        match *self {
+            Remark::SlowSync { segment, took, bytes } => {
+                let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(segment = segment.0, milliseconds, bytes, "slow sync");
+            }
+            Remark::Rolled { segment, previous, position, capacity } => tracing::info!(
+                segment = segment.0,
+                previous = previous.0,
+                position = position.0,
+                capacity = capacity.0,
+                "rolled to a new segment"
+            ),
+        }
+    }
+}
 
 /// What a job has left to be done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,9 +62,11 @@ impl Log {
         }
     }
 
-    /// Does a job that was taken from the pipeline, and tells all who wait for it.
+    /// Does a job that was taken from the pipeline, and tells all who wait for it. What the program's log is told of it
+    /// comes last: it may use the store, and could wait for this very job.
     pub(crate) fn carry_out(&self, mut job: Job) -> Left {
-        let done = caught(|| self.work_at(&mut job));
+        let mut remark = None;
+        let done = caught(|| self.work_at(&mut job, &mut remark));
         let result = done.unwrap_or_else(|words| {
             Err(io::Error::other(format!("a thread panicked at it: {words}")))
         });
@@ -57,21 +84,29 @@ impl Log {
             self.room.notify_all();
         }
         self.tell(&wakes, published);
+        if let Some(remark) = remark {
+            undisturbed(|| remark.tell());
+        }
         left
     }
 
-    fn work_at(&self, job: &mut Job) -> io::Result<()> {
+    fn work_at(&self, job: &mut Job, remark: &mut Option<Remark>) -> io::Result<()> {
         match job {
-            Job::Write(write) => self.write(write).inspect(|()| self.post(write)),
+            Job::Write(write) => self.write(write, remark).inspect(|()| self.post(write)),
             Job::Sync(sync) => {
                 let file = self.writer(sync.segment)?;
-                self.sync(&*file, sync.segment.id, sync.bytes)
+                self.sync(&*file, (sync.segment.id, sync.bytes), remark)
             }
         }
     }
 
     /// Syncs a segment, of which so many bytes are not durable, and takes the time.
-    pub(super) fn sync(&self, file: &dyn File, segment: SegmentId, bytes: u64) -> io::Result<()> {
+    pub(super) fn sync(
+        &self,
+        file: &dyn File,
+        (segment, bytes): (SegmentId, u64),
+        remark: &mut Option<Remark>,
+    ) -> io::Result<()> {
         let began = self.disk.elapsed();
         let mut synced = file.sync_data();
         if plant::is_in(Bug::FailedSyncRetried) {
@@ -79,17 +114,16 @@ impl Log {
         }
         let took = self.disk.elapsed().saturating_sub(began);
         if self.counters.count_sync(took) {
-            let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(segment = segment.0, milliseconds, bytes, "slow sync");
+            *remark = Some(Remark::SlowSync { segment, took, bytes });
         }
         synced
     }
 
-    fn write(&self, write: &mut WriteJob) -> io::Result<()> {
+    fn write(&self, write: &mut WriteJob, remark: &mut Option<Remark>) -> io::Result<()> {
         let (segment, offset) = (write.segment, write.offset);
         let file = self.writer(segment)?;
         if offset == FIRST_FRAME {
-            self.enter(write);
+            *remark = self.enter(write);
         }
         count(&self.counters.groups, 1);
         count(&self.counters.bytes, write.len());
@@ -108,26 +142,17 @@ impl Log {
 
     /// Shows readers the segment whose first frame is about to be written. They see nothing of it
     /// before that is visible.
-    fn enter(&self, write: &WriteJob) {
+    fn enter(&self, write: &WriteJob) -> Option<Remark> {
         let SegmentRef { id, salt, capacity } = write.segment;
         let before = self.pipeline().progressed().written;
         let segment = Segment::new(id, salt, self.directory.segment(id), write.first_position());
         segment.set_parts([Part::Memory(Arc::new(Active::new(0)))]);
         self.segments.add(segment, before.offset());
         // The first segment of a store follows no other.
-        let Some(previous) = self.segments.view().table.segments.iter().rev().nth(1).map(|s| s.id)
-        else {
-            return;
-        };
+        let previous = self.segments.view().table.segments.iter().rev().nth(1)?.id;
         count(&self.counters.rolls, 1);
-        let position = write.first_position().0;
-        tracing::info!(
-            segment = id.0,
-            previous = previous.0,
-            position,
-            capacity = capacity.0,
-            "rolled to a new segment"
-        );
+        let position = write.first_position();
+        Some(Remark::Rolled { segment: id, previous, position, capacity })
     }
 
     /// Posts the commits of a group to the index, before readers can see them.

@@ -103,7 +103,7 @@ pub(super) struct Settling {
     /// Somebody waits for a sync of what is written.
     pub(super) sync_owed: bool,
     /// A job is under way.
-    busy: bool,
+    pub(super) busy: bool,
     /// The group being written and the position after its last event.
     writing: Option<(Arc<Group>, Position)>,
     /// Something was sequenced since the last mark.

@@ -316,8 +316,12 @@ impl Pipeline {
             Mark::Idle => 0,
             Mark::Closed => FLAG_CLOSED,
         };
-        let idle =
-            !matches!(self.life, Life::Poisoned(_)) && self.open.is_none() && self.queue.is_empty();
+        // What is being written is not durable before the mark either.
+        let idle = !matches!(self.life, Life::Poisoned(_))
+            && self.open.is_none()
+            && self.queue.is_empty()
+            && !self.settling.busy
+            && !self.is_unsynced();
         let needed = self.tail.link.map_or(0, |_| LINK_FRAME_BYTES) + MARK_FRAME_BYTES;
         if !self.settling.unmarked || !idle || !self.mark_fits(why) || !self.open_group(needed) {
             return;

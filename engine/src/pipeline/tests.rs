@@ -123,6 +123,12 @@ fn no_mark_joins_what_is_still_to_be_written() {
     pipeline.close_group();
     pipeline.mark(Mark::Idle);
     assert_eq!(pipeline.end(), end, "a group waits");
+    let job = pipeline.take().unwrap();
+    pipeline.mark(Mark::Idle);
+    assert_eq!(pipeline.end(), end, "a group is written");
+    drop(pipeline.finish(job, Ok(())));
+    pipeline.mark(Mark::Idle);
+    assert_eq!(pipeline.end(), end, "a group is not synced");
     settle(&mut pipeline);
     drop(pipeline.fail(Error::new(ErrorKind::Unknown, "a failure")));
     assert!(!pipeline.wants_mark(), "nothing is written after a failure");

@@ -18,6 +18,7 @@ pub(crate) struct Mood {
     without_clock: AtomicBool,
     without_clock_in: Mutex<Option<&'static str>>,
     creates_nothing: AtomicBool,
+    syncs_nothing: AtomicBool,
 }
 
 impl Moody {
@@ -36,6 +37,11 @@ impl Moody {
         *self.attendant.without_clock_in.lock() = Some(thread);
     }
 
+    /// Panics from now on at each sync of a file.
+    pub(crate) fn sync_nothing(&self) {
+        self.attendant.syncs_nothing.store(true, Ordering::SeqCst);
+    }
+
     /// Panics from now on at files to be created.
     pub(crate) fn create_nothing(&self) {
         self.attendant.creates_nothing.store(true, Ordering::SeqCst);
@@ -50,6 +56,7 @@ impl Attendant for Mood {
     }
 
     fn syncs(&self, disk: &FaultDisk) {
+        assert!(!self.syncs_nothing.load(Ordering::SeqCst), "the disk syncs nothing any more");
         disk.advance(Duration::from_millis(self.sync_ms.load(Ordering::SeqCst)));
     }
 

@@ -13,7 +13,7 @@ use quipu::{Error, ErrorKind, Mode, Options, Result, Store};
 use quipu_disk::{Errno, Fault, FaultDisk, FaultKind, Gate, PowerCut};
 
 use super::mood::Moody;
-use super::subscriber::listen;
+use super::subscriber::{Listening, listen};
 use super::{ANY, large, panicking, small};
 
 /// Longer than anything here takes.
@@ -82,9 +82,29 @@ fn a_panic_poisons(at: &'static str, append: fn(&Store) -> Result<()>, events: u
     let listening = listen();
     let disk = FaultDisk::new(1);
     let store = open(&disk, small());
-    let follower = store.all().subscribe().unwrap();
     listening.dread(&[at]);
-    let acknowledged = ends(at, move || {
+    is_poisoned_by_it(&listening, &disk, store, (append, events));
+}
+
+/// The disk panics under a job, of a store that has something to lose.
+fn a_panic_of_the_disk_poisons(append: fn(&Store) -> Result<()>, events: u64) {
+    let listening = listen();
+    let disk = FaultDisk::new(1);
+    let moody = Moody::new(&disk);
+    let store = Store::builder("s").disk(Arc::new(moody.clone())).options(small()).open().unwrap();
+    append(&store).unwrap();
+    moody.sync_nothing();
+    is_poisoned_by_it(&listening, &disk, store, (append, events));
+}
+
+fn is_poisoned_by_it(
+    listening: &Listening,
+    disk: &FaultDisk,
+    store: Store,
+    (append, events): (fn(&Store) -> Result<()>, u64),
+) {
+    let follower = store.all().subscribe().unwrap();
+    let acknowledged = ends("a panic", move || {
         let following = std::thread::spawn(move || follower.into_iter().last());
         let acknowledged = std::thread::scope(|scope| {
             let appending = |_| scope.spawn(|| append_until_refused(&store, append));
@@ -106,13 +126,33 @@ fn a_panic_poisons(at: &'static str, append: fn(&Store) -> Result<()>, events: u
 }
 
 #[test]
-fn a_panic_under_a_write_of_the_caller_is_an_error() {
-    a_panic_poisons("rolled to a new segment", append_here, 1);
+fn a_panic_under_a_sync_of_the_caller_is_an_error() {
+    a_panic_of_the_disk_poisons(append_here, 1);
 }
 
 #[test]
 fn a_panic_of_the_committers_thread_is_an_error_for_all_who_wait() {
-    a_panic_poisons("rolled to a new segment", append_there, 2);
+    a_panic_of_the_disk_poisons(append_there, 2);
+}
+
+/// By then all who wait have been told.
+#[test]
+fn a_panic_of_who_is_told_of_a_job_costs_nothing() {
+    let listening = listen();
+    let disk = Moody::new(&FaultDisk::new(3));
+    let store = Store::builder("s").disk(Arc::new(disk.clone())).options(small()).open().unwrap();
+    listening.dread(&["rolled to a new segment", "slow sync"]);
+    disk.sync_in(Duration::from_secs(1));
+    ends("a job", move || {
+        for _ in 0..10 {
+            append_here(&store).unwrap();
+            append_there(&store).unwrap();
+        }
+        assert_eq!(events_in(&store), 30);
+        let stats = store.stats();
+        assert!(stats.rolls > 1 && stats.slow_syncs > 10, "{stats:?}");
+        store.close().unwrap();
+    });
 }
 
 #[test]
@@ -150,21 +190,6 @@ fn nobody_hangs_where_the_news_of_a_failure_makes_the_subscriber_panic() {
         drop(store);
     });
     assert_eq!(listening.count("closing the store"), 1);
-}
-
-#[test]
-fn what_a_slow_sync_has_made_durable_is_not_acknowledged_where_telling_of_it_panics() {
-    let listening = listen();
-    let disk = Moody::new(&FaultDisk::new(3));
-    let store = Store::builder("s").disk(Arc::new(disk.clone())).open().unwrap();
-    listening.dread(&["slow sync"]);
-    disk.sync_in(Duration::from_secs(1));
-    ends("slow sync", move || {
-        let unknown = append_here(&store).unwrap_err();
-        assert_eq!(unknown.kind(), ErrorKind::Unknown, "{unknown}");
-        is_told_well(&unknown);
-        assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
-    });
 }
 
 struct Ringing(Gate);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use quipu::{ErrorKind, Mode, Options, Result, Store};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
+use super::mood::Moody;
 use super::subscriber::listen;
 use super::{ANY, large, small};
 
@@ -38,6 +39,33 @@ fn who_is_told_of_a_prepared_segment_can_write_to_it() {
     (0..6).for_each(|_| append(&store).unwrap());
     told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
     assert!(listening.count("rolled to a new segment") > 0, "the first segment was to be full");
+}
+
+/// What is told of a job may append, and wait for that, also where it is told by the thread that does all jobs.
+#[test]
+fn who_is_told_of_a_job_can_append() {
+    for what in ["rolled to a new segment", "slow sync"] {
+        let listening = listen();
+        let disk = Moody::new(&FaultDisk::new(3));
+        disk.sync_in(Duration::from_secs(1));
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        let store = open(&disk, Mode::Create, small());
+        let (tell, told) = channel();
+        let shared = Arc::clone(&store);
+        listening.act(what, move || tell.send(append(&shared)).unwrap());
+        let (done, finished) = channel();
+        std::thread::spawn(move || {
+            for _ in 0..10 {
+                let tickets = ["a", "b", "c"].map(|name| store.append_async(name, ANY, large()));
+                for ticket in tickets {
+                    ticket.unwrap().wait().unwrap();
+                }
+            }
+            done.send(()).unwrap();
+        });
+        told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
+        finished.recv_timeout(FOR_EVER).expect("others wait for it");
+    }
 }
 
 /// The recovery is its own: it cannot wait for it.
