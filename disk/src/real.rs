@@ -146,8 +146,13 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in fs::read_dir(or_here(directory))? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() => {
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+                // Some file systems are asked for it name by name, and one may be gone by then.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
         names.sort_unstable();

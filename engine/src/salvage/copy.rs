@@ -62,7 +62,13 @@ impl Copy {
         let disk = Arc::new(Unfinished::new(disk, &directory));
         let filling = RefCell::new(Filling { store: None, last: None });
         let copy = Copy { directory, disk, filling };
-        let options = Options { mode: Mode::Create, durability: Durability::Os, ..options.clone() };
+        // What the source holds was taken once: whatever ids it has, nothing of it is a retry.
+        let options = Options {
+            mode: Mode::Create,
+            durability: Durability::Os,
+            id_segments: 0,
+            ..options.clone()
+        };
         match Store::builder(to).disk(Arc::clone(&copy.disk) as _).options(options).open() {
             Ok(store) if store.opening().created => {
                 copy.filling.borrow_mut().store = Some(store);

@@ -33,17 +33,37 @@ impl Unfinished {
     }
 
     /// Removes the files that were made through it, and no others: somebody else may have made a store there meanwhile.
+    ///
+    /// The manifest goes last, under the name by which it is that of no store, and only once the others are gone for good:
+    /// whatever of them is left beside it, whenever the power goes, is what was never finished.
     pub(super) fn remove_made(&self) {
-        let made = std::mem::take(&mut *self.made.lock());
+        let mut made = std::mem::take(&mut *self.made.lock());
+        let (shown, hidden) = (self.directory.manifest(), self.real(&self.directory.manifest()));
         let failed = |path: &Path, error: &io::Error| {
             tracing::warn!(file = %path.display(), %error, "removing what there is of a copy");
         };
-        // The manifest goes first: without it no part of the rest is taken for a store.
-        for path in made.into_iter().rev() {
-            match self.disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => failed(&path, &error),
-                _ => {}
+        let remove = |path: &Path| match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                failed(path, &error);
+                false
             }
+            _ => true,
+        };
+        let mut are_gone = true;
+        if made.remove(&shown) && self.disk.rename(&shown, &hidden).is_err() {
+            // It may never have had that name. If it has, there is a store as long as it is there.
+            are_gone = remove(&shown);
+        }
+        let is_hidden = made.remove(&hidden);
+        for path in &made {
+            are_gone &= remove(path);
+        }
+        match self.disk.sync_directory(self.directory.path()) {
+            Ok(()) if is_hidden && are_gone => {
+                let _told = remove(&hidden);
+            }
+            Err(error) => failed(self.directory.path(), &error),
+            Ok(()) => {}
         }
         // Who locks a directory makes this, and nobody can tell who has: it goes where it is all there is, by who has
         // it locked, or else two might.

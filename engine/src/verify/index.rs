@@ -232,23 +232,30 @@ impl Verifier<'_> {
             }
         } else {
             let identity = Identity { store: place.store, segment: id, salt: part.segment.salt };
-            let judged = self.judge(place, &identity, part, whole);
-            self.tell_of(path, judged);
+            match load_index(place.disk, place.directory, &identity) {
+                // A close has left it, and the one of all of the segment could not be written.
+                Ok(file) if part.sealed().is_some() && file.covers().end < part.end => {
+                    let what = "the index does not cover all of a sealed segment; the next opening makes it anew";
+                    self.find(Severity::Unfinished, path, 0..0, nothing(), what);
+                }
+                loaded => {
+                    let judged = loaded.and_then(|file| self.judge(file, part, whole));
+                    self.tell_of(path, judged);
+                }
+            }
         }
         self.expected.end(id);
     }
 
     fn judge(
         &self,
-        place: Place<'_>,
-        identity: &Identity,
+        file: Sealed,
         part: &Part,
         whole: bool,
     ) -> std::result::Result<Option<&'static str>, IndexError> {
-        let file = load_index(place.disk, place.directory, identity)?;
         file.verify()?;
-        if part.sealed().is_some() && file.covers().end != part.end {
-            return Ok(Some("it does not cover all of a sealed segment"));
+        if part.sealed().is_some() && file.covers().end > part.end {
+            return Ok(Some("it covers more than all of a sealed segment"));
         }
         // An index may know more than a log that has lost something, and a writer may have gone on.
         if !whole || self.incomplete || file.covers().end > part.end {

@@ -184,6 +184,7 @@ pub fn verify_on(
         let clean = matches!(survey.tip, Tip::Clean) && survey.blank.is_none();
         let file = SegmentFile::open(disk, &directory, part.segment)?;
         let findings = verifier.report.findings.len();
+        verifier.chain = survey.chain_before(part.segment.id);
         verifier.part(part, &file, index == last && clean)?;
         if let Some(place) = place {
             verifier.index(place, part, findings);

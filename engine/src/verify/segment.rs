@@ -185,7 +185,6 @@ impl Verifier<'_> {
     /// Each seal follows from the one before, whatever has become of their segments.
     fn chain(&mut self, file: &SegmentFile, end: ByteOffset, sealed: &SealedAs) {
         let expected = seal::link(self.chain, sealed.seal.origin_hash);
-        self.chain = sealed.seal.chain;
         if expected != sealed.seal.chain {
             let nothing = self.next_position..self.next_position;
             let what = "the seal does not follow from the one before";

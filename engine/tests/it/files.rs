@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Store, verify_on};
+use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Severity, Store, verify_on};
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 use quipu_format::frame::FrameKind;
 
@@ -105,11 +105,36 @@ fn a_missing_segment_is_damage_and_the_rest_is_served() {
     assert_eq!(open(&disk).unwrap_err().kind(), ErrorKind::Damaged);
     let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
     assert!(report.findings.iter().any(|finding| finding.file == segment(2)), "{report:?}");
+    let chain = |finding: &quipu::Finding| finding.what.contains("the seal does not follow");
+    assert!(
+        !report.findings.iter().any(chain),
+        "the manifest knows the seal of the missing one: {report:?}"
+    );
     let builder = Store::builder("s").disk(Arc::new(disk.clone())).mode(quipu::Mode::ReadOnly);
     let store = builder.open().unwrap();
     let (served, lost) = served_and_lost(&store);
     assert_eq!(served + lost, 30);
     assert!(lost > 0 && served > 20, "{served} {lost}");
+}
+
+/// A close has saved it, and the seal could not write the one of all of the segment.
+#[test]
+fn an_index_of_before_the_seal_is_no_damage() {
+    let disk = FaultDisk::new(6);
+    let store = open(&disk).unwrap();
+    fill(&store, 2);
+    store.close().unwrap();
+    let index = segment(1).with_extension("idx");
+    let saved = disk.contents(&index).unwrap();
+    let store = open(&disk).unwrap();
+    fill(&store, 30);
+    store.close().unwrap();
+    assert!(disk.contents(&index).unwrap() != saved);
+    disk.put(&index, &saved).unwrap();
+    let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
+    let unfinished = |finding: &quipu::Finding| finding.severity == Severity::Unfinished;
+    assert!(report.is_sound() && report.findings.iter().all(unfinished), "{report:?}");
+    assert!(report.findings.iter().any(|finding| finding.file == index), "{report:?}");
 }
 
 #[test]

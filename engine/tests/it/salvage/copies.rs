@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quipu::{
     ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Result, SalvageReport, SalvageStep, Store,
-    rebuild_index_on, salvage_on, salvageable_on, verify_on,
+    Uuid, rebuild_index_on, salvage_on, salvageable_on, verify_on,
 };
 use quipu_disk::{Access, Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk, PowerCut};
 use quipu_format::segment::SegmentHeader;
@@ -193,6 +193,48 @@ fn a_copy_that_a_crash_has_left_halfway_is_no_store() {
         }
     }
     assert!(halfway > 20 && whole > 3, "{halfway} {whole}");
+}
+
+/// The same where the copy is given up for an error, and the power goes off right after that: of what was removed any part
+/// may be there.
+#[test]
+fn a_copy_that_was_given_up_is_no_store_whatever_the_power_brings_back() {
+    let mut left = 0;
+    for call in (0..300).step_by(4) {
+        let (disk, _) = damaged_store();
+        let at = disk.operations() + call;
+        disk.plan(Fault { at, kind: FaultKind::Error(Errno::Io), sticky: false });
+        if salvage(&disk, COPY).is_ok() {
+            continue;
+        }
+        for how in [PowerCut::Random, PowerCut::LoseAll] {
+            let after = disk.power_cut(how);
+            left += usize::from(!after.list(Path::new(COPY)).unwrap_or_default().is_empty());
+            let builder = Store::builder(COPY).disk(Arc::new(after)).mode(Mode::ReadOnly);
+            if let Ok(store) = builder.open() {
+                assert!(store.opening().lost.is_empty(), "{call}, {how:?}: {:?}", store.opening());
+            }
+        }
+    }
+    assert!(left > 10, "{left} with something left");
+}
+
+/// An id is that of one commit only as long as a store is asked to remember it.
+#[test]
+fn an_id_that_two_commits_have_is_salvaged_twice() {
+    let disk = FaultDisk::new(1);
+    let store = open(&disk);
+    let event = || NewEvent::new("T", b"once".as_slice()).id(Uuid::from_bytes([7; 16]));
+    store.append("a", ExpectedVersion::Any, [event()]).unwrap();
+    fill(&store, 200);
+    store.append("b", ExpectedVersion::Any, [event()]).unwrap();
+    let count = store.next_position().0;
+    store.close().unwrap();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let options = Options { id_segments: 1000, ..options() };
+    let salvaged = salvage_on(&shared, PATH.as_ref(), COPY.as_ref(), &options, &mut |_| {});
+    assert!(salvaged.unwrap().is_complete());
+    assert_eq!(events(&disk, COPY).len() as u64, count);
 }
 
 /// From where on calls are counted.
