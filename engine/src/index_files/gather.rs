@@ -7,7 +7,7 @@ use quipu_format::{Lsn, Position, SegmentId};
 use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use super::mend::{make, open_sealed};
-use super::{IndexNames, mend, open_run, write};
+use super::{IndexNames, held_index, mend, open_run, write};
 use crate::create::remove_if_there;
 use crate::keys::lost;
 use crate::plant::{self, Bug};
@@ -133,6 +133,10 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
         return Err(lost);
     }
     let shelf = &view.store.shelf;
+    if !made.is_lasting {
+        let identity = shelf.identity(segment.id, segment.salt);
+        return Ok(keep(segment, held_index(made.bytes, &identity)?));
+    }
     if let Err(error) = write(shelf, &shelf.directory.index(segment.id), &made.bytes) {
         tracing::warn!(segment = %segment.id, %error, "the index stays in memory for now");
         view.store.upkeep.note_unwritten(segment.id, made.bytes);

@@ -49,6 +49,8 @@ fn add_ids(view: &View, index: usize, file: &Sealed, parts: &Arc<[Part]>) -> Res
     if index >= view.table.loose {
         // Its file is written as the store is closed, or the segment is sealed.
         upkeep.note_stale(segment.id);
+    } else if !made.is_lasting {
+        tracing::warn!(segment = %segment.id, "events before it are lost: the index stays in memory");
     } else if let Err(error) = write_again(&view.store, segment.id, &made.bytes) {
         tracing::warn!(segment = %segment.id, %error, "the index stays in memory for now");
         upkeep.note_unwritten(segment.id, made.bytes);

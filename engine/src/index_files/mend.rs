@@ -28,6 +28,9 @@ pub(crate) struct Made {
     pub(crate) bytes: Arc<[u8]>,
     /// The damage because of which it does not know all keys, if any.
     pub(crate) lost: Option<Error>,
+    /// Whether it may take the place of a file. Not behind events whose keys nobody knows: the way that it knows to the
+    /// segments before goes past them, also once they are there again.
+    pub(crate) is_lasting: bool,
 }
 
 /// The index of a whole sealed segment, from its file or as it was made before. None where that cannot be used.
@@ -74,7 +77,7 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
     view.store.upkeep.lost_events().note(lost_events(view, segment, &sealed)?);
     if index >= view.table.loose {
         view.store.upkeep.note_stale(segment.id);
-    } else if made.lost.is_none() {
+    } else if made.is_lasting {
         view.store.upkeep.note_unwritten(segment.id, made.bytes);
     }
     let parts: Arc<[Part]> =
@@ -150,11 +153,13 @@ pub(crate) fn make(
     let ids = if ids == Ids::Indexed { events } else { 0 };
     let covers = Covers { events, ids, ..covers.unwrap_or_else(whole) };
     let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let is_rooted = lost_in(view, &heads)?.is_none() && view.store.upkeep.heads_are_known().is_ok();
     let ancestors = Ancestors::new(view, heads);
     let parts = [Part::Memory(Arc::new(rebuilt.active))];
     let bytes: std::result::Result<_, Trouble> =
         write_segment(&identity, &covers, &parts, &mut |key| ancestors.of(key));
-    Ok(Made { bytes: Arc::from(bytes?), lost: rebuilt.lost })
+    let is_lasting = is_rooted && rebuilt.lost.is_none();
+    Ok(Made { bytes: Arc::from(bytes?), lost: rebuilt.lost, is_lasting })
 }
 
 /// Writes the index of a sealed segment, made from the log, and uses the file from now on.

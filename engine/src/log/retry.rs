@@ -4,7 +4,7 @@
 //! says where all the others must be; they are compared there, by their ids.
 
 use quipu_format::{Position, Version};
-use quipu_index::Kind;
+use quipu_index::{Kind, Way};
 
 use super::{Admitted, Log};
 use crate::draft::{Draft, DraftStream};
@@ -111,6 +111,11 @@ impl Log {
         if let Some(lately) = self.pipeline().sightings_at(first, events) {
             return Ok(lately);
         }
+        self.stored(first, events)
+    }
+
+    /// The same, as they stand in the log.
+    fn stored(&self, first: Position, events: u64) -> Result<Vec<Sighting>> {
         let all = Selection::<Position>::new(&self.segments, Selected::All);
         self.sight(all.from(first).limit(events).events()?)
     }
@@ -171,9 +176,18 @@ impl Log {
                     }
                 }
             }
-            unknown = unknown.and_then(|()| self.ids_are_known(&view, index));
+            if unknown.is_ok() {
+                match self.is_among_lost(draft, &view, index) {
+                    Ok(Some(known)) => return Ok(Some(known)),
+                    Ok(None) => {}
+                    Err(error) => unknown = Err(error),
+                }
+            }
         }
-        unknown?;
+        if let Err(error) = unknown {
+            // What was taken lately is known all the same.
+            return self.sighted(draft)?.map(Some).ok_or(error);
+        }
         guard.seen = match guard.fail_if {
             Some(_) => guard.seen.min(view.visible_position),
             None => guard.seen.max(view.visible_position),
@@ -181,20 +195,43 @@ impl Log {
         Ok(None)
     }
 
-    /// Whether the index of a segment knows the ids of all its events.
+    /// Looks for the commit's ids among the events that the index of a segment calls lost: some may be readable by now, or
+    /// have been misread when it was made.
     ///
     /// # Errors
-    /// The damage because of which it does not.
-    fn ids_are_known(&self, view: &View, index: usize) -> Result<()> {
+    /// The damage because of which the ids of some are known to nobody.
+    fn is_among_lost(
+        &self,
+        draft: &Draft<'_>,
+        view: &View,
+        index: usize,
+    ) -> Result<Option<Admitted>> {
         let segment = &view.table.segments[index];
         self.segments.upkeep.ids_are_known(segment.id)?;
         let key = lost(&self.segments.shelf.keys);
         let lost = find::ask(view, index, |parts| {
-            parts.iter().find_map(|part| part.find(key).transpose()).transpose()
+            let mut lost = Vec::new();
+            for part in parts {
+                let Some(held) = part.find(key)? else { continue };
+                let (mut batch, mut from) = (Vec::new(), 0);
+                loop {
+                    part.batch(&held, from, Way::Forward, &mut batch)?;
+                    let Some(&last) = batch.last() else { break };
+                    lost.extend_from_slice(&batch);
+                    from = last.saturating_add(1);
+                }
+            }
+            Ok(lost)
         })?;
-        let Some(held) = lost else { return Ok(()) };
-        // Reading it says what is wrong.
-        self.at(segment.base.plus(u64::from(held.last)), 1).map(drop)
+        for ordinal in lost {
+            // Not what memory knows of it: reading it says what is wrong.
+            let stored = self.stored(segment.base.plus(u64::from(ordinal)), 1)?;
+            let Some(known) = stored.first() else { continue };
+            if let Some(event) = draft.outline.ids().position(|id| id == known.id) {
+                return self.compare(draft, event, known).map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 

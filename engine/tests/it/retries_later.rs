@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use quipu::ExpectedVersion::Any;
 use quipu::{
-    Appended, ErrorKind, NewEvent, Options, Result, Store, Uuid, rebuild_index_on, verify_on,
+    Appended, ErrorKind, NewEvent, Options, ReadMode, Result, Store, Uuid, rebuild_index_on,
+    verify_on,
 };
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
@@ -170,6 +171,37 @@ fn where_ids_are_lost_nothing_is_taken_for_new() {
         store.close().unwrap();
         assert_eq!(disk.contents(&index).unwrap(), before, "it knows more than the log");
     }
+}
+
+/// The index goes bad with the events while the store is written, and is made anew without their ids. Of what was taken
+/// lately the ids are in memory still.
+#[test]
+fn what_is_lost_under_a_writer_is_not_taken_a_second_time() {
+    let disk = FaultDisk::new(1);
+    let options = Options { read_mode: ReadMode::Pread, ..options(1000) };
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap();
+    let answers: Vec<_> = (1..100).map(|id| append(&store, id).unwrap()).collect();
+    while files(&disk, "idx").len() < 4 {
+        std::thread::yield_now();
+    }
+    for segment in files(&disk, "seg").iter().take(3) {
+        for offset in [4500, 5000, 5500] {
+            disk.flip(segment, offset, 1).unwrap();
+        }
+        let index = segment.with_extension("idx");
+        let bytes = disk.contents(&index).unwrap().len() as u64;
+        disk.spoil(&index, 0..bytes).unwrap();
+    }
+    let next = store.next_position();
+    for (id, answer) in (1..).zip(&answers) {
+        match append(&store, id) {
+            Ok(again) => assert_eq!(again, *answer, "{id}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Damaged, "{id}: {error}"),
+        }
+    }
+    assert_eq!(store.next_position(), next);
+    assert_eq!(append(&store, 2_000).unwrap_err().kind(), ErrorKind::Damaged);
 }
 
 /// The index that a sealed segment gets says of no more events that it has their ids than the one before.

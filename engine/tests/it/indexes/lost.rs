@@ -47,6 +47,39 @@ fn a_run_knows_the_last_versions_although_an_index_is_missing() {
     assert!(!files(&disk, "idx").contains(&file("0000000005.idx")), "it would know less");
 }
 
+/// An index that is made where nobody knows the keys of an event before it does not lead there. It is no file's: the event
+/// and its index may come back.
+#[test]
+fn no_index_is_written_that_leads_past_events_whose_keys_are_lost() {
+    let disk = damaged();
+    let (lost, later) = (file("0000000005.idx"), file("0000000007.idx"));
+    let index = disk.contents(&lost).unwrap();
+    for path in [&lost, &later] {
+        disk.remove(path).unwrap();
+    }
+    let store = open(&disk).unwrap();
+    assert_eq!(served_and_lost(&store).1, 1);
+    let by_stream = |store: &Store| {
+        let streams = (0..super::store::STREAMS).map(|stream| format!("s-{stream}"));
+        let count = |stream: String| {
+            let mut events = store.stream(&stream).events().unwrap();
+            let mut count = 0;
+            while let Ok(Some(_)) = events.next() {
+                count += 1;
+            }
+            count
+        };
+        streams.map(count).sum::<u64>()
+    };
+    by_stream(&store);
+    store.close().unwrap();
+    assert!(!files(&disk, "idx").contains(&later), "it would know less");
+    disk.flip(&file("0000000005.seg"), 5000, 1).unwrap();
+    disk.put(&lost, &index).unwrap();
+    assert_eq!(by_stream(&open_to_read(&disk).unwrap()), 200);
+    assert_eq!(by_stream(&open(&disk).unwrap()), 200);
+}
+
 #[test]
 fn a_store_that_has_lost_events_and_their_keys_is_only_read() {
     let disk = damaged();
