@@ -92,6 +92,10 @@ fn read_stdin(name: &str) -> Result<String, Failure> {
 
 fn read_text(source: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    source.take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
+    let bytes = source.take(INPUT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if bytes as u64 > INPUT_BYTES_MAX {
+        let what = format!("it is larger than {INPUT_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
     Ok(text)
 }

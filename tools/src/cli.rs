@@ -310,8 +310,10 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     let for_script = std::env::args_os().any(|argument| argument == "--json");
     if for_script && !asked_for_help {
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
+        // What is missing stands in lines of its own.
+        let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
         let failure = Failure::usage(message, "see quipu --help");
         Output::new(Report::Scripts).failure(&failure);
         return failure.exit.into();

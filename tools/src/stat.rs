@@ -36,17 +36,20 @@ pub(crate) fn run(path: &Path, args: &StatArgs, output: &Output) -> Result<Exit,
     bar.finish_and_clear();
     let layout = layout?;
     let (store, lost) = damages::open(path, output)?;
-    // `verify` says more of what is met here than could be said in passing.
-    let mut damages = Damages::silent();
-    let first = recorded(store.all().events()?, &mut damages)?;
-    let last = recorded(store.all().backward().events()?, &mut damages)?;
+    // `verify` says more of what is met here than could be said in passing. Each of them may meet the same.
+    let mut damages = [(); 3].map(|()| Damages::silent());
+    let [at_first, at_last, at_streams] = &mut damages;
+    let first = recorded(store.all().events()?, at_first)?;
+    let last = recorded(store.all().backward().events()?, at_last)?;
     let mut strangers = store.opening().strangers.clone();
     strangers.sort_unstable();
-    let streams = count_streams(&store, &mut damages)?;
+    let streams = count_streams(&store, at_streams)?;
     let stat = Stat { layout, streams, first, last, strangers };
     print(path, &stat, output);
     output.object(&stat.to_json());
-    if damages.any() || layout.records.is_some_and(|records| records.unreadable > 0) {
+    if damages.iter().any(Damages::any)
+        || layout.records.is_some_and(|records| records.unreadable > 0)
+    {
         output.remark("some of the log is damaged: `quipu verify` says where");
         return Ok(Exit::Found);
     }

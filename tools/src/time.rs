@@ -39,11 +39,24 @@ fn parse_any(text: &str, finer: Finer) -> Result<Timestamp, String> {
     let time: jiff::Timestamp = text
         .parse()
         .map_err(|error| format!("{text:?} is no RFC 3339 time with an offset: {error}"))?;
+    if is_leap_second(text) {
+        return Err(format!(
+            "{text:?} is a leap second, which no store can tell from the one before"
+        ));
+    }
     let micros = time.as_nanosecond().div_euclid(1_000);
     if finer == Finer::Refused && micros * 1_000 != time.as_nanosecond() {
         return Err(format!("{text:?} is finer than a microsecond"));
     }
     i64::try_from(micros).map(Timestamp).map_err(|_| format!("{text:?} is out of range"))
+}
+
+/// Whether the second of a time that was understood is the sixty-first of its minute.
+fn is_leap_second(text: &str) -> bool {
+    let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
+    let time = time.split(['Z', 'z', '+', '-', '.', ',', '[']).next().unwrap_or_default();
+    let digits: String = time.chars().filter(char::is_ascii_digit).collect();
+    digits.get(4..6) == Some("60")
 }
 
 /// The usual layouts, in a fifth of the time: `2013-01-01T05:17:00-05:00`, `Z`, and up to six digits

@@ -135,6 +135,7 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
     let shelf = &view.store.shelf;
     if !made.is_lasting {
         let identity = shelf.identity(segment.id, segment.salt);
+        view.store.upkeep.note_held(segment.id, Arc::clone(&made.bytes));
         return Ok(keep(segment, held_index(made.bytes, &identity)?));
     }
     if let Err(error) = write(shelf, &shelf.directory.index(segment.id), &made.bytes) {

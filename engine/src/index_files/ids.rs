@@ -51,6 +51,7 @@ fn add_ids(view: &View, index: usize, file: &Sealed, parts: &Arc<[Part]>) -> Res
         upkeep.note_stale(segment.id);
     } else if !made.is_lasting {
         tracing::warn!(segment = %segment.id, "events before it are lost: the index stays in memory");
+        upkeep.note_held(segment.id, made.bytes);
     } else if let Err(error) = write_again(&view.store, segment.id, &made.bytes) {
         tracing::warn!(segment = %segment.id, %error, "the index stays in memory for now");
         upkeep.note_unwritten(segment.id, made.bytes);

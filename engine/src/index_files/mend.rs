@@ -79,6 +79,8 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
         view.store.upkeep.note_stale(segment.id);
     } else if made.is_lasting {
         view.store.upkeep.note_unwritten(segment.id, made.bytes);
+    } else if made.lost.is_none() {
+        view.store.upkeep.note_held(segment.id, made.bytes);
     }
     let parts: Arc<[Part]> =
         std::iter::once(Part::File(sealed)).chain(rest.iter().cloned()).collect();

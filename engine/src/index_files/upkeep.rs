@@ -24,6 +24,8 @@ struct State {
     writing: bool,
     /// Indexes that were made from the log and stand in no file.
     unwritten: BTreeMap<SegmentId, Arc<[u8]>>,
+    /// Those that are to stand in none.
+    held: BTreeMap<SegmentId, Arc<[u8]>>,
     /// Segments that are not sealed and whose file failed a check.
     stale: BTreeSet<SegmentId>,
     /// Runs that failed a check and are not used any more.
@@ -67,9 +69,18 @@ impl Upkeep {
         }
     }
 
-    /// The index of a segment that stands in no file yet.
+    /// An index is to stand in no file: it is used as long as the store is open.
+    pub(crate) fn note_held(&self, segment: SegmentId, bytes: Arc<[u8]>) {
+        let mut state = self.state.lock();
+        if state.writing {
+            state.held.insert(segment, bytes);
+        }
+    }
+
+    /// The index of a segment that stands in no file.
     pub(crate) fn unwritten(&self, segment: SegmentId) -> Option<Arc<[u8]>> {
-        self.state.lock().unwritten.get(&segment).cloned()
+        let state = self.state.lock();
+        state.unwritten.get(&segment).or_else(|| state.held.get(&segment)).cloned()
     }
 
     /// The file of a segment that is not sealed fails a check.

@@ -163,15 +163,15 @@ impl Follower {
         }
         state.looked = state.seen;
         let found = look(&self.sight, &shelf.directory, &self.options)?;
+        if segments.shelf.store != found.segments.shelf.store {
+            return state.keep_to_what_is_known(&found).map(|()| true);
+        }
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
         let same_life = found.opened == state.opened && found.opened.is_some();
         if theirs < ours && (found.author == Author::Silent || same_life) {
             // It has not recovered yet, or does not tell: what it will show is not known.
             state.await_author(&found);
             return Ok(true);
-        }
-        if segments.shelf.store != found.segments.shelf.store {
-            return state.keep_to_what_is_known(&found).map(|()| true);
         }
         if let Err(error) = refuse_loss(segments, &found.segments) {
             if error.kind() == ErrorKind::Poisoned {

@@ -113,7 +113,8 @@ fn keep(sealed: &mut Arc<Segment>, known: &Table) {
     let held = &segments[at];
     let end = held.finished();
     // Of one that had lost its link another base was found.
-    if (held.salt, held.base) != (sealed.salt, sealed.base)
+    if Arc::ptr_eq(held, sealed)
+        || (held.salt, held.base) != (sealed.salt, sealed.base)
         || end.is_some() && end != sealed.finished()
     {
         return;

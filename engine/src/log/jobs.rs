@@ -85,6 +85,10 @@ impl Log {
         }
         self.tell(&wakes, published);
         if let Some(remark) = remark {
+            if left.work {
+                // Who is told may wait for what others wait for.
+                self.call_committer();
+            }
             undisturbed(|| remark.tell());
         }
         left

@@ -50,9 +50,13 @@ impl Unfinished {
             _ => true,
         };
         let mut are_gone = true;
-        if made.remove(&shown) && self.disk.rename(&shown, &hidden).is_err() {
+        if made.remove(&shown) {
             // It may never have had that name. If it has, there is a store as long as it is there.
-            are_gone = remove(&shown);
+            are_gone = self.disk.rename(&shown, &hidden).is_ok() || remove(&shown);
+            if let Err(error) = self.disk.sync_directory(self.directory.path()) {
+                // Whatever is there is whole as long as nothing is removed.
+                return failed(self.directory.path(), &error);
+            }
         }
         let is_hidden = made.remove(&hidden);
         for path in &made {

@@ -45,13 +45,17 @@ impl Kept {
 
     /// Goes on with the segments of a newer table, in their order of use. Those that it does not have are forgotten.
     pub(super) fn renew(&self, segments: &[Arc<Segment>]) {
-        self.order.lock().retain_mut(|kept| {
+        let mut order = self.order.lock();
+        let mut renewed: VecDeque<Arc<Segment>> = VecDeque::with_capacity(order.len());
+        // The one used last of each: an older table may have another one of the same segment.
+        for kept in order.drain(..).rev() {
             let newer = segments.binary_search_by_key(&kept.id, |segment| segment.id);
-            newer.is_ok_and(|at| {
-                *kept = Arc::clone(&segments[at]);
-                true
-            })
-        });
+            let Some(newer) = newer.ok().map(|at| &segments[at]) else { continue };
+            if !renewed.iter().any(|known| Arc::ptr_eq(known, newer)) {
+                renewed.push_front(Arc::clone(newer));
+            }
+        }
+        *order = renewed;
     }
 
     /// Notes that a segment is used, and lets go of the one that was not for the longest time if there are

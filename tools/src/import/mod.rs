@@ -82,9 +82,14 @@ pub(crate) fn run(path: &Path, args: &ImportArgs, output: &Output) -> Result<Exi
     let done = import(&store, &mut input, manner, &mut watch);
     bar.finish_and_clear();
     let mut summary = done?;
-    store.close()?;
+    let closed = store.close();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.print(output);
+    // Whatever becomes of the close, the next opening finds them.
+    closed.map_err(|error| Failure {
+        advice: "all lines are stored: do not repeat the command".to_owned(),
+        ..Failure::from(error)
+    })?;
     Ok(Exit::Done)
 }
 

@@ -126,3 +126,23 @@ fn files_that_are_none_of_the_stores_are_named_and_no_damage() {
     }
     assert!(bench.ok(&["verify"]).stdout.contains("sound: 400 events"), "it is no damage");
 }
+
+/// Looking for the first event, for the last and for the streams meets the same loss.
+#[test]
+fn a_loss_at_either_end_of_the_log_is_counted() {
+    let sample = include_bytes!("../../data/flights-sample.jsonl.zst");
+    for last in [false, true] {
+        let bench = Bench::new();
+        let file = bench.write("flights.jsonl.zst", sample);
+        bench.ok(&["import", &file]);
+        let mut segments = bench.files("seg");
+        let gone = if last { segments.pop().unwrap() } else { segments.remove(0) };
+        fs::remove_file(gone).unwrap();
+        for quick in [&["stat", "--json"][..], &["stat", "--quick", "--json"]] {
+            let said = bench.run(quick);
+            assert_eq!(said.code, Some(1), "{said:?}");
+            let report: Value = serde_json::from_str(said.stdout.trim()).unwrap();
+            assert!(report["streams"].as_u64().unwrap() > 0, "{report}");
+        }
+    }
+}

@@ -61,6 +61,8 @@ fn an_input_that_cannot_be_read_is_named_and_no_store_is_made() {
 
 #[test]
 fn wrong_arguments_are_refused_in_json_too() {
+    let missing = run(&["--store", "s", "append", "a", "--json"]).error()["message"].to_string();
+    assert!(missing.contains("--type") && missing.contains("--data"), "{missing}");
     let said = run(&["import", "--json", "--batch", "0", "x"]);
     assert_eq!((said.code, said.error()["error"].as_str()), (Some(2), Some("usage")));
     assert_eq!(run(&["fly"]).code, Some(2));
