@@ -17,7 +17,9 @@ use quipu_disk::{Access, Disk, File, read_exact_at, write_all_at};
 use quipu_format::checksum::Place;
 use quipu_format::limits::MANIFEST_BYTES_MAX;
 use quipu_format::manifest::{Edit, Ending, FIRST_EDIT, ManifestHeader};
-use quipu_format::{ByteOffset, Epoch, Lsn, Position, Salt, Seal, SegmentId, StoreId, align_up};
+use quipu_format::{
+    ByteOffset, Epoch, Hash, Lsn, Position, Salt, Seal, SegmentId, StoreId, align_up,
+};
 
 use crate::ballast::sparing;
 use crate::create::{create_complete, sync_parent};
@@ -70,6 +72,12 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// The chain of seals before a segment, whatever has become of the segments.
+    pub(crate) fn chain_before(&self, segment: SegmentId) -> Hash {
+        let last = self.segments.range(..segment).rev().find_map(|(_, listed)| listed.sealed);
+        last.map_or(Hash::default(), |sealed| sealed.seal.chain)
+    }
+
     fn apply(&mut self, edit: &Edit) {
         match *edit {
             Edit::Opened { epoch } => (self.closed, self.opened) = (None, Some(epoch)),

@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use quipu_format::{Position, SegmentId, Timestamp};
-use quipu_index::{Covers, Head, Key, Layer, Layers, Part, Sealed, Way, write_segment};
+use quipu_index::{
+    Covers, Head, Held, IndexError, Key, Layer, Layers, Part, Sealed, Way, write_segment,
+};
 
 use super::gather::{lost_in, stack};
 use super::{Ancestors, IndexNames, Trouble, held_index, index_on, write};
@@ -97,17 +99,27 @@ fn lost_events(
     let part = Part::File(Arc::clone(sealed));
     let mut lost: Vec<Range<Position>> = Vec::new();
     let Some(held) = part.find(keys::lost(&view.store.shelf.keys))? else { return Ok(lost) };
+    for_each(&part, &held, &mut |ordinal| {
+        let position = segment.base.plus(u64::from(ordinal));
+        match lost.last_mut() {
+            Some(range) if range.end == position => range.end = position.plus(1),
+            _ => lost.push(position..position.plus(1)),
+        }
+    })?;
+    Ok(lost)
+}
+
+/// Shows all ordinals that a part has of a key, in order.
+pub(crate) fn for_each(
+    part: &Part,
+    held: &Held,
+    show: &mut dyn FnMut(u32),
+) -> std::result::Result<(), IndexError> {
     let (mut batch, mut from) = (Vec::new(), 0);
     loop {
-        part.batch(&held, from, Way::Forward, &mut batch)?;
-        let Some(&last) = batch.last() else { return Ok(lost) };
-        for &ordinal in &batch {
-            let position = segment.base.plus(u64::from(ordinal));
-            match lost.last_mut() {
-                Some(range) if range.end == position => range.end = position.plus(1),
-                _ => lost.push(position..position.plus(1)),
-            }
-        }
+        part.batch(held, from, Way::Forward, &mut batch)?;
+        let Some(&last) = batch.last() else { return Ok(()) };
+        batch.iter().for_each(|&ordinal| show(ordinal));
         from = last.saturating_add(1);
     }
 }
@@ -155,7 +167,9 @@ pub(crate) fn make(
     let ids = if ids == Ids::Indexed { events } else { 0 };
     let covers = Covers { events, ids, ..covers.unwrap_or_else(whole) };
     let identity = view.store.shelf.identity(segment.id, segment.salt);
-    let is_rooted = lost_in(view, &heads)?.is_none() && view.store.upkeep.heads_are_known().is_ok();
+    let lost = keys::lost(&view.store.shelf.keys);
+    let is_rooted =
+        covered(view, &heads, lost)?.is_none() && view.store.upkeep.heads_are_known().is_ok();
     let ancestors = Ancestors::new(view, heads);
     let parts = [Part::Memory(Arc::new(rebuilt.active))];
     let bytes: std::result::Result<_, Trouble> =

@@ -53,8 +53,9 @@ impl State {
 /// Whether all that was seen of the segments that are sealed by now is in them, and whether all between them and the rest
 /// is there or known to be lost: the one before may have known what is lost behind it as long as it was not sealed.
 fn goes_on(table: &Table, survey: &Survey, view: &View) -> bool {
-    let ends = table.segments.iter().filter_map(|segment| Some((segment.id, segment.finished()?)));
-    let is_whole = ends.into_iter().all(|(id, end)| !ends_earlier(id, end, view));
+    let mut ends =
+        table.segments.iter().filter_map(|segment| Some((segment.id, segment.finished()?)));
+    let is_whole = ends.all(|(id, end)| !ends_earlier(id, end, view));
     let Some(last) = survey.parts.last() else { return is_whole };
     let first = table.segments.iter().find(|segment| segment.id > last.segment.id);
     is_whole && first.is_none_or(|first| table.holes.cover(last.next..first.base))

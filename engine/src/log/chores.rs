@@ -7,7 +7,7 @@ use quipu_disk::Access;
 use quipu_format::features::Features;
 use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
-use quipu_format::{Hash, Lsn, Salt, SegmentId};
+use quipu_format::{Lsn, Salt, SegmentId};
 
 use super::jobs::Remark;
 use super::{Log, count};
@@ -136,7 +136,7 @@ impl Log {
         let file = SegmentFile::open(&*self.disk, &self.directory, rolled.segment)?;
         let view = self.segments.view();
         let (index, positions) = self.place_of(&view, rolled.segment.id)?;
-        let chain = self.chain_before(rolled.segment.id);
+        let chain = self.manifest.lock().listing().chain_before(rolled.segment.id);
         let extent = Extent { end: rolled.end, positions };
         let seal = seal::sum_up(&file, &extent, chain)?;
         let sealed = self.write_index(&view, index, rolled.end, seal.last_time)?;
@@ -172,13 +172,5 @@ impl Log {
         let (events, first_position) = (seal.events, seal.first_position.0);
         tracing::info!(segment, events, first_position, bytes = rolled.end.0, "sealed a segment");
         Ok(())
-    }
-
-    /// The chain of hashes up to this segment.
-    fn chain_before(&self, segment: SegmentId) -> Hash {
-        let manifest = self.manifest.lock();
-        let sealed = manifest.listing().segments.range(..segment);
-        let last = sealed.rev().find_map(|(_, listed)| listed.sealed);
-        last.map_or(Hash::default(), |sealed| sealed.seal.chain)
     }
 }

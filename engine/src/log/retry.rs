@@ -4,11 +4,12 @@
 //! says where all the others must be; they are compared there, by their ids.
 
 use quipu_format::{Position, Version};
-use quipu_index::{Kind, Way};
+use quipu_index::Kind;
 
 use super::{Admitted, Log};
 use crate::draft::{Draft, DraftStream};
 use crate::find;
+use crate::index_files::for_each;
 use crate::keys::lost;
 use crate::pipeline::{Guard, Sighting};
 use crate::plant::{self, Bug};
@@ -213,13 +214,7 @@ impl Log {
             let mut lost = Vec::new();
             for part in parts {
                 let Some(held) = part.find(key)? else { continue };
-                let (mut batch, mut from) = (Vec::new(), 0);
-                loop {
-                    part.batch(&held, from, Way::Forward, &mut batch)?;
-                    let Some(&last) = batch.last() else { break };
-                    lost.extend_from_slice(&batch);
-                    from = last.saturating_add(1);
-                }
+                for_each(part, &held, &mut |ordinal| lost.push(ordinal))?;
             }
             Ok(lost)
         })?;

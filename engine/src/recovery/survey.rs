@@ -11,7 +11,7 @@ use std::sync::Arc;
 use quipu_disk::Disk;
 use quipu_format::features::Use;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Epoch, Hash, Lsn, Position, SegmentId, Timestamp};
+use quipu_format::{ByteOffset, Epoch, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::Identity;
 
 use super::candidate::Candidate;
@@ -237,13 +237,6 @@ impl Survey {
         }
         self.note_manifest(ByteOffset(0), "the manifest is missing");
         Ok(())
-    }
-
-    /// The chain of seals before a segment, as the manifest lists them: whatever has become of the segments.
-    pub(crate) fn chain_before(&self, id: SegmentId) -> Hash {
-        let listed = self.manifest.as_ref().map(|manifest| &manifest.listing.segments);
-        let mut before = listed.into_iter().flat_map(|segments| segments.range(..id).rev());
-        before.find_map(|(_, listed)| listed.sealed).map_or(Hash::default(), |it| it.seal.chain)
     }
 
     pub(crate) fn listed(&self) -> BTreeMap<SegmentId, Listed> {

@@ -17,7 +17,7 @@ use quipu_index::{
 use super::{Severity, Verifier};
 use crate::ReadMode;
 use crate::directory::Directory;
-use crate::index_files::{IndexNames, load_index, try_run};
+use crate::index_files::{IndexNames, for_each, load_index, try_run};
 use crate::keys::keys_of;
 use crate::pipeline::SegmentRef;
 use crate::recovery::Part;
@@ -134,7 +134,7 @@ impl Content {
             let mut found = Vec::new();
             if let Some(held) = part.find(*key)? {
                 entries += 1;
-                found = all_of(&part, &held)?;
+                for_each(&part, &held, &mut |ordinal| found.push(ordinal))?;
                 if found.iter().any(|ordinal| ordinals.binary_search(ordinal).is_err()) {
                     return Ok(Some("an event with another id"));
                 }
@@ -187,17 +187,6 @@ fn same(part: &IndexPart, held: &Held, ordinals: &[u32]) -> std::result::Result<
         at += found.len();
     }
     Ok(part.nth(held, held.count - 1)? == held.last)
-}
-
-/// All ordinals that a part has of a key, in order.
-fn all_of(part: &IndexPart, held: &Held) -> std::result::Result<Vec<u32>, IndexError> {
-    let (mut all, mut batch, mut from) = (Vec::new(), Vec::new(), 0);
-    loop {
-        part.batch(held, from, Way::Forward, &mut batch)?;
-        let Some(&last) = batch.last() else { return Ok(all) };
-        all.append(&mut batch);
-        from = last.saturating_add(1);
-    }
 }
 
 /// Whether an entry says of the segments before what they hold.

@@ -184,7 +184,8 @@ pub fn verify_on(
         let clean = matches!(survey.tip, Tip::Clean) && survey.blank.is_none();
         let file = SegmentFile::open(disk, &directory, part.segment)?;
         let findings = verifier.report.findings.len();
-        verifier.chain = survey.chain_before(part.segment.id);
+        let listing = survey.manifest.as_ref().map(|manifest| &manifest.listing);
+        verifier.chain = listing.map(|it| it.chain_before(part.segment.id)).unwrap_or_default();
         verifier.part(part, &file, index == last && clean)?;
         if let Some(place) = place {
             verifier.index(place, part, findings);

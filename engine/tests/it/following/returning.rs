@@ -7,6 +7,7 @@ use quipu_disk::{Disk, FaultDisk};
 
 use super::follower::{ABOUT, About, PATH, append, open, open_with, options};
 use super::succession::A_WHILE;
+use crate::reading::served_and_lost;
 
 fn reader(disk: &FaultDisk) -> Store {
     let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
@@ -101,14 +102,6 @@ fn what_a_close_has_noted_is_not_called_lost_while_somebody_has_the_lock() {
     assert!(reader.next_position().0 <= events);
     drop(lock);
     disk.advance(A_WHILE);
-    let mut all = reader.all().events().unwrap();
-    let mut served = 0;
-    loop {
-        match all.next() {
-            Ok(Some(_)) => served += 1,
-            Ok(None) => break,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Damaged, "{error}"),
-        }
-    }
+    let (served, _) = served_and_lost(&reader);
     assert!(served > 80 && reader.next_position().0 == events, "{served} of {events}");
 }

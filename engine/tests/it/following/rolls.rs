@@ -17,15 +17,41 @@ fn reader(disk: &FaultDisk) -> Store {
     open_with(disk, Options { read_mode: ReadMode::Pread, ..read_only() })
 }
 
-/// Of each segment all that is in it, save its header.
 fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
     let files = disk.files().into_iter();
     files.filter(|file| file.extension().is_some_and(|it| it == "seg")).collect()
 }
 
+/// The last segment that has a frame.
+fn last_begun(disk: &FaultDisk) -> PathBuf {
+    let is_begun = |file: &PathBuf| disk.contents(file).is_ok_and(|bytes| bytes[4096] != 0);
+    segments(disk).into_iter().rfind(is_begun).unwrap()
+}
+
+/// A reader's options, of segments of many pages.
+fn large() -> Options {
+    let bytes = 64 << 10;
+    Options {
+        segment_bytes_min: bytes,
+        segment_bytes_max: bytes,
+        read_mode: ReadMode::Pread,
+        ..read_only()
+    }
+}
+
+/// A writer that has appended so many events, and the segment before its last one; none while there is but one.
+fn written(events: usize) -> Option<(FaultDisk, Stepper, PathBuf)> {
+    let disk = FaultDisk::new(19);
+    let writer = stepper(&disk).unwrap();
+    assert!((0..events).all(|_| append(&writer)));
+    let before_last = segments(&disk).into_iter().nth_back(1)?;
+    Some((disk, writer, before_last))
+}
+
 /// Longer than a reader waits, if what it is told cannot be taken over, before it looks at all of the store again.
 const A_LONG_WHILE: Duration = Duration::from_millis(1200);
 
+/// Nothing that is in a small segment can be read any more, save its header.
 fn spoil(disk: &FaultDisk, file: &Path) {
     disk.spoil(file, 4096..8192).unwrap();
 }
@@ -73,14 +99,11 @@ fn a_segment_whose_link_cannot_be_read_is_not_passed_over_in_silence() {
         let first = stepper(&disk).unwrap();
         acknowledge(&first);
         while first.chore() {}
-        let next =
-            disk.files().into_iter().rfind(|file| file.extension().is_some_and(|it| it == "seg"));
-        let next = next.unwrap();
+        let next = segments(&disk).pop().unwrap();
         if is_spoiled {
-            disk.spoil(&next, 4096..8192).unwrap();
+            spoil(&disk, &next);
         }
-        let options = Options { read_mode: ReadMode::Pread, ..read_only() };
-        let reader = open_with(&disk, options);
+        let reader = reader(&disk);
         let wanted = first.segments() + 2;
         while first.segments() < wanted {
             acknowledge(&first);
@@ -89,9 +112,7 @@ fn a_segment_whose_link_cannot_be_read_is_not_passed_over_in_silence() {
             disk.zero(&next, 4096..4160).unwrap();
         }
         for _ in 0..3 {
-            disk.advance(A_WHILE);
-            let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
-            assert_eq!(known(&reader), all, "spoiled: {is_spoiled}");
+            nothing_is_missing(&disk, &reader, &format!("spoiled: {is_spoiled}"));
         }
         assert_eq!(reader.next_position(), first.next_position(), "spoiled: {is_spoiled}");
     }
@@ -120,12 +141,8 @@ fn what_was_seen_where_it_is_no_more_is_not_missed() {
 fn what_is_lost_behind_a_segment_is_known_when_that_is_sealed() {
     let mut lost = 0;
     for events in 0..160 {
-        let disk = FaultDisk::new(19);
-        let writer = stepper(&disk).unwrap();
-        assert!((0..events).all(|_| append(&writer)));
-        let segments = segments(&disk);
-        let Some(before_last) = segments.len().checked_sub(2) else { continue };
-        spoil(&disk, &segments[before_last]);
+        let Some((disk, writer, before_last)) = written(events) else { continue };
+        spoil(&disk, &before_last);
         let reader = reader(&disk);
         let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
         let mut early = reader.event_type("Noted").events().unwrap();
@@ -171,13 +188,7 @@ fn a_segment_without_its_link_begins_where_its_seal_says() {
 #[test]
 fn what_can_be_read_behind_a_bad_sector_is_seen_before_the_next_roll() {
     let disk = FaultDisk::new(19);
-    let bytes = 64 << 10;
-    let options = Options {
-        segment_bytes_min: bytes,
-        segment_bytes_max: bytes,
-        read_mode: ReadMode::Pread,
-        ..read_only()
-    };
+    let options = large();
     let writing = Options { mode: Mode::Create, ..options.clone() };
     let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &writing).unwrap();
     while writer.segments() < 3 {
@@ -185,8 +196,7 @@ fn what_can_be_read_behind_a_bad_sector_is_seen_before_the_next_roll() {
     }
     // The one before is sealed.
     while writer.chore() {}
-    let is_begun = |file: &PathBuf| disk.contents(file).is_ok_and(|bytes| bytes[4096] != 0);
-    spoil(&disk, &segments(&disk).into_iter().rfind(is_begun).unwrap());
+    spoil(&disk, &last_begun(&disk));
     let reader = open_with(&disk, options);
     assert!(reader.next_position() < writer.next_position(), "it lies in the bad sector");
     for _ in 0..100 {
@@ -205,13 +215,9 @@ fn what_can_be_read_behind_a_bad_sector_is_seen_before_the_next_roll() {
 fn a_cursor_is_told_of_what_was_lost_behind_a_segment_that_is_sealed_meanwhile() {
     let mut lost = 0;
     for events in 0..120 {
-        let disk = FaultDisk::new(19);
-        let writer = stepper(&disk).unwrap();
-        assert!((0..events).all(|_| append(&writer)));
-        let segments = segments(&disk);
-        let Some(before_last) = segments.len().checked_sub(2) else { continue };
+        let Some((disk, writer, before_last)) = written(events) else { continue };
         // What has to be sealed can be read, and says nothing.
-        disk.zero(&segments[before_last], 4096..8192).unwrap();
+        disk.zero(&before_last, 4096..8192).unwrap();
         let reader = reader(&disk);
         let all: BTreeSet<u64> = (0..reader.next_position().0).collect();
         let mut early = reader.event_type("Noted").events().unwrap();
@@ -230,19 +236,11 @@ fn a_cursor_is_told_of_what_was_lost_behind_a_segment_that_is_sealed_meanwhile()
 #[test]
 fn more_is_known_to_be_lost_behind_a_segment_than_that_could_hold() {
     let disk = left_behind();
-    let bytes = 64 << 10;
-    let options = Options {
-        segment_bytes_min: bytes,
-        segment_bytes_max: bytes,
-        read_mode: ReadMode::Pread,
-        ..read_only()
-    };
+    let options = large();
     let writing = Options { mode: Mode::Existing, ..options.clone() };
     let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &writing).unwrap();
     assert!((0..400).all(|_| append(&writer)));
-    let is_begun = |file: &PathBuf| disk.contents(file).is_ok_and(|bytes| bytes[4096] != 0);
-    let last = segments(&disk).into_iter().rfind(is_begun).unwrap();
-    disk.zero(&last, 4096..40 << 10).unwrap();
+    disk.zero(&last_begun(&disk), 4096..40 << 10).unwrap();
     let reader = open_with(&disk, options);
     assert!(served(&reader).len() < 200, "most of it is lost");
     nothing_is_missing(&disk, &reader, "at once");
