@@ -145,7 +145,7 @@ impl Rebuilding {
         let identity = shelf.identity(part.segment.id, part.segment.salt);
         let before = match part.unsealed() {
             Some(unsealed) => unsealed.index_below(part.end),
-            None => index_on(shelf, &identity).map(Arc::new),
+            None => index_on(&self.segments, &identity).map(Arc::new),
         };
         let Some(covered) = to_cover(part, before.as_deref()) else { return Ok(true) };
         let heads = Arc::new(Heads::new(Layers::new(self.layers.clone())));
@@ -159,7 +159,7 @@ impl Rebuilding {
         }
         let id = part.segment.id;
         write(shelf, &shelf.directory.index(id), &made.bytes)?;
-        let sealed = index_on(shelf, &identity);
+        let sealed = index_on(&self.segments, &identity);
         let Some(sealed) = sealed.map(Arc::new) else {
             let detail = format!("the index of segment {id} cannot be read back");
             return Err(Error::new(ErrorKind::Io, detail));

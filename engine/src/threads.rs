@@ -35,6 +35,9 @@ const NAPPING: usize = 1;
 /// Without a limit: whoever leaves something to be marked or synced later wakes it.
 const DOZING: usize = 2;
 
+/// How long the committer waits at a time for a job that somebody else does.
+const MOMENT: Duration = Duration::from_millis(1);
+
 impl Shared {
     /// Whether the committer must be woken for what was left to it. Says so once.
     fn wakes_for(&self, left: Left) -> bool {
@@ -121,7 +124,14 @@ impl Running {
         let ticket = placed.copy(draft);
         let mut left = Left::default();
         while !ticket.is_settled() {
-            let Some(job) = self.log.pipeline().take() else { break };
+            let Some(job) = self.log.pipeline().take() else {
+                if self.is_committer() {
+                    // Who does a job now leaves the next one to this very thread.
+                    self.log.wait_for_work(&mut self.log.pipeline(), Some(MOMENT));
+                    continue;
+                }
+                break;
+            };
             left = self.log.carry_out(job);
         }
         let more = left.work && !plant::is_in(Bug::LeftoversNotHandedOver);
@@ -129,6 +139,11 @@ impl Running {
             self.log.call_committer();
         }
         ticket.wait()
+    }
+
+    /// Whether this is the committer's thread: the program's log is told something by it, and appends.
+    fn is_committer(&self) -> bool {
+        self.workers.first().is_some_and(Worker::is_current)
     }
 
     /// Whether the committer must be woken for what was left to it.

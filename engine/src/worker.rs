@@ -28,10 +28,15 @@ impl Worker {
         self.of.is_this()
     }
 
+    /// Whether it is the thread that asks.
+    pub(crate) fn is_current(&self) -> bool {
+        self.thread.thread().id() == current().id()
+    }
+
     /// Waits for its end, however that was.
     pub(crate) fn join(self) {
         // A store may be dropped by a task that this very thread has woken, and by a forked child, where it never ran.
-        if self.is_here() && self.thread.thread().id() != current().id() {
+        if self.is_here() && !self.is_current() {
             let _ = self.thread.join();
         }
     }

@@ -30,7 +30,8 @@ pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
     Ok(parts)
 }
 
-/// Asks the index of a segment. A file that fails a check is set aside, and what the log says is asked.
+/// Asks the index of a segment. A file that fails a check is set aside, and what the log says is asked; one that cannot be
+/// read is asked once more before: of events that are lost it may know what nothing else does.
 ///
 /// # Errors
 /// What the system refuses.
@@ -39,7 +40,12 @@ pub(crate) fn ask<T>(
     index: usize,
     mut question: impl FnMut(&[Part]) -> std::result::Result<T, IndexError>,
 ) -> Result<T> {
-    match question(&parts(view, index)?) {
+    let parts = parts(view, index)?;
+    let answer = question(&parts).or_else(|error| match error {
+        IndexError::Io(_) => question(&parts),
+        error => Err(error),
+    });
+    match answer {
         Ok(answer) => Ok(answer),
         Err(error) => question(&mend(view, index, &error)?).map_err(|error| {
             let segment = &view.table.segments[index];

@@ -14,7 +14,7 @@ use super::source::Bytes;
 use crate::ballast::sparing;
 use crate::create::{create_complete, create_written};
 use crate::directory::Directory;
-use crate::segments::Shelf;
+use crate::segments::{Segments, Shelf};
 use crate::{Error, ReadMode, Result};
 
 /// The index file of a segment, if there is one that can be used. Whatever is wrong with one, the log says
@@ -25,13 +25,20 @@ pub(crate) fn open_index(
     mode: ReadMode,
     identity: &Identity,
 ) -> Option<Sealed> {
-    let opened = try_index(disk, directory, mode, identity);
-    usable(&directory.index(identity.segment), opened)
+    let path = directory.index(identity.segment);
+    usable(&path, &mut |_| {}, &|| try_index(disk, directory, mode, identity))
 }
 
-/// The same, of a store that is open.
-pub(crate) fn index_on(shelf: &Shelf, identity: &Identity) -> Option<Sealed> {
-    open_index(&*shelf.disk, &shelf.directory, shelf.mode, identity)
+/// The same, of a store that is open: where there are no descriptors it lets go of those that it keeps.
+pub(crate) fn index_on(store: &Segments, identity: &Identity) -> Option<Sealed> {
+    let shelf = &store.shelf;
+    let mut let_go = |error: &io::Error| {
+        if quipu_disk::is_short(error) {
+            store.release();
+        }
+    };
+    let open = || try_index(&*shelf.disk, &shelf.directory, shelf.mode, identity);
+    usable(&shelf.directory.index(identity.segment), &mut let_go, &open)
 }
 
 /// The index file of a segment.
@@ -66,8 +73,9 @@ pub(crate) fn open_run(
     salt: Salt,
 ) -> Option<Run> {
     let last = shelf.identity(*segments.end(), salt);
-    let opened = try_run(&*shelf.disk, &shelf.directory, shelf.mode, *segments.start(), &last);
-    usable(&shelf.directory.run(segments), opened)
+    let first = *segments.start();
+    let open = || try_run(&*shelf.disk, &shelf.directory, shelf.mode, first, &last);
+    usable(&shelf.directory.run(segments), &mut |_| {}, &open)
 }
 
 /// The file with the heads of the segments from `first` to `last`.
@@ -82,10 +90,24 @@ pub(crate) fn try_run(
     Run::open(Box::new(Bytes::open(disk, &path, mode)?), first, last)
 }
 
-fn usable<T>(path: &Path, opened: std::result::Result<T, IndexError>) -> Option<T> {
+/// What is opened, if it can be used. What cannot be read is tried a second time, once `refused` has been told why: a
+/// file may know of the log what nothing else knows any more, and is not set aside for what fails only once.
+fn usable<T>(
+    path: &Path,
+    refused: &mut dyn FnMut(&io::Error),
+    open: &dyn Fn() -> std::result::Result<T, IndexError>,
+) -> Option<T> {
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let opened = match open() {
+        Err(IndexError::Io(error)) if !is_gone(&error) => {
+            refused(&error);
+            open()
+        }
+        opened => opened,
+    };
     match opened {
         Ok(opened) => Some(opened),
-        Err(IndexError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(IndexError::Io(error)) if is_gone(&error) => None,
         Err(error) => {
             tracing::warn!(index = %path.display(), %error, "an index file cannot be used");
             None

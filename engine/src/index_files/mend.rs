@@ -41,7 +41,7 @@ pub(crate) fn open_sealed(view: &View, index: usize) -> Option<Sealed> {
     let identity = shelf.identity(segment.id, segment.salt);
     let sealed = match view.store.upkeep.unwritten(segment.id) {
         Some(bytes) => held_index(bytes, &identity).ok()?,
-        None => index_on(shelf, &identity)?,
+        None => index_on(&view.store, &identity)?,
     };
     let covers = sealed.covers();
     let whole = covers.base == segment.base && Some(covers.end) == segment.finished();
@@ -188,7 +188,7 @@ pub(crate) fn write_again(store: &Arc<Segments>, id: SegmentId, bytes: &[u8]) ->
     };
     let segment = &table.segments[index];
     let identity = shelf.identity(id, segment.salt);
-    let opened = index_on(shelf, &identity);
+    let opened = index_on(store, &identity);
     let Some(sealed) = opened.map(Arc::new) else { return Ok(()) };
     for layer in table.heads.layers().newest_first() {
         if matches!(layer, Layer::Index(_)) && *layer.segments().start() == id {

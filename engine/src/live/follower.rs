@@ -155,9 +155,12 @@ impl Follower {
         let (disk, directory) = (&*shelf.disk, &shelf.directory);
         let there = author(disk, directory)?;
         let since = state.seen.saturating_sub(state.looked);
+        // Without the manifest nothing is to be gone on with, however often it is looked at.
+        let is_settled = state.stamp == Stamp::Unreadable && shelf.has_manifest()
+            || state.author != Author::Silent && !state.doubted;
         if state.is_author(there)
             && state.is_undisturbed(disk, directory)
-            && ((state.author != Author::Silent && !state.doubted) || since < REVISION || is_left())
+            && (is_settled || since < REVISION || is_left())
         {
             return Ok(false);
         }

@@ -68,7 +68,7 @@ impl Log {
                 return Ok(Arc::new(held_index(bytes, &identity)?));
             }
         }
-        let sealed = match index_on(shelf, &identity) {
+        let sealed = match index_on(&self.segments, &identity) {
             Some(sealed) => sealed,
             None => held_index(Arc::from(bytes), &identity)?,
         };

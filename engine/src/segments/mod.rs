@@ -256,6 +256,11 @@ impl Segments {
         self.kept.touch(segment);
     }
 
+    /// Lets go of all files that can be opened again: there are no descriptors.
+    pub(crate) fn release(&self) {
+        self.kept.release();
+    }
+
     /// Size of a segment's file.
     pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64> {
         let opened = self.open(segment)?;
@@ -270,7 +275,7 @@ impl Segments {
             if !error.is_shortage() {
                 return Err(error);
             }
-            self.kept.release();
+            self.release();
             open()
         })?;
         self.kept.touch(segment);

@@ -16,6 +16,10 @@ pub(crate) trait Attendant: Debug + Send + Sync + 'static {
     }
     /// A file was opened.
     fn has_opened(&self, _path: &Path) {}
+    /// A file is about to be read by a call, and is not where this is an error.
+    fn reads(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// These bytes of a file were read by a call, which will give what becomes of them here.
     fn has_read(&self, _path: &Path, _bytes: &mut [u8], _offset: u64) {}
     /// Bytes were written to a file by a call.
@@ -101,6 +105,7 @@ impl<A: Attendant> File for AttendedFile<A> {
         self.file.size()
     }
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.by.attendant.reads(&self.path)?;
         let count = self.file.read_at(bytes, offset)?;
         self.by.attendant.has_read(&self.path, &mut bytes[..count], offset);
         Ok(count)

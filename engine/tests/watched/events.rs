@@ -168,3 +168,23 @@ fn that_a_store_is_poisoned_is_told_once() {
     assert_eq!((poisoned.number("durable"), poisoned.number("visible")), (2, 2));
     assert!(poisoned.fields["error"].contains("syncing segment 1 failed"), "{poisoned:?}");
 }
+
+/// Each look would be at all of the store.
+#[test]
+fn that_the_manifest_is_gone_is_told_once() {
+    let listening = listen();
+    let disk = FaultDisk::new(11);
+    let writer = open(&disk, Mode::Create);
+    fill(&writer, 30);
+    // It does not tell how far it has come, so the log is looked at now and then.
+    disk.remove(Path::new("s/live")).unwrap();
+    let reader = open(&disk, Mode::ReadOnly);
+    let events = reader.next_position();
+    disk.remove(Path::new("s/manifest")).unwrap();
+    for _ in 0..10 {
+        disk.advance(Duration::from_secs(2));
+        assert_eq!(reader.next_position(), events);
+    }
+    let what = "the manifest cannot be read any more: what has been found so far is all that is shown";
+    assert_eq!(listening.count(what), 1);
+}

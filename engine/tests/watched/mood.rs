@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use quipu_disk::threads::Mutex;
@@ -19,6 +20,7 @@ pub(crate) struct Mood {
     without_clock_in: Mutex<Option<&'static str>>,
     creates_nothing: AtomicBool,
     syncs_nothing: AtomicBool,
+    next_sync: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
 
 impl Moody {
@@ -35,6 +37,14 @@ impl Moody {
     /// Panics from now on when a thread of this name asks for the time.
     pub(crate) fn lose_the_clock_in(&self, thread: &'static str) {
         *self.attendant.without_clock_in.lock() = Some(thread);
+    }
+
+    /// The next sync of a file says that it has begun, and waits until it is told to go on.
+    pub(crate) fn hold_the_next_sync(&self) -> (Receiver<()>, Sender<()>) {
+        let (begins, begun) = channel();
+        let (proceed, proceeds) = channel();
+        *self.attendant.next_sync.lock() = Some((begins, proceeds));
+        (begun, proceed)
     }
 
     /// Panics from now on at each sync of a file.
@@ -56,6 +66,12 @@ impl Attendant for Mood {
     }
 
     fn syncs(&self, disk: &FaultDisk) {
+        let held = self.next_sync.lock().take();
+        if let Some((begins, proceeds)) = held {
+            begins.send(()).unwrap();
+            // Whoever is gone does not hold it.
+            let _ = proceeds.recv();
+        }
         assert!(!self.syncs_nothing.load(Ordering::SeqCst), "the disk syncs nothing any more");
         disk.advance(Duration::from_millis(self.sync_ms.load(Ordering::SeqCst)));
     }

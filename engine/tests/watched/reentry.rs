@@ -68,6 +68,38 @@ fn who_is_told_of_a_job_can_append() {
     }
 }
 
+/// Whoever does a job at that moment leaves the next one to the thread that is told.
+#[test]
+fn who_is_told_of_a_job_can_append_while_another_does_one() {
+    let listening = listen();
+    let moody = Moody::new(&FaultDisk::new(4));
+    moody.sync_in(Duration::from_secs(1));
+    let moody = Arc::new(moody);
+    let disk: Arc<dyn Disk> = Arc::clone(&moody) as _;
+    let store = open(&disk, Mode::Create, small());
+    let (tell, told) = channel();
+    let shared = Arc::clone(&store);
+    listening.act("slow sync", move || {
+        let (begun, proceed) = moody.hold_the_next_sync();
+        let other = Arc::clone(&shared);
+        let beside = std::thread::spawn(move || append(&other));
+        begun.recv().unwrap();
+        let later = std::thread::spawn(move || {
+            // Long enough for the commit of who is told to be placed, which nobody can see.
+            std::thread::sleep(Duration::from_millis(50));
+            proceed.send(()).unwrap();
+        });
+        tell.send(append(&shared)).unwrap();
+        later.join().unwrap();
+        beside.join().unwrap().unwrap();
+    });
+    // Done by the store's own thread: nobody waits for it here yet.
+    let ticket = store.append_async("a", ANY, large()).unwrap();
+    told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
+    ticket.wait().unwrap();
+    assert_eq!(store.next_position().0, 3);
+}
+
 /// The recovery is its own: it cannot wait for it.
 #[test]
 fn who_is_told_of_a_late_recovery_is_refused_and_does_not_wait() {

@@ -16,7 +16,7 @@ use super::store::{
 use crate::reading::served_and_lost;
 
 /// A store whose fifth segment has lost an event.
-fn damaged() -> FaultDisk {
+pub(super) fn damaged() -> FaultDisk {
     let disk = closed_store();
     disk.flip(&file("0000000005.seg"), 5000, 1).unwrap();
     disk

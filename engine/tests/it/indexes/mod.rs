@@ -12,4 +12,5 @@ mod refused;
 mod rolling;
 mod room;
 mod store;
+mod unlucky;
 mod upkeep;
