@@ -1,0 +1,80 @@
+//! An index file that cannot be opened or read for once: what it knows of lost events nobody else does.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quipu::{ExpectedVersion, NewEvent, Options, ReadMode, Store};
+use quipu_disk::Access;
+
+use super::lost::damaged;
+use super::store::{PATH, STREAMS, options, remove};
+use crate::attended::{Attendant, Attended};
+use crate::reading::served_and_lost;
+
+/// `EMFILE`.
+const TOO_MANY_OPEN_FILES: i32 = 24;
+/// `EIO`.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+
+/// Refuses one call about an index file, to open or to read it.
+#[derive(Debug, Default)]
+struct Unlucky {
+    calls: AtomicU64,
+    /// Number of the call, from 1 on.
+    refuses: AtomicU64,
+}
+
+impl Unlucky {
+    fn call(&self, path: &Path, number: i32) -> io::Result<()> {
+        if path.extension().is_none_or(|extension| extension != "idx") {
+            return Ok(());
+        }
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if call == self.refuses.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(number));
+        }
+        Ok(())
+    }
+}
+
+impl Attendant for Unlucky {
+    fn opens(&self, path: &Path, access: Access) -> io::Result<()> {
+        if access == Access::Read { self.call(path, TOO_MANY_OPEN_FILES) } else { Ok(()) }
+    }
+    fn reads(&self, path: &Path) -> io::Result<()> {
+        self.call(path, INPUT_OUTPUT_ERROR)
+    }
+}
+
+/// Opens a store that has lost an event of which only an index knows the keys, and writes to all streams, while the call
+/// with this number is refused. Gives how many calls there were.
+fn write_with_a_call_refused(read_mode: ReadMode, refuses: u64) -> u64 {
+    let disk = Attended::<Unlucky>::new(&damaged());
+    remove(&disk.disk, "run");
+    disk.attendant.refuses.store(refuses, Ordering::Relaxed);
+    let options = Options { read_mode, ..options() };
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}"));
+    for stream in 0..=STREAMS {
+        let event = [NewEvent::new("T", vec![])];
+        store
+            .append(&format!("s-{stream}"), ExpectedVersion::Any, event)
+            .unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}"));
+    }
+    assert_eq!(served_and_lost(&store), (200 + STREAMS, 1));
+    store.close().unwrap();
+    disk.attendant.calls.load(Ordering::Relaxed)
+}
+
+#[test]
+fn one_call_that_fails_does_not_cost_what_an_index_knows() {
+    for read_mode in [ReadMode::Map, ReadMode::Pread] {
+        let calls = write_with_a_call_refused(read_mode, 0);
+        assert!(calls > 10, "{calls} in {read_mode:?}");
+        for refuses in 1..=calls {
+            write_with_a_call_refused(read_mode, refuses);
+        }
+    }
+}
