@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quipu_disk::{Access, Disk, Gate, PAGE_WORDS, Page};
-use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Epoch, LIVE_BYTES, Live, Lsn, Position, SegmentId, Standing};
+use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn, Position, SegmentId, Standing};
 
 use super::sight::Sight;
 use super::stamp::Stamp;
@@ -185,7 +184,7 @@ fn bounds_settled(
         Ok(()) if settle_name(disk, survey) => Ok(found),
         // Of a damaged log nobody knows how much was durable: what is left of it is shown.
         _ if is_damaged => Ok(found),
-        Ok(()) => bounds_before_last(survey),
+        Ok(()) => Ok(bounds_before_last(survey)),
         Err(error) => {
             tracing::warn!(%error, "what is not known to be durable is not shown");
             bounds_beside(disk, survey)
@@ -220,27 +219,24 @@ fn settle_name(disk: &dyn Disk, survey: &Survey) -> bool {
 }
 
 /// As far as the segments before the last one go, which is left out.
-fn bounds_before_last(survey: &mut Survey) -> Result<Bounds> {
+fn bounds_before_last(survey: &mut Survey) -> Bounds {
     if let Some(last) = survey.parts.pop() {
         let before = survey.parts.last().map_or(Position(0), |part| part.next);
-        survey.next_position = if has_link(&last)? { last.base } else { before };
+        survey.next_position = if has_link(&last) { last.base } else { before };
     }
-    Ok(bounds_found(survey))
+    bounds_found(survey)
 }
 
-/// Whether a segment says itself where it begins, once all before it is durable. Else a later frame does, which may not be
-/// durable itself: another one of another position may yet stand there.
-fn has_link(part: &Part) -> Result<bool> {
-    let Some(unsealed) = part.unsealed() else { return Ok(true) };
-    let first = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
-    Ok(unsealed.file.scan(first, &mut |_, _| Ok(()))?.link.is_some())
+/// Whether a segment says itself where it begins.
+fn has_link(part: &Part) -> bool {
+    part.unsealed().is_none_or(|unsealed| unsealed.has_link)
 }
 
 /// As far as later frames call the log durable: the writer does not say what else is.
 fn bounds_beside(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
     let is_named = settle_name(disk, survey);
-    let begins = survey.parts.last().map_or(Ok(true), has_link)?;
-    if is_named && begins { bounds_proven(survey) } else { bounds_before_last(survey) }
+    let begins = survey.parts.last().is_none_or(has_link);
+    if is_named && begins { bounds_proven(survey) } else { Ok(bounds_before_last(survey)) }
 }
 
 /// As far as the log has been found.

@@ -27,6 +27,9 @@ pub(crate) struct Unsealed {
     pub(crate) file: SegmentFile,
     /// The index of its beginning, if the log bears it out.
     pub(crate) index: Option<Arc<Sealed>>,
+    /// Whether it says itself where it begins, once all before it is durable. Else a later frame does, which may not be
+    /// durable itself: another one of another position may yet stand there.
+    pub(crate) has_link: bool,
     /// Where scans begin: behind what the index covers.
     start: Scan,
 }
@@ -40,7 +43,7 @@ const PROBE_BYTES: u64 = 64;
 impl Unsealed {
     /// A segment that has just been made.
     pub(super) fn new(file: SegmentFile) -> Unsealed {
-        Unsealed { file, index: None, start: Scan::default() }
+        Unsealed { file, index: None, has_link: false, start: Scan::default() }
     }
 
     /// Scans a segment to its end: where it was closed, or the first frame that is not valid.
@@ -62,14 +65,14 @@ impl Unsealed {
             let at_close = closed == Some((covered, start.next_position));
             let borne_out = at_close || scan.durable >= covered;
             if borne_out || plant::is_in(Bug::SavedIndexBelieved) {
-                let index = Some(index);
-                return Ok((Unsealed { file, index, start }, scan));
+                let (index, has_link) = (Some(index), scan.link.is_some());
+                return Ok((Unsealed { file, index, has_link, start }, scan));
             }
             tracing::warn!(index = %file.id, "the log does not bear out the index: scanning all of it");
         }
         let start = Scan::default();
         let scan = scan_surely(&file, &start, limit)?;
-        Ok((Unsealed { file, index: None, start }, scan))
+        Ok((Unsealed { file, index: None, has_link: scan.link.is_some(), start }, scan))
     }
 
     /// Scans again, at most to `limit`, and shows each frame that the index does not cover.

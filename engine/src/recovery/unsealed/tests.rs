@@ -49,7 +49,7 @@ fn what_an_index_covers_is_not_shown_again() {
     let two = one.clone().commit(0);
     let file = two.candidate().unsealed.file;
     let covered = file.scan(ByteOffset(one.end()), &mut |_, _| Ok(())).unwrap();
-    let unsealed = Unsealed { file, index: None, start: covered };
+    let unsealed = Unsealed { file, index: None, has_link: true, start: covered };
     let shown = |limit: u64| {
         let mut shown = Vec::new();
         let scan = unsealed.scan_to(ByteOffset(limit), &mut |frame, _| {
