@@ -19,6 +19,7 @@ compile_error!("Quipu supports 64-bit little-endian Linux (x86-64 and aarch64)")
 
 mod bed;
 mod bell;
+mod descriptors;
 mod fault;
 mod gate;
 mod map;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bell::Bell;
+pub use descriptors::raise_open_files;
 pub use fault::{Errno, Fault, FaultDisk, FaultKind, Lie, PowerCut};
 pub use gate::Gate;
 pub use map::Map;

@@ -109,6 +109,7 @@ pub use layout::{
 };
 pub use options::{Durability, Mode, Options, ReadMode};
 pub use query::{AppendCondition, Query, QueryItem};
+pub use quipu_disk::raise_open_files;
 pub use quipu_format::record::{Codec, Tags};
 pub use quipu_format::{ByteOffset, FORMAT_VERSION, Position, Timestamp, Version, limits};
 pub use quipu_index::StreamHead;

@@ -45,8 +45,8 @@ pub enum Mode {
     /// Opens an existing store for reading; needs no lock and changes nothing on disk.
     ///
     /// A writer in another process is followed: what was acknowledged there is seen by whatever is asked here from
-    /// then on, and subscriptions go on with it, also across its closings and crashes. What is not durable at the
-    /// writer's level is not seen. A store that nobody writes is seen as recovery would find it; what its last
+    /// then on, and subscriptions go on with it, also across its closings and crashes, where what the next
+    /// writer acknowledges may come a tenth of a second late. What is not durable at the writer's level is not seen. A store that nobody writes is seen as recovery would find it; what its last
     /// writer did not sync is synced first. If events that were seen here are lost before they were synced, which
     /// can happen with [`Durability::Os`] only, all reading fails with
     /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned) until the store is opened anew.

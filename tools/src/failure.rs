@@ -147,6 +147,8 @@ fn advice(error: &quipu::Error) -> &'static str {
                 "check the path; a store is a directory"
             }
             Some(io::ErrorKind::PermissionDenied) => "check the permissions of the store's files",
+            // It knows more of this very error.
+            _ if error.advice() != error.kind().advice() => error.advice(),
             _ => "see the system's message; the command can be repeated",
         },
         _ => error.advice(),

@@ -48,7 +48,11 @@ pub fn main() -> ExitCode {
         Err(error) => return cli::refuse(&error),
     };
     let output = Output::new(cli.report());
-    let done = log_to_stderr(&cli).and_then(|()| run(&cli, &output));
+    let done = log_to_stderr(&cli).and_then(|()| {
+        // Where that is refused it may be enough as it is.
+        let _most = quipu::raise_open_files();
+        run(&cli, &output)
+    });
     let done = done.and_then(|exit| output::unwritten().map_or(Ok(exit), Err));
     match done {
         Ok(exit) => exit.into(),

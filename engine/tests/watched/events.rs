@@ -185,6 +185,7 @@ fn that_the_manifest_is_gone_is_told_once() {
         disk.advance(Duration::from_secs(2));
         assert_eq!(reader.next_position(), events);
     }
-    let what = "the manifest cannot be read any more: what has been found so far is all that is shown";
+    let what =
+        "the manifest cannot be read any more: what has been found so far is all that is shown";
     assert_eq!(listening.count(what), 1);
 }

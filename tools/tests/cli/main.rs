@@ -9,6 +9,7 @@
 mod append;
 mod bench;
 mod damage;
+mod descriptors;
 mod examples;
 mod export;
 mod import;

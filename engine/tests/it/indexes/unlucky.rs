@@ -56,7 +56,8 @@ fn write_with_a_call_refused(read_mode: ReadMode, refuses: u64) -> u64 {
     disk.attendant.refuses.store(refuses, Ordering::Relaxed);
     let options = Options { read_mode, ..options() };
     let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
-    let store = builder.open().unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}"));
+    let store =
+        builder.open().unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}"));
     for stream in 0..=STREAMS {
         let event = [NewEvent::new("T", vec![])];
         store
