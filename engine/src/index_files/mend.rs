@@ -2,7 +2,7 @@
 //!
 //! What is made stands in memory and is used from there, with the same content as the file had: the place of the
 //! segment in the chains of its keys included. A store that is open for writing writes it to a file when
-//! there is time.
+//! there is time, unless keys of events before it are lost: then each opening makes it anew.
 
 use std::fmt::Display;
 use std::ops::Range;

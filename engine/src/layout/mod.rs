@@ -78,12 +78,12 @@ pub struct FileBytes {
     pub ballast: u64,
     /// The page by which other processes follow the writer.
     pub live: u64,
-    /// Files that were never finished, and what is none of the store's.
+    /// Files that were never finished, and what is none of the store's, as far as it can be opened.
     pub other: u64,
 }
 
 impl FileBytes {
-    /// All of them: the sizes of all files in the directory.
+    /// All of them: the sizes of all files in the directory, but of strangers' that cannot be opened.
     #[must_use]
     pub fn total(&self) -> u64 {
         let FileBytes { frames, segment_headers, free, left, .. } = *self;
@@ -181,9 +181,14 @@ struct Counting<'s> {
 
 impl Counting<'_> {
     fn file(&mut self, name: &str) -> Result<()> {
-        let Some(size) = self.size(name)? else { return Ok(()) };
-        let files = &mut self.files;
         let stranger = self.survey.strangers.iter().any(|stranger| stranger == name);
+        let size = match self.size(name) {
+            // What somebody else keeps to themselves is no business of the store's.
+            Err(_) if stranger => None,
+            size => size?,
+        };
+        let Some(size) = size else { return Ok(()) };
+        let files = &mut self.files;
         let bytes = match Directory::role(name) {
             Role::Segment(id) if !stranger => {
                 self.segment(id, size);

@@ -25,6 +25,9 @@ use crate::recovery::Part;
 /// In the same order each time, so that a store is always verified by the same calls and told the same of.
 type ByKey<T> = HashMap<Key, T, BuildKeyHasher>;
 
+/// What becomes of an index that cannot be used as it is.
+const ANEW: &str = "it is made anew when it is needed";
+
 /// What the index files must say, as far as the log has been read.
 #[derive(Default)]
 pub(super) struct Expected {
@@ -221,16 +224,17 @@ impl Verifier<'_> {
             }
         } else {
             let identity = Identity { store: place.store, segment: id, salt: part.segment.salt };
-            match load_index(place.disk, place.directory, &identity) {
+            let loaded = load_index(place.disk, place.directory, &identity);
+            let is_short = loaded
+                .as_ref()
+                .is_ok_and(|file| part.sealed().is_some() && file.covers().end < part.end);
+            match loaded.and_then(|file| self.judge(file, part, whole)) {
                 // A close has left it, and the one of all of the segment could not be written.
-                Ok(file) if part.sealed().is_some() && file.covers().end < part.end => {
-                    let what = "the index does not cover all of a sealed segment; the next opening makes it anew";
-                    self.find(Severity::Unfinished, path, 0..0, nothing(), what);
+                Ok(None) if is_short => {
+                    let what = format!("the index does not cover all of a sealed segment; {ANEW}");
+                    self.find(Severity::Unfinished, path, 0..0, nothing(), &what);
                 }
-                loaded => {
-                    let judged = loaded.and_then(|file| self.judge(file, part, whole));
-                    self.tell_of(path, judged);
-                }
+                judged => self.tell_of(path, judged),
             }
         }
         self.expected.end(id);
@@ -314,19 +318,18 @@ impl Verifier<'_> {
         path: PathBuf,
         judged: std::result::Result<Option<&'static str>, IndexError>,
     ) {
-        let anew = "the next opening makes it anew";
         let (severity, at, what) = match judged {
             Ok(None) => return,
             // A writer has put another in its place.
             Err(IndexError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return,
-            Ok(Some(lie)) => (Severity::Damage, 0, format!("{lie}; {anew}")),
+            Ok(Some(lie)) => (Severity::Damage, 0, format!("{lie}; {ANEW}")),
             Err(IndexError::Damaged { at, what }) => {
-                (Severity::Damage, at, format!("{what}; {anew}"))
+                (Severity::Damage, at, format!("{what}; {ANEW}"))
             }
             Err(IndexError::Unsupported(error)) => {
                 (Severity::Unsupported, 0, format!("{error}; reading goes without it"))
             }
-            Err(error) => (Severity::Damage, 0, format!("{error}; {anew}")),
+            Err(error) => (Severity::Damage, 0, format!("{error}; {ANEW}")),
         };
         let what = format!("the index: {what}");
         // What is wrong with an index is not with the log: what follows is still compared with each other.

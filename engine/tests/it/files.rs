@@ -189,3 +189,29 @@ fn a_damaged_mark_costs_no_event_and_is_not_said_to() {
     assert_eq!((served, told.len()), (2, 1), "{told:?}");
     assert!(told[0].positions.is_empty() && told[0].what.ends_with("and no event"), "{told:?}");
 }
+
+/// What it says of the events that it knows has to be right all the same.
+#[test]
+fn a_damaged_index_of_before_the_seal_is_damage() {
+    let disk = FaultDisk::new(7);
+    let store = open(&disk).unwrap();
+    fill(&store, 2);
+    store.close().unwrap();
+    let index = segment(1).with_extension("idx");
+    let saved = disk.contents(&index).unwrap();
+    let store = open(&disk).unwrap();
+    fill(&store, 30);
+    store.close().unwrap();
+    for offset in (0..saved.len()).step_by(97) {
+        let mut bytes = saved.clone();
+        bytes[offset] ^= 0x10;
+        disk.put(&index, &bytes).unwrap();
+        let report = verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
+        let told = report.findings.iter().find(|finding| finding.file == index);
+        let severity = told.map(|finding| finding.severity);
+        assert!(
+            matches!(severity, Some(Severity::Damage | Severity::Unsupported)),
+            "byte {offset}: {report:?}"
+        );
+    }
+}

@@ -7,7 +7,9 @@ use quipu::{
     Codec, Depth, ErrorKind, ExpectedVersion, FileBytes, Layout, NewEvent, Options, RecordBytes,
     Standing, Store, Timestamp, Uuid, layout_on,
 };
-use quipu_disk::{Access, Disk, MemoryDisk, read_exact_at, write_all_at};
+use quipu_disk::{
+    Access, Disk, Errno, Fault, FaultDisk, FaultKind, MemoryDisk, read_exact_at, write_all_at,
+};
 
 use crate::small::options;
 
@@ -209,4 +211,26 @@ fn a_count_that_misses_a_byte_is_noticed() {
     assert!(!is_balanced(&Layout { files, ..layout }, bytes));
     let records = layout.records.map(|records| RecordBytes { tags: records.tags + 1, ..records });
     assert!(!is_balanced(&Layout { records, ..layout }, bytes));
+}
+
+/// It may be somebody else's, and nobody else may read it.
+#[test]
+fn a_file_of_others_that_cannot_be_opened_is_left_out() {
+    let disk = FaultDisk::new(11);
+    let store =
+        Store::builder(PATH).disk(Arc::new(disk.clone())).options(options()).open().unwrap();
+    fill(&store, 3);
+    store.close().unwrap();
+    disk.put(&Path::new(PATH).join("theirs"), b"whatever").unwrap();
+    let look = || layout_on(&disk, Path::new(PATH), Depth::Records, &mut |_| {});
+    let before = disk.operations();
+    let whole = look().unwrap();
+    let calls = disk.operations() - before;
+    let without = FileBytes { other: whole.files.other - 8, ..whole.files };
+    let refused = |call: u64| {
+        let kind = FaultKind::Error(Errno::Denied);
+        disk.plan(Fault { at: disk.operations() + call, kind, sticky: false });
+        look().is_ok_and(|layout| layout == Layout { files: without, ..whole })
+    };
+    assert_eq!((0..calls).filter(|call| refused(*call)).count(), 2, "to open it, and its size");
 }
