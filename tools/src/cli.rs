@@ -5,7 +5,7 @@ mod looking;
 mod salvage;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -18,9 +18,9 @@ use quipu::{ExpectedVersion, Position, Timestamp, Uuid};
 pub(crate) use self::bench::{Acknowledged, BenchArgs};
 pub(crate) use self::looking::{ChoiceArgs, ReadArgs, StatArgs, StreamsArgs, TailArgs};
 pub(crate) use self::salvage::SalvageArgs;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::{Output, Report};
-use crate::time;
+use crate::{shell, time};
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} (format {})", env!("CARGO_PKG_VERSION"), quipu::FORMAT_VERSION));
@@ -318,14 +318,23 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
         Output::new(Report::Scripts).failure(&failure);
         return failure.exit.into();
     }
-    // A reader that went away needs no help.
-    let _gone = error.print();
-    if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(2) }
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if !asked_for_help {
+        return Exit::Failed.into();
+    }
+    let report = if for_script { Report::Scripts } else { Report::People };
+    match shell::told(printed) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            Output::new(report).failure(&failure);
+            failure.exit.into()
+        }
+    }
 }
 
 /// Whether standard input would wait for somebody to type.
 pub(crate) fn stdin_is_terminal() -> bool {
-    std::io::stdin().is_terminal()
+    io::stdin().is_terminal()
 }
 
 #[cfg(test)]

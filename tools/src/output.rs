@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::print::{Page, Style};
+use crate::print::{Page, Style, printable};
 
 /// For whom a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,9 @@ impl Output {
             Report::People => format!(
                 "{}: {}\n  {}: {}\n",
                 self.paint_error(Look::Red, "error"),
-                failure.message,
+                printable(&failure.message),
                 self.paint_error(Look::Bold, "help"),
-                failure.advice
+                printable(&failure.advice)
             ),
             Report::Scripts => format!("{}\n", failure.to_json()),
         };
@@ -120,7 +120,7 @@ impl Output {
         match self.report {
             Report::People => {
                 let error = self.paint_error(Look::Red, "error");
-                complain(&format!("{error}: {}\n", failure.message));
+                complain(&format!("{error}: {}\n", printable(&failure.message)));
             }
             Report::Scripts => self.failure(failure),
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::SalvageArgs;
 use crate::failure::{Exit, Failure};
-use crate::output::{Look, Output, plural};
+use crate::output::{Look, Output, count, plural};
 
 /// Streams that are named for people; scripts get all that the report holds.
 const STREAMS_SHOWN: usize = 20;
@@ -137,9 +137,14 @@ fn notes(report: &SalvageReport) -> Vec<String> {
         notes.push(format!("stream {stream:?} is numbered anew from version {from} on"));
     }
     let shown = report.renumbered.len().min(STREAMS_SHOWN);
-    let more = (report.renumbered.len() - shown) as u64 + report.more_renumbered;
+    let named = (report.renumbered.len() - shown) as u64;
+    let more = named + report.more_renumbered;
     if more > 0 {
-        notes.push(format!("so are {}; --json names them", plural(more, "more stream")));
+        let names = match report.more_renumbered {
+            0 => "--json names them".to_owned(),
+            _ => format!("--json names {} of them", count(named)),
+        };
+        notes.push(format!("so are {}; {names}", plural(more, "more stream")));
     }
     if report.unfinished_bytes > 0 {
         let bytes = plural(report.unfinished_bytes, "byte");
@@ -189,4 +194,27 @@ fn to_json(report: &SalvageReport, to: Option<&Path>, seconds: f64) -> Value {
         "more_renumbered": report.more_renumbered,
         "seconds": seconds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use quipu::Version;
+
+    use super::*;
+
+    #[test]
+    fn scripts_are_promised_no_more_streams_than_they_are_told() {
+        let one = |number: usize| Renumbered { stream: format!("s-{number}"), from: Version(1) };
+        for (listed, beyond, told) in [
+            (20, 0, None),
+            (25, 0, Some("so are 5 more streams; --json names them")),
+            (10_000, 7, Some("so are 9,987 more streams; --json names 9,980 of them")),
+        ] {
+            let renumbered: Vec<_> = (0..listed).map(one).collect();
+            let report =
+                SalvageReport { renumbered, more_renumbered: beyond, ..SalvageReport::default() };
+            let notes = notes(&report);
+            assert_eq!(notes.get(STREAMS_SHOWN).map(String::as_str), told);
+        }
+    }
 }

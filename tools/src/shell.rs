@@ -30,7 +30,13 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, Failure> {
 }
 
 fn print(bytes: &[u8]) -> Result<Exit, Failure> {
-    match io::stdout().lock().write_all(bytes) {
+    let mut stdout = io::stdout().lock();
+    told(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// What comes of writing what the command says of itself. A reader that went away has seen enough.
+pub(crate) fn told(written: io::Result<()>) -> Result<Exit, Failure> {
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),
         _ => Ok(Exit::Done),
     }

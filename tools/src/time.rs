@@ -3,11 +3,15 @@
 use jiff::civil::Date;
 use quipu::Timestamp;
 
+use crate::print::shorten_within;
+
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 /// The first second of the year 1 and the last one of 9999.
 const FIRST_SECOND: i64 = -62_135_596_800;
 const LAST_SECOND: i64 = 253_402_300_799;
+/// Letters of what is no time that are shown.
+const LETTERS_SHOWN: usize = 48;
 
 /// What becomes of a time that is finer than a microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +40,14 @@ pub(crate) fn parse_argument(text: &str) -> Result<Timestamp, String> {
 
 /// Every layout that RFC 3339 allows, and what jiff adds to it.
 fn parse_any(text: &str, finer: Finer) -> Result<Timestamp, String> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|error| format!("{text:?} is no RFC 3339 time with an offset: {error}"))?;
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    // Both may be as long as a line.
+    let text = &*shorten_within(text, LETTERS_SHOWN);
+    let time = parsed.map_err(|error| {
+        let error = error.to_string();
+        let error = shorten_within(&error, 2 * LETTERS_SHOWN);
+        format!("{text:?} is no RFC 3339 time with an offset: {error}")
+    })?;
     if is_leap_second(text) {
         return Err(format!(
             "{text:?} is a leap second, which no store can tell from the one before"

@@ -29,6 +29,7 @@ use serde_json::json;
 use crate::cli::{self, ImportArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, count, per_second};
+use crate::print::shorten_within;
 use crate::time::Finer;
 
 use self::event::Parsed;
@@ -38,6 +39,9 @@ pub(crate) use self::pipeline::BATCHES_MAX as BATCHES_IN_FLIGHT_MAX;
 use self::pipeline::Pipeline;
 use self::streams::Streams;
 pub(crate) use self::summary::Summary;
+
+/// Letters of the reason why a line is refused.
+const REASON_LETTERS_MAX: usize = 240;
 
 /// What to do where the store holds the beginning of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,10 +193,10 @@ fn parse(line: Line<'_>, finer: Finer) -> Result<(Uuid, Parsed<'_>), Failure> {
     Ok((line.id, parsed))
 }
 
-/// A line that cannot be taken; lines are counted from 1 for people.
+/// A line that cannot be taken; lines are counted from 1 for people. The reason may quote as much as stands in it.
 fn refused_line(number: u64, why: &str) -> Failure {
-    Failure::new("bad-line", format!("line {}: {why}", number + 1), "correct the line")
-        .detail("line", number + 1)
+    let message = format!("line {}: {}", number + 1, shorten_within(why, REASON_LETTERS_MAX));
+    Failure::new("bad-line", message, "correct the line").detail("line", number + 1)
 }
 
 /// Adds how much is stored, and how to go on.

@@ -58,7 +58,8 @@ pub(super) fn refuse_if_stored<'s>(
 }
 
 /// Fails if a line behind the first that is not stored is, where that can be told before anything is written: of an input
-/// that can be read a second time. Of another, what is left to be asked as it is read.
+/// that can be read a second time. Of another, what is left to be asked as it is read. An input of which the rest cannot
+/// be read, and so not be compared, is taken no further.
 pub(super) fn refuse_gap<'s>(
     mut later: Later<'s>,
     input: &Input,
@@ -69,8 +70,7 @@ pub(super) fn refuse_gap<'s>(
     let Some(mut again) = input.again()? else { return Ok(Some(later)) };
     let missing = input.taken();
     let (mut first, mut last) = (None, 0);
-    // A fault of the input is met again where it stands, once the lines before it have been stored.
-    while let Ok(Some(line)) = again.peek() {
+    while let Some(line) = again.peek()? {
         if line.number >= missing {
             if later.holds(line.id)? {
                 first = first.or(Some(line.number));

@@ -11,7 +11,7 @@ use std::io::{self, StdoutLock, Write};
 use quipu::{Event, Timestamp};
 
 pub(crate) use self::line::portable;
-pub(crate) use self::page::{Page, printable};
+pub(crate) use self::page::{Page, printable, shorten_within};
 use self::sink::Sink;
 use crate::damages::Damages;
 use crate::failure::{Exit, Failure};

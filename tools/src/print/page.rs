@@ -196,6 +196,17 @@ fn shorten(text: &str, width: usize) -> Cow<'_, str> {
     }
 }
 
+/// At most so many letters: its beginning and its end.
+pub(crate) fn shorten_within(text: &str, letters: usize) -> Cow<'_, str> {
+    if text.char_indices().nth(letters).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let half = letters / 2;
+    let end = text.char_indices().rev().nth(half.saturating_sub(1)).map_or(0, |(at, _)| at);
+    let beginning = text.chars().take(letters.saturating_sub(half + 1));
+    Cow::Owned(beginning.chain(['…']).chain(text[end..].chars()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +254,8 @@ mod tests {
         assert_eq!(contents(Codec::Json, b"{"), "json, 1 bytes: \"{\"");
         assert_eq!(shorten("twelve letters", 6), "twelv…");
         assert_eq!(shorten("twelve", 6), "twelve");
+        assert_eq!(shorten_within("twelve letters", 6), "tw…ers");
+        assert_eq!(shorten_within("zwölf", 4), "z…lf");
+        assert_eq!(shorten_within("zwölf", 5), "zwölf");
     }
 }

@@ -1,5 +1,6 @@
 use std::fs;
 
+use quipu::{ExpectedVersion, NewEvent};
 use serde_json::Value;
 
 use crate::bench::{Bench, lines};
@@ -191,4 +192,60 @@ fn progress_is_told_to_scripts_as_objects() {
     let told: Vec<u64> =
         said.objects().iter().filter_map(|object| object["acknowledged"].as_u64()).collect();
     assert_eq!(told, [20, 40, 50]);
+}
+
+/// The reason why a line is refused quotes it.
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed_of_a_bad_line_and_not_all_of_a_long_one() {
+    let long = format!("{{\"{}\":1}}", "k".repeat(1 << 20));
+    let time = format!(
+        "{{\"stream\":\"a\",\"type\":\"T\",\"data\":1,\"time\":\"{}\"}}",
+        "9".repeat(1 << 20)
+    );
+    for (bad, part) in [
+        ("{\"\\u001b[2J\\u009b31m\\u0007\":1}", "unknown field `\\u{1b}[2J\\u{9b}31m\\u{7}`"),
+        (&long, "unknown field `kkk"),
+        (&long, ", at its byte "),
+        (&time, "is no RFC 3339 time"),
+    ] {
+        let bench = Bench::new();
+        let file = bench.write("in.jsonl", format!("{bad}\n"));
+        let said = bench.run(&["import", &file]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        let told = said.stderr.strip_suffix('\n').unwrap();
+        assert!(told.lines().count() == 2 && told.len() < 800, "{} bytes", told.len());
+        assert!(!told.replace('\n', "").contains(char::is_control), "{told:?}");
+        assert!(told.contains(part), "{told}");
+        let error = bench.run(&["import", &file, "--json"]).error().to_string();
+        assert!(error.len() < 800, "{} bytes", error.len());
+    }
+}
+
+/// The rest of a file that cannot be read to its end cannot be looked at before anything is written: of lines before
+/// which some are lost none may be stored a second time.
+#[test]
+fn nothing_is_written_where_the_rest_of_the_input_cannot_be_compared() {
+    let bench = Bench::new();
+    let text = lines(2_000);
+    let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let whole = Bench::new();
+    whole.ok(&["import", &whole.write("in.jsonl", &text)]);
+    // Lines 1 to 50 and 1501 to 1600 are there.
+    let from = quipu::Store::open(whole.store()).unwrap();
+    let to = quipu::Store::open(bench.store()).unwrap();
+    let mut events = from.all().events().unwrap();
+    while let Some(event) = events.next().unwrap() {
+        if event.position().0 < 50 || (1_500..1_600).contains(&event.position().0) {
+            let copy = NewEvent::new(event.event_type(), event.payload()).id(event.id().unwrap());
+            to.append(event.stream(), ExpectedVersion::Any, [copy]).unwrap();
+        }
+    }
+    to.close().unwrap();
+    let broken = bench.write("in.jsonl.zst", &packed[..packed.len() - 3]);
+    for batch in ["10", "1000"] {
+        let said = bench.run(&["import", &broken, "--resume", "--batch", batch, "--json"]);
+        assert_ne!(said.code, Some(0), "{said:?}");
+        assert_eq!(said.error()["error"], "file", "{said:?}");
+        assert_eq!(bench.exported().len(), 150, "{batch}: {said:?}");
+    }
 }

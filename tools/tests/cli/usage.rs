@@ -138,3 +138,27 @@ fn a_report_that_cannot_be_written_is_no_success() {
     // What was done stands.
     assert_eq!(bench.exported().len(), 1 + 5 + 2);
 }
+
+#[test]
+fn what_is_asked_about_the_command_itself_and_cannot_be_written_is_no_success() {
+    for arguments in [
+        &["--help"][..],
+        &["import", "--help"],
+        &["help", "import"],
+        &["--version"],
+        &["--help", "--json"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let done = quipu().args(arguments).stdout(full).output().unwrap();
+        let text = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("standard output"), "{arguments:?}: {text}");
+        // Who went away has seen enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = quipu().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!((done.status.code(), done.stderr.len()), (Some(0), 0), "{arguments:?}");
+    }
+}
