@@ -118,8 +118,10 @@ Examples:
 ///
 /// One object a line: `stream`, `type` and `data`, and optionally `time` (RFC 3339 with an offset, no finer
 /// than a microsecond; it becomes the time at which the event occurred), `tags` and `metadata`. The bytes
-/// of `data` and `metadata` are kept as they stand. Input compressed with zstd is recognised by its
-/// content. The store is created where there is none.
+/// of `data` and `metadata` are kept as they stand. Bytes that are no JSON stand in `data_base64` and
+/// `metadata_base64` instead, as base64 with padding. `codec` says what the payload is in where that is not
+/// json for `data` and bytes for `data_base64`: one of these, rkyv, protobuf, messagepack, or a number.
+/// Input compressed with zstd is recognised by its content. The store is created where there is none.
 ///
 /// A line that cannot be taken is refused with its number, and nothing of its batch is stored; earlier
 /// batches stay. Each event's id names its line and all lines before it, so an interrupted import can be
@@ -169,10 +171,12 @@ Examples:
 
 /// Export events as JSON lines, in the order of their positions.
 ///
-/// Writes what `import` reads. `time` is when the event occurred, else when it was recorded, in UTC.
-/// A payload or metadata that is no JSON is written as {"base64": "…"}, which `import` takes for JSON like
-/// any other. Ids and positions are not written (`tail --json` gives them). An event has to pass every
-/// kind of filter that is given; stream, category, types and tags are found by the index.
+/// Writes what `import` reads: each line becomes the same event again, with another id. `time` is when the
+/// event occurred, else when it was recorded, in UTC; a year beyond four digits has its sign and six of them.
+/// JSON is written as it stands, but for line ends, which become spaces, and space around it; a payload or
+/// metadata that is none is written as `data_base64` or `metadata_base64`, and `codec` where `import` would
+/// not know it. Ids and positions are not written (`tail --json` gives them). An event has to pass every kind
+/// of filter that is given; stream, category, types and tags are found by the index.
 ///
 /// Damaged events that may be meant are reported on standard error with file, offset and positions; the
 /// others are written all the same, and the exit code is 1.

@@ -8,9 +8,11 @@
 #![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's own files")]
 
 mod append;
+mod base64;
 mod bench;
 mod choice;
 mod cli;
+mod codec;
 mod damages;
 mod demo;
 mod export;

@@ -22,7 +22,8 @@ pub(crate) enum Finer {
 
 /// The instant that an RFC 3339 text names.
 pub(crate) fn parse(text: &str, finer: Finer) -> Result<Timestamp, String> {
-    match parse_usual(text.as_bytes()) {
+    let usual = parse_usual(text.as_bytes()).or_else(|| parse_wide(text.as_bytes()));
+    match usual {
         Some(time) => Ok(time),
         None => parse_any(text, finer),
     }
@@ -71,24 +72,43 @@ fn is_leap_second(text: &str) -> bool {
 /// The usual layouts, in a fifth of the time: `2013-01-01T05:17:00-05:00`, `Z`, and up to six digits
 /// of a fraction. `None` for any other, whether it is valid or not.
 fn parse_usual(text: &[u8]) -> Option<Timestamp> {
-    let (front, rest) = text.split_at_checked(19)?;
-    if [front[4], front[7], front[10], front[13], front[16]] != *b"--T::" {
+    let (year, rest) = text.split_at_checked(4)?;
+    let time = instant(number(year, 1, 9999)?, rest)?;
+    // Of what lies in no year from 1 to 9999 in UTC, jiff says why not.
+    let is_usual = (FIRST_SECOND..=LAST_SECOND).contains(&time.0.div_euclid(MICROS));
+    is_usual.then_some(time)
+}
+
+/// As [`write`] shows years that four digits do not: six of them, and a sign. Also beyond what jiff knows.
+fn parse_wide(text: &[u8]) -> Option<Timestamp> {
+    let (sign, rest) = text.split_first()?;
+    let (year, rest) = rest.split_at_checked(6)?;
+    let year = match (sign, number(year, 0, 999_999)?) {
+        (b'+', year) => year,
+        (b'-', year @ 1..) => -year,
+        _ => return None,
+    };
+    instant(year, rest)
+}
+
+/// The instant that a year and what follows it name: `-01-01T05:17:00-05:00`.
+fn instant(year: i64, text: &[u8]) -> Option<Timestamp> {
+    let (front, rest) = text.split_at_checked(15)?;
+    if [front[0], front[3], front[6], front[9], front[12]] != *b"--T::" {
         return None;
     }
-    let year = number(&front[..4], 1, 9999)?;
-    let month = number(&front[5..7], 1, 12)?;
-    let day = number(&front[8..10], 1, days_in(year, month))?;
-    let hour = number(&front[11..13], 0, 23)?;
-    let minute = number(&front[14..16], 0, 59)?;
-    let second = number(&front[17..19], 0, 59)?;
+    let month = number(&front[1..3], 1, 12)?;
+    let day = number(&front[4..6], 1, days_in(year, month))?;
+    let hour = number(&front[7..9], 0, 23)?;
+    let minute = number(&front[10..12], 0, 59)?;
+    let second = number(&front[13..15], 0, 59)?;
     let (micros, rest) = parse_fraction(rest)?;
     let offset = parse_offset(rest)?;
     let seconds =
         days_since_1970(year, month, day) * DAY_SECONDS + hour * 3_600 + minute * 60 + second
             - offset;
-    // Of what lies in no year from 1 to 9999 in UTC, jiff says why not.
-    let is_usual = (FIRST_SECOND..=LAST_SECOND).contains(&seconds);
-    is_usual.then_some(Timestamp(seconds * MICROS + micros))
+    let time = i128::from(seconds) * i128::from(MICROS) + i128::from(micros);
+    i64::try_from(time).ok().map(Timestamp)
 }
 
 /// Microseconds of `.123456`, and what follows.
@@ -165,7 +185,7 @@ fn date_of(days: i64) -> (i64, i64, i64) {
 }
 
 /// Appends the time in UTC as RFC 3339, with as many digits of a fraction as it has. A year that does
-/// not fit into four digits, which no clock shows, is written with its sign and six.
+/// not fit into four digits, which no clock shows, is written with its sign and six; [`parse`] takes it so.
 pub(crate) fn write(text: &mut Vec<u8>, time: Timestamp) {
     let micros = time.0.rem_euclid(MICROS);
     let seconds = time.0.div_euclid(MICROS);

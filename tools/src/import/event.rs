@@ -3,18 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use quipu::limits::{
+    METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+    TYPE_BYTES_MAX,
+};
 use quipu::{Codec, NewEvent, Timestamp};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::contents::{self, Encoding};
 use crate::time::{self, Finer};
-
-const STREAM_BYTES_MAX: usize = 512;
-const NAME_BYTES_MAX: usize = 255;
-const TAGS_MAX: usize = 32;
-const METADATA_BYTES_MAX: usize = 64 << 10;
-const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
 /// The fields of a line. Text without escapes, and all JSON, is borrowed from it.
 #[derive(Debug, Deserialize)]
@@ -28,10 +27,15 @@ pub(super) struct Fields<'a> {
     time: Option<Text<'a>>,
     #[serde(borrow, default)]
     tags: Tags<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
     #[serde(borrow)]
-    data: &'a RawValue,
+    data_base64: Option<Text<'a>>,
+    codec: Option<Encoding>,
     #[serde(borrow, default, deserialize_with = "present")]
     metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata_base64: Option<Text<'a>>,
 }
 
 /// A string that borrows where it can. In a newtype, because the items of a `Vec<Cow<str>>` never do.
@@ -78,6 +82,9 @@ fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>
 #[derive(Debug)]
 pub(super) struct Parsed<'a> {
     fields: Fields<'a>,
+    payload: Cow<'a, [u8]>,
+    codec: Codec,
+    metadata: Option<Cow<'a, [u8]>>,
     occurred: Option<Timestamp>,
 }
 
@@ -89,12 +96,11 @@ impl Parsed<'_> {
 
     /// The event to be appended to it.
     pub(super) fn event(&self) -> NewEvent<'_> {
-        let Fields { event_type, tags, data, metadata, .. } = &self.fields;
-        let payload = data.get().as_bytes();
-        let mut event = NewEvent::new(&*event_type.0, payload).codec(Codec::Json);
+        let Fields { event_type, tags, .. } = &self.fields;
+        let mut event = NewEvent::new(&*event_type.0, &*self.payload).codec(self.codec);
         event = event.tags(tags.0.iter().map(|tag| &*tag.0));
-        if let Some(metadata) = metadata {
-            event = event.metadata(metadata.get().as_bytes());
+        if let Some(metadata) = &self.metadata {
+            event = event.metadata(&**metadata);
         }
         if let Some(time) = self.occurred {
             event = event.occurred(time);
@@ -106,12 +112,19 @@ impl Parsed<'_> {
 /// Reads a line and checks that the store will take it.
 pub(super) fn parse(line: &[u8], finer: Finer) -> Result<Parsed<'_>, String> {
     let fields = read(line)?;
-    check_bounds(&fields)?;
+    check_names(&fields)?;
+    let data = (fields.data, fields.data_base64.as_ref().map(|text| &*text.0));
+    let payload = contents::bytes("data", data, PAYLOAD_BYTES_MAX)?;
+    let payload = payload.ok_or("missing field `data`")?;
+    let metadata = (fields.metadata, fields.metadata_base64.as_ref().map(|text| &*text.0));
+    let metadata = contents::bytes("metadata", metadata, METADATA_BYTES_MAX)?;
+    let assumed = if fields.data.is_some() { Codec::Json } else { Codec::Bytes };
+    let codec = fields.codec.map_or(assumed, |Encoding(codec)| codec);
     let occurred = match &fields.time {
         Some(text) => Some(occurred(&text.0, finer)?),
         None => None,
     };
-    Ok(Parsed { fields, occurred })
+    Ok(Parsed { fields, payload, codec, metadata, occurred })
 }
 
 fn occurred(text: &str, finer: Finer) -> Result<Timestamp, String> {
@@ -145,21 +158,15 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
     }
 }
 
-/// The store's own bounds, checked here so that the line can be named.
-fn check_bounds(fields: &Fields<'_>) -> Result<(), String> {
+/// The store's own bounds of names, checked here so that the line can be named.
+fn check_names(fields: &Fields<'_>) -> Result<(), String> {
     within("the name of the stream", &fields.stream.0, STREAM_BYTES_MAX)?;
-    within("the type", &fields.event_type.0, NAME_BYTES_MAX)?;
+    within("the type", &fields.event_type.0, TYPE_BYTES_MAX)?;
     for tag in &fields.tags.0 {
-        within("a tag", &tag.0, NAME_BYTES_MAX)?;
+        within("a tag", &tag.0, TAG_BYTES_MAX)?;
     }
     if fields.stream.0.starts_with('$') {
         return Err("names of streams that begin with $ are reserved".to_owned());
-    }
-    if fields.metadata.is_some_and(|metadata| metadata.get().len() > METADATA_BYTES_MAX) {
-        return Err(format!("metadata of more than {METADATA_BYTES_MAX} bytes"));
-    }
-    if fields.data.get().len() > PAYLOAD_BYTES_MAX {
-        return Err(format!("data of more than {PAYLOAD_BYTES_MAX} bytes"));
     }
     Ok(())
 }
@@ -182,7 +189,7 @@ mod tests {
         assert!(matches!(fields.stream.0, Cow::Borrowed("a-1")));
         assert!(matches!(fields.tags.0[0].0, Cow::Borrowed("x:1")));
         assert_eq!(fields.tags.0[1].0, "y\"2");
-        assert_eq!(fields.data.get(), r#"{"k" : 1.0}"#);
+        assert_eq!(fields.data.map(RawValue::get), Some(r#"{"k" : 1.0}"#));
     }
 
     #[test]
@@ -241,6 +248,11 @@ mod tests {
                 br#"{"stream":"a","type":"T","data":1,"time":"2013-01-01T05:17:00.1234567Z"}"#,
                 "is finer than a microsecond: --cut-times cuts that off",
             ),
+            (br#"{"stream":"a","type":"T","data_base64":"Zg"}"#, "`data_base64` is no base64"),
+            (br#"{"stream":"a","type":"T","data":1,"data_base64":"Zg=="}"#, "both `data` and"),
+            (br#"{"stream":"a","type":"T","data":1,"codec":"xml"}"#, "expected bytes, json"),
+            (br#"{"stream":"a","type":"T","data":1,"codec":4}"#, "expected bytes, json"),
+            (br#"{"stream":"a","type":"T","data":1,"codec":16}"#, "expected bytes, json"),
             (br#" ["a","T",null,[],1,1]"#, "not an object"),
             (br#""a""#, "invalid type"),
             (long.as_bytes(), "513 bytes"),

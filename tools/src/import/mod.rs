@@ -6,6 +6,7 @@
 //! acknowledged in order ([`pipeline`]). What an earlier import of the same input has stored is found by
 //! those ids ([`resume`]), also where lines before it are lost ([`later`]).
 
+mod contents;
 mod event;
 pub(crate) mod fuzzing;
 mod ids;
@@ -243,3 +244,6 @@ pub(crate) fn parse_only(args: &ImportArgs, output: &Output) -> Result<Exit, Fai
     output.object(&json!({ "lines": number, "seconds": seconds, "lines_per_second": rate }));
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use quipu::{Codec, Event, Timestamp};
 use serde_json::value::RawValue;
 
-use crate::time;
+use crate::{base64, codec, time};
 
 /// A field whose value is a string. `before` is what separates it from what stands before.
 pub(super) fn text(line: &mut Vec<u8>, before: &str, name: &str, value: &str) {
@@ -38,16 +38,40 @@ pub(super) fn tags(line: &mut Vec<u8>, event: &Event<'_>) {
     }
 }
 
-/// The payload, and the metadata if there is any.
-pub(super) fn contents(line: &mut Vec<u8>, event: &Event<'_>) {
-    key(line, ",", "data");
-    match event.codec() {
-        Codec::Json => json(line, event.payload()),
-        _ => base64(line, event.payload()),
-    }
+/// The payload, and the metadata if there is any. Gives the codec that the payload is taken to be in where nothing is
+/// said.
+pub(super) fn contents(line: &mut Vec<u8>, event: &Event<'_>) -> Codec {
+    let payload = event.payload();
+    let text = json(payload).filter(|_| event.codec() == Codec::Json);
+    value(line, "data", text, payload);
     if !event.metadata().is_empty() {
-        key(line, ",", "metadata");
-        json(line, event.metadata());
+        value(line, "metadata", json(event.metadata()), event.metadata());
+    }
+    if text.is_some() { Codec::Json } else { Codec::Bytes }
+}
+
+/// What a payload is in: a name, or a number.
+pub(super) fn codec(line: &mut Vec<u8>, codec: Codec) {
+    match codec {
+        Codec::Other(number) => self::number(line, "codec", number.into()),
+        named => text(line, ",", "codec", codec::name(named)),
+    }
+}
+
+/// JSON under this name; bytes that are none as base64 under another.
+fn value(line: &mut Vec<u8>, name: &str, json: Option<&RawValue>, bytes: &[u8]) {
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(name.as_bytes());
+    match json {
+        Some(value) => {
+            line.extend_from_slice(b"\":");
+            on_one_line(line, value);
+        }
+        None => {
+            line.extend_from_slice(b"_base64\":\"");
+            base64::write(line, bytes);
+            line.push(b'"');
+        }
     }
 }
 
@@ -80,35 +104,16 @@ fn escaped(line: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// JSON as it stands, on one line; bytes that are none as base64.
-fn json(line: &mut Vec<u8>, bytes: &[u8]) {
-    let valid = std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-    match valid {
-        // Between the values line ends are space; within strings they are escaped.
-        Some(value) => {
-            let ends = |byte: u8| if byte == b'\n' || byte == b'\r' { b' ' } else { byte };
-            line.extend(value.get().bytes().map(ends));
-        }
-        None => base64(line, bytes),
-    }
+/// Bytes as JSON, if they are.
+fn json(bytes: &[u8]) -> Option<&RawValue> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    serde_json::from_str(text).ok()
 }
 
-/// `{"base64":"…"}`, with padding, after RFC 4648.
-fn base64(line: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    line.extend_from_slice(b"{\"base64\":\"");
-    for chunk in bytes.chunks(3) {
-        let mut group = [0; 3];
-        group[..chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS[(bits >> shift) as usize & 63];
-            line.push(if at <= chunk.len() { digit } else { b'=' });
-        }
-    }
-    line.extend_from_slice(b"\"}");
+/// JSON as it stands: between the values line ends are space, within strings they are escaped.
+fn on_one_line(line: &mut Vec<u8>, json: &RawValue) {
+    let ends = |byte: u8| if byte == b'\n' || byte == b'\r' { b' ' } else { byte };
+    line.extend(json.get().bytes().map(ends));
 }
 
 #[cfg(test)]
@@ -134,30 +139,14 @@ mod tests {
     #[test]
     fn json_stays_as_it_is_but_for_line_ends() {
         for (bytes, expected) in [
-            (&b"{\"a\" : 1.0e2}"[..], "{\"a\" : 1.0e2}"),
-            (b"{\n  \"a\":\r\n1}", "{   \"a\":  1}"),
-            (b"null", "null"),
-            (b"nul", "{\"base64\":\"bnVs\"}"),
-            (b"\xff", "{\"base64\":\"/w==\"}"),
-            (b"", "{\"base64\":\"\"}"),
+            (&b"{\"a\" : 1.0e2}"[..], ",\"d\":{\"a\" : 1.0e2}"),
+            (b"{\n  \"a\":\r\n1}", ",\"d\":{   \"a\":  1}"),
+            (b"null", ",\"d\":null"),
+            (b"nul", ",\"d_base64\":\"bnVs\""),
+            (b"\xff", ",\"d_base64\":\"/w==\""),
+            (b"", ",\"d_base64\":\"\""),
         ] {
-            assert_eq!(written(|line| json(line, bytes)), expected);
-        }
-    }
-
-    #[test]
-    fn base64_agrees_with_the_examples_of_rfc_4648() {
-        for (bytes, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            let line = written(|line| base64(line, bytes.as_bytes()));
-            assert_eq!(line, format!("{{\"base64\":\"{expected}\"}}"));
+            assert_eq!(written(|line| value(line, "d", json(bytes), bytes)), expected);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Events as JSON lines.
 
-use quipu::{Codec, Event};
+use quipu::Event;
 
 use super::json;
 
@@ -10,7 +10,9 @@ pub(crate) fn portable(line: &mut Vec<u8>, event: &Event<'_>) {
     json::text(line, ",", "type", event.event_type());
     json::moment(line, "time", super::time(event));
     json::tags(line, event);
-    json::contents(line, event);
+    if json::contents(line, event) != event.codec() {
+        json::codec(line, event.codec());
+    }
     line.extend_from_slice(b"}\n");
 }
 
@@ -28,22 +30,7 @@ pub(super) fn complete(line: &mut Vec<u8>, event: &Event<'_>) {
         json::moment(line, "occurred", occurred);
     }
     json::tags(line, event);
-    match event.codec() {
-        Codec::Other(number) => json::number(line, "codec", number.into()),
-        named => json::text(line, ",", "codec", codec(named)),
-    }
-    json::contents(line, event);
+    json::codec(line, event.codec());
+    let _said = json::contents(line, event);
     line.extend_from_slice(b"}\n");
-}
-
-/// The name of a codec that has one.
-pub(super) fn codec(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Bytes => "bytes",
-        Codec::Json => "json",
-        Codec::Rkyv => "rkyv",
-        Codec::Protobuf => "protobuf",
-        Codec::MessagePack => "messagepack",
-        Codec::Other(_) => "other",
-    }
 }

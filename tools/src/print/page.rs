@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use quipu::{Codec, Event};
 use serde_json::value::RawValue;
 
-use super::{line, time};
+use super::time;
+use crate::codec;
 use crate::output::{Look, Output};
 use crate::time::show;
 
@@ -128,7 +129,7 @@ fn contents(codec: Codec, bytes: &[u8]) -> String {
         None => {
             let shown = &bytes[..bytes.len().min(BYTES_MAX)];
             let more = if shown.len() < bytes.len() { "…" } else { "" };
-            let codec = line::codec(codec);
+            let codec = codec::name(codec);
             format!("{codec}, {} bytes: \"{}\"{more}", bytes.len(), shown.escape_ascii())
         }
     }

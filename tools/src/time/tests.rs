@@ -103,6 +103,14 @@ fn an_argument_may_be_a_bare_date() {
 fn times_beyond_four_digits_of_a_year_are_written_with_their_sign() {
     assert_eq!(show(Timestamp(i64::MAX)), "+294247-01-10T04:00:54.775807Z");
     assert_eq!(show(Timestamp(i64::MIN)), "-290308-12-21T19:59:05.224192Z");
+    for time in [i64::MIN, i64::MIN + 1, -1, i64::MAX] {
+        assert_eq!(parse(&show(Timestamp(time)), Finer::Refused), Ok(Timestamp(time)));
+    }
+    let beyond = ["+294247-01-10T04:00:54.775808Z", "-290308-12-21T19:59:05.224191Z"];
+    for text in beyond.into_iter().chain(["-000000-01-01T00:00:00Z", "+999999-01-01T00:00:00Z"]) {
+        assert!(parse(text, Finer::Refused).is_err(), "{text}");
+    }
+    assert_eq!(parse("+001970-01-01T00:00:00Z", Finer::Refused), Ok(Timestamp(0)));
     assert_eq!(show(Timestamp(0)), "1970-01-01T00:00:00Z");
     assert_eq!(show(Timestamp(-1)), "1969-12-31T23:59:59.999999Z");
     assert_eq!(show(Timestamp(1_500_000)), "1970-01-01T00:00:01.5Z");
@@ -136,6 +144,12 @@ proptest! {
     #[test]
     fn any_text_is_taken_or_refused_as_jiff_does(text in "[0-9TZ:.+ -]{0,32}") {
         prop_assert_eq!(parse(&text, Finer::Cut).ok().map(|time| time.0), jiff_micros(&text));
+    }
+
+    #[test]
+    fn any_time_that_is_written_reads_back(micros: i64) {
+        prop_assert_eq!(parse(&show(Timestamp(micros)), Finer::Refused), Ok(Timestamp(micros)));
+        prop_assert_eq!(parse_argument(&show(Timestamp(micros))), Ok(Timestamp(micros)));
     }
 
     #[test]
