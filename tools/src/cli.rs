@@ -99,7 +99,7 @@ pub(crate) enum Command {
 ///
 /// Imports the sample, reads a history, queries by tags, refuses a conflict, lets a second process follow,
 /// kills a writing process in the middle, recovers, resumes, and verifies. Every figure is measured as it is
-/// shown. Exits with 1 if anything did not hold.
+/// shown. Exits with 1 if anything did not hold. Interrupted, it removes its folder and ends.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu demo\n  quipu demo --keep")]
 pub(crate) struct DemoArgs {

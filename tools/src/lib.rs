@@ -20,6 +20,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
+mod interruption;
 mod output;
 mod print;
 mod read;

@@ -1,8 +1,9 @@
 //! `quipu tail`: the last events, and those that come.
 
 use std::path::Path;
+use std::time::Duration;
 
-use quipu::{Delivery, Position, Store, Subscription, Version};
+use quipu::{Delivery, ErrorKind, Position, Store, Subscription, Version};
 
 use crate::choice::Chosen;
 use crate::cli::TailArgs;
@@ -10,6 +11,9 @@ use crate::damages::{self, Damages};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::print::{Page, Printer, Stop, Style};
+
+/// How long a reader that has gone is not noticed where there is nothing to be written.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Prints the events; exit code 1 if some are damaged.
 pub(crate) fn run(path: &Path, args: &TailArgs, output: &Output) -> Result<Exit, Failure> {
@@ -107,14 +111,18 @@ impl Tail<'_> {
     /// Prints what is there and what comes, until there will be no more.
     fn follow<From>(&mut self, mut subscription: Subscription<From>) -> Result<(), Stop> {
         loop {
-            match subscription.next() {
+            match subscription.next_within(LOOK) {
                 Ok(Some(Delivery::Event(event))) => {
                     if self.args.choice.admits(&event) {
                         self.printer.event(self.style, &event)?;
                     }
                 }
-                Ok(Some(Delivery::CaughtUp)) => self.printer.flush()?,
-                Ok(None) => return Ok(()),
+                Ok(Some(Delivery::CaughtUp)) => {
+                    self.printer.flush()?;
+                    self.printer.see_reader()?;
+                }
+                Ok(None) => self.printer.see_reader()?,
+                Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
                 Err(error) => self.printer.damage(error)?,
             }
         }

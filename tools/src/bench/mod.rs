@@ -10,7 +10,6 @@ mod raw;
 mod report;
 mod writers;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,7 @@ use self::report::{Bytes, Report};
 use self::writers::{Side, Work, Writers};
 use crate::cli::{Acknowledged, BenchArgs};
 use crate::failure::{Exit, Failure};
+use crate::interruption;
 use crate::output::{Output, count};
 
 /// How long the store, and then the raw disk, is measured at a stretch.
@@ -37,7 +37,7 @@ const EVENT_EXTRA_BYTES: u64 = 160;
 /// Measures, and reports.
 pub(crate) fn run(args: &BenchArgs, output: &Output) -> Result<Exit, Failure> {
     check(args)?;
-    let halt = halt_when_interrupted()?;
+    let halt = interruption::halt()?;
     let mut folder = Folder::take(args.folder.as_deref())?;
     let machine = Machine::look(args.seconds);
     let measured = Bench::new(args, &folder, output, &halt).measure();
@@ -65,22 +65,6 @@ fn check(args: &BenchArgs) -> Result<(), Failure> {
         count(FRAME_BYTES_MAX as u64)
     );
     Err(Failure::usage(message, "ask for fewer --events-per-commit, or for a smaller --payload"))
-}
-
-/// What says that it is time to end: at the first interruption. The second one ends the process.
-fn halt_when_interrupted() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag;
-    let halt = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 2, Arc::clone(&halt))
-            .and_then(|_| flag::register(signal, Arc::clone(&halt)))
-            .map_err(|error| {
-                let message = format!("cannot be told of interruptions: {error}");
-                Failure::new("system", message, "see the system's message")
-            })?;
-    }
-    Ok(halt)
 }
 
 /// What was measured.

@@ -72,8 +72,8 @@ Examples:
 /// was recorded. With --json each event is an object on a line of its own, with all of its fields. An
 /// event has to pass every kind of filter that is given.
 ///
-/// With --follow the command goes on until it is interrupted, or the store ends: events that another
-/// process appends are printed once they are durable, in order, none twice. Damaged events that may be
+/// With --follow the command goes on until it is interrupted, nobody reads what it prints, or the store ends:
+/// events that another process appends are printed once they are durable, in order, none twice. Damaged events that may be
 /// meant are reported on standard error with file, offset and positions, and the exit code is 1.
 #[derive(Args, Debug)]
 #[command(after_help = TAIL_EXAMPLES)]

@@ -39,6 +39,10 @@ impl Folder {
     pub(super) fn keep(&mut self) {
         self.keep = true;
     }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.keep
+    }
 }
 
 impl Drop for Folder {

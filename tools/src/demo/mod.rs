@@ -9,6 +9,8 @@ mod history;
 use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quipu::{ExpectedVersion, Mode, NewEvent, Store, Version};
@@ -20,6 +22,7 @@ use self::history::Route;
 use crate::cli::DemoArgs;
 use crate::failure::{Exit, Failure};
 use crate::import::{self, Input, Overlap, Summary};
+use crate::interruption;
 use crate::output::{Look, Output, count, plural};
 
 /// 20,000 events of `flights-2013.jsonl`; see `data/README.md`.
@@ -36,13 +39,16 @@ const ROUTE: Route = Route { carrier: "UA", airport: "SFO" };
 struct Demo<'o> {
     output: &'o Output,
     folder: Folder,
+    /// Whether it was interrupted.
+    halt: Arc<AtomicBool>,
     /// What did not hold.
     broken: Vec<String>,
 }
 
 /// Runs the demo; exit code 1 if anything did not hold.
 pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
-    let mut demo = Demo { output, folder: Folder::create()?, broken: Vec::new() };
+    let halt = interruption::halt()?;
+    let mut demo = Demo { output, folder: Folder::create()?, halt, broken: Vec::new() };
     if args.keep {
         demo.folder.keep();
     }
@@ -61,11 +67,29 @@ impl Demo<'_> {
         let killed = self.path("killed.quipu");
         let mut figures = Figures::default();
         self.import(&whole, &mut figures)?;
+        self.go_on()?;
         self.reopen(&whole, &mut figures)?;
+        self.go_on()?;
         self.follow(&self.path("followed.quipu"), &mut figures)?;
         let killed = self.crash(&killed, &mut figures)?;
+        self.go_on()?;
         self.verify(&whole, &killed)?;
         Ok(figures)
+    }
+
+    /// Fails once it was interrupted. Then nothing is left of it: no process of its own is running between two steps.
+    fn go_on(&self) -> Result<(), Failure> {
+        if !self.halt.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let what = if self.folder.is_kept() { "is kept" } else { "is removed" };
+        let advice = format!("run the demo again; {} {what}", self.folder.path().display());
+        Err(Failure::new("interrupted", "interrupted", advice))
+    }
+
+    /// What came of another process, unless the interruption met that too.
+    fn unless_interrupted<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        self.go_on().and(done)
     }
 
     fn import(&mut self, path: &Path, figures: &mut Figures) -> Result<(), Failure> {
@@ -144,7 +168,7 @@ impl Demo<'_> {
     /// Appends while a second process follows.
     fn follow(&mut self, path: &Path, figures: &mut Figures) -> Result<(), Failure> {
         self.title("Follow", "a second process prints what this one appends: quipu tail -f");
-        let seen = follow::follow(path)?;
+        let seen = self.unless_interrupted(follow::follow(path))?;
         let appended = count(seen.appended);
         self.fact("seen", format_args!("{} of {appended} events", count(seen.in_order)));
         if let Some((median, slowest)) = seen.delays() {
@@ -164,7 +188,8 @@ impl Demo<'_> {
     fn crash(&mut self, path: &Path, figures: &mut Figures) -> Result<PathBuf, Failure> {
         self.title("Crash", "a second process imports the same, and is killed in the middle");
         let lines = self.decompress()?;
-        let killed = crash::kill_an_import(&lines, path, figures.events)?;
+        let killed = crash::kill_an_import(&lines, path, figures.events);
+        let killed = self.unless_interrupted(killed)?;
         self.fact(
             "acknowledged",
             format_args!("{} events when it died", count(killed.acknowledged)),

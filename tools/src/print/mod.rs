@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::io::{self, StdoutLock, Write};
 
 use quipu::{Event, Timestamp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub(crate) use self::line::portable;
 pub(crate) use self::page::{Page, printable, shorten_within};
@@ -110,6 +111,17 @@ impl<'o> Printer<'o> {
     /// Writes all that was kept.
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         Ok(self.sink.flush()?)
+    }
+
+    /// Ends the printing where nobody can read it any more, which else shows only as something is written.
+    pub(crate) fn see_reader(&self) -> Result<(), Stop> {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        // Where the system does not tell, somebody may be there.
+        let told = poll(&mut asked, Some(&Timespec::default()));
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        let is_gone = told.is_ok() && asked[0].revents().intersects(gone);
+        if is_gone { Err(Stop::ReaderGone) } else { Ok(()) }
     }
 
     /// Events written so far.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -167,28 +167,57 @@ fn without_room_it_says_so_and_leaves_nothing() {
     }
 }
 
+/// A load test under way; whoever started the tests may ignore the signal that it is to take, or to ignore.
+fn measuring(bench: &Bench, how: &str) -> Child {
+    let mut command = Command::new("env");
+    command.current_dir(&bench.folder).args([how, env!("CARGO_BIN_EXE_quipu"), "bench", "there"]);
+    command.args(["--seconds", "600", "--json"]).env_remove("QUIPU_LOG");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    // Once that file is there, the store was measured for the first time.
+    while !bench.folder.join("there/raw").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        assert!(begun.elapsed() < Duration::from_secs(300), "nothing is measured");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn send(signal: &str, child: &Child) {
+    let line = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+}
+
+/// What it says once it was interrupted.
+fn interrupted(bench: &Bench, child: Child) {
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["interrupted"], true, "{report}");
+    assert!(number(&report, "/store/seconds") < 600.0, "{report}");
+    assert_eq!(left(bench), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn interrupted_it_reports_what_it_has_and_leaves_nothing() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let bench = Bench::new();
-        let mut command = quipu();
-        command.current_dir(&bench.folder).args(["bench", "there", "--seconds", "600", "--json"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let begun = Instant::now();
-        // Once that file is there, the store was measured for the first time.
-        while !bench.folder.join("there/raw").exists() {
-            assert!(child.try_wait().unwrap().is_none(), "ended by itself");
-            assert!(begun.elapsed() < Duration::from_secs(300), "nothing is measured");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let line = format!("kill -{signal} {}", child.id());
-        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{signal}");
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(report["interrupted"], true, "{report}");
-        assert!(number(&report, "/store/seconds") < 600.0, "{report}");
-        assert_eq!(left(&bench), Vec::<PathBuf>::new());
+        let child = measuring(&bench, &format!("--default-signal={signal}"));
+        send(signal, &child);
+        interrupted(&bench, child);
     }
+}
+
+/// As `nohup` starts it. A second signal that it took would end it at once.
+#[test]
+fn a_terminal_that_is_closed_is_ignored_where_that_was_asked_for() {
+    let bench = Bench::new();
+    let mut child = measuring(&bench, "--ignore-signal=HUP");
+    send("HUP", &child);
+    // Had it taken the signal, it would have some slices of half a second to end in.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none(), "it has ended");
+    send("TERM", &child);
+    interrupted(&bench, child);
 }

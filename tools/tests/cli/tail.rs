@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quipu::{ExpectedVersion, NewEvent, Store};
 use serde_json::Value;
@@ -134,4 +134,31 @@ fn only_what_is_asked_for_is_followed() {
         assert_eq!(follower.next(), last, "{arguments:?}");
     }
     store.close().unwrap();
+}
+
+/// A store in which nothing happens writes nothing that would show that nobody reads any more.
+#[test]
+fn following_ends_once_the_reader_is_gone() {
+    let bench = filled();
+    for more in [&[][..], &["-n", "0"]] {
+        let mut command = quipu();
+        command.arg("--store").arg(bench.store()).args(["tail", "-f"]).args(more);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        if more.is_empty() {
+            stdout.read_line(&mut String::new()).unwrap();
+        }
+        drop(stdout);
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(60) {
+                let _gone = child.kill();
+                panic!("it still follows: {more:?}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{more:?}");
+    }
 }
