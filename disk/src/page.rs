@@ -109,7 +109,10 @@ impl Page {
     pub fn load(&self) -> Option<[u64; PAGE_WORDS]> {
         let cells = self.cells();
         for _ in 0..LOOKS {
-            let before = cells[0].load(Ordering::Acquire);
+            // Memory that is only mapped to be read is loaded from without an order, by the rules of atomics.
+            let before = cells[0].load(Ordering::Relaxed);
+            // The words are read after the number.
+            fence(Ordering::Acquire);
             let words = std::array::from_fn(|word| cells[1 + word].load(Ordering::Relaxed));
             // The words are read before the number is read again.
             fence(Ordering::Acquire);
@@ -123,7 +126,8 @@ impl Page {
 
     fn cells(&self) -> &[AtomicU64; CELLS] {
         // SAFETY: by the contract of `new` the cells are valid and aligned for as long as `self` lives, and
-        // atomics may be shared. A page that is only read is never stored to.
+        // atomics may be shared. A page that is only read is never stored to, and all loads are relaxed ones of 8 bytes,
+        // which memory that is mapped only to be read allows.
         #[allow(unsafe_code, reason = "the constructor's contract")]
         unsafe {
             self.cells.cast().as_ref()

@@ -110,6 +110,7 @@ impl Directory {
             // Of no other file would one of these be made: it is somebody else's.
             return match Directory::role(complete) {
                 Role::Stranger | Role::Temporary => Role::Stranger,
+                Role::Fixed if complete != "manifest" => Role::Stranger,
                 _ => Role::Temporary,
             };
         }
@@ -157,7 +158,10 @@ mod tests {
         assert_eq!(Directory::role(&name(directory.ballast())), Role::Ballast);
         let temporary = Directory::temporary(&directory.index(twelve));
         assert_eq!(Directory::role(&name(temporary)), Role::Temporary);
-        for stranger in ["upload.tmp", ".tmp", "1.seg.tmp", "0000000001.idx.tmp.tmp"] {
+        assert_eq!(Directory::role("manifest.tmp"), Role::Temporary);
+        for stranger in
+            ["upload.tmp", "live.tmp", "lock.tmp", ".tmp", "1.seg.tmp", "0000000001.idx.tmp.tmp"]
+        {
             assert_eq!(Directory::role(stranger), Role::Stranger, "{stranger}");
         }
         assert_eq!(directory.segment(twelve), Path::new("s/0000000012.seg"));

@@ -153,6 +153,13 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             return lenient(survey, candidates);
         }
     }
+    if let Some((closed_end, position)) = survey.closed_before()
+        && survey.next_position < position
+    {
+        // Whoever has opened it since has not made it shorter.
+        survey.damage.push(short_of_close(survey, closed_end, position));
+        return lenient(survey, candidates);
+    }
     let Some(last) = survey.parts.last_mut() else { return Ok(()) };
     let Some(tip) = candidates.iter().find(|candidate| candidate.file().id == last.segment.id)
     else {
@@ -249,7 +256,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.parts.push(part);
     }
     survey.parts.sort_by_key(|part| part.segment.id);
-    if let Some((_, position)) = survey.closed() {
+    if let Some((_, position)) = survey.closed().or(survey.closed_before()) {
         // What the log held as it was closed is lost where it is not there any more.
         survey.next_position = survey.next_position.max(position);
     }
@@ -282,7 +289,10 @@ fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Resul
     let closed = survey.closed().filter(|(end, _)| end.segment() == file.id);
     match closed {
         Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
-        _ => candidate.own_end(beyond),
+        _ => {
+            let before = survey.closed_before().filter(|(end, _)| end.segment() == file.id);
+            Ok(candidate.own_end(beyond)?.max(before.map_or(FIRST_FRAME, |(end, _)| end.offset())))
+        }
     }
 }
 

@@ -96,7 +96,9 @@ impl Written {
     pub(super) fn candidate_behind(&self, header: u8) -> Candidate {
         let file = segment_behind(header, SegmentId(self.id), &self.frames);
         let scan = file.scan(file.capacity, &mut |_, _| Ok(())).unwrap();
-        Candidate { unsealed: Unsealed::new(file), scan }
+        let mut unsealed = Unsealed::new(file);
+        unsealed.has_link = scan.link.is_some();
+        Candidate { unsealed, scan }
     }
 
     /// As a part of the log.

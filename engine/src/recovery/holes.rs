@@ -71,7 +71,7 @@ impl Survey {
     pub(crate) fn holes(&self) -> Vec<Damage> {
         let (mut holes, mut before, mut next) = (Vec::new(), None, Position(0));
         for part in &self.parts {
-            self.fill(next..part.base, before, Some(part.segment.id), &mut holes);
+            self.fill(next..part.base, before, Some(part), &mut holes);
             (before, next) = (Some(part), next.max(part.next));
         }
         self.fill(next..self.next_position, before, None, &mut holes);
@@ -83,19 +83,24 @@ impl Survey {
         &self,
         gap: Range<Position>,
         before: Option<&Part>,
-        until: Option<SegmentId>,
+        until: Option<&Part>,
         holes: &mut Vec<Damage>,
     ) {
         if gap.is_empty() {
             return;
         }
         let after = before.map_or(SegmentId(0), |part| part.segment.id);
-        let gone =
-            self.gone.iter().filter(|&&id| id > after && until.is_none_or(|until| id < until));
+        let gone = self
+            .gone
+            .iter()
+            .filter(|&&id| id > after && until.is_none_or(|until| id < until.segment.id));
         let mut gone: Vec<Damage> = gone.map(|&id| self.gone(id)).collect();
         if gone.is_empty() && before.is_none_or(|part| part.sealed().is_some()) {
-            // Not even its name is known.
-            gone.push(self.gone(SegmentId(after.0.saturating_add(1))));
+            // Lost at the beginning of the next one, or with a segment of which not even the name is known.
+            let headless =
+                until.filter(|part| part.unsealed().is_some_and(|found| !found.has_link));
+            let next = SegmentId(after.0.saturating_add(1));
+            gone.push(self.gone(headless.map_or(next, |part| part.segment.id)));
         }
         let mut at = gap.start;
         for index in 0..gone.len() {

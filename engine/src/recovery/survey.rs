@@ -15,9 +15,9 @@ use quipu_format::{ByteOffset, Epoch, Lsn, Position, SegmentId, Timestamp};
 use quipu_index::Identity;
 
 use super::candidate::Candidate;
-use super::chain;
 use super::scan::{Scan, SegmentFile};
 use super::unsealed::Unsealed;
+use super::{LAST_SEGMENT, chain};
 use crate::directory::{Directory, Role};
 use crate::index_files::{self, IndexNames};
 use crate::manifest::{self, Listed, Loaded, SealedAs};
@@ -288,8 +288,11 @@ impl Survey {
                 Role::Run(segments) => self.index.runs.push(segments),
                 Role::Stranger => self.strangers.push(name),
                 Role::Segment(id) => {
-                    // Also a stranger's number is not used: its file would be written over.
-                    self.highest = self.highest.max(id);
+                    // Also a stranger's number is not used: its file would be written over. No number is so high that
+                    // none is left after it.
+                    if id <= LAST_SEGMENT {
+                        self.highest = self.highest.max(id);
+                    }
                     if retired.contains(&id) { self.unused.push(id) } else { found.push(id) }
                 }
             }
@@ -354,14 +357,26 @@ impl Survey {
             }
             _ => None,
         };
-        let closed = self.closed().filter(|(end, _)| end.segment() == file.id);
-        let closed = closed.map(|(end, next_position)| (end.offset(), next_position));
-        Unsealed::scan(file, index.map(Arc::new), closed)
+        let id = file.id;
+        let here = |closed: Option<(Lsn, Position)>| {
+            let (end, next_position) = closed.filter(|(end, _)| end.segment() == id)?;
+            Some((end.offset(), next_position))
+        };
+        let (closed, before) = (here(self.closed()), here(self.closed_before()));
+        let (unsealed, mut scan) = Unsealed::scan(file, index.map(Arc::new), closed, before)?;
+        scan.durable = scan.durable.max(before.map_or(FIRST_FRAME, |(end, _)| end));
+        Ok((unsealed, scan))
     }
 
     /// Where the store was closed and the position that the next event was to get, if it was closed last.
     pub(crate) fn closed(&self) -> Option<(Lsn, Position)> {
         self.manifest.as_ref()?.listing.closed
+    }
+
+    /// Where the store was closed last, and the position that followed, if it was opened for writing since: all of that
+    /// was durable.
+    pub(crate) fn closed_before(&self) -> Option<(Lsn, Position)> {
+        self.manifest.as_ref()?.listing.closed_before
     }
 
     /// The opening for writing that is under way, or has ended without a close.

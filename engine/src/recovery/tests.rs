@@ -48,6 +48,16 @@ fn a_store_is_written_as_long_as_there_are_segment_numbers_for_an_opening() {
 }
 
 #[test]
+fn a_strangers_file_does_not_use_up_the_segment_numbers() {
+    let disk = closed(1);
+    let high = |more| Directory::new("s").segment(SegmentId(LAST_SEGMENT.0 + more));
+    disk.put(&high(1), b"somebody else's").unwrap();
+    drop(open(&disk).unwrap());
+    disk.put(&high(0), b"somebody else's").unwrap();
+    drop(open(&disk.kill()).unwrap());
+}
+
+#[test]
 fn a_sealed_segment_that_cannot_be_read_is_not_passed_over() {
     let disk = closed(40);
     let mut survey = Survey::take(&disk, &Directory::new("s"), ReadMode::Map).unwrap();

@@ -1,8 +1,8 @@
 //! A segment that is not sealed, and how much of it need not be scanned.
 //!
 //! A close writes the index of what the active segment holds. The next opening scans only what follows,
-//! if the log itself bears the index out: either the manifest says that the log was closed right there, or
-//! a valid frame stands there, of the position that must follow, and says that all before was durable.
+//! if the log itself bears the index out: either the manifest says that the log was closed right there, when it was
+//! closed last, or a valid frame stands there, of the position that must follow, and says that all before was durable.
 //! Otherwise the index is put aside and all of the segment is scanned. So an index that lies costs time, and
 //! decides nothing about where the log ends.
 
@@ -43,14 +43,16 @@ const PROBE_BYTES: u64 = 64;
 impl Unsealed {
     /// A segment that has just been made.
     pub(super) fn new(file: SegmentFile) -> Unsealed {
-        Unsealed { file, index: None, has_link: false, start: Scan::default() }
+        Unsealed { file, index: None, has_link: true, start: Scan::default() }
     }
 
-    /// Scans a segment to its end: where it was closed, or the first frame that is not valid.
+    /// Scans a segment to its end: where it was closed, or the first frame that is not valid. Where it was closed before it
+    /// was opened for writing again says how much of it was durable then.
     pub(super) fn scan(
         file: SegmentFile,
         index: Option<Arc<Sealed>>,
         closed: Option<Closed>,
+        before: Option<Closed>,
     ) -> Result<(Unsealed, Scan)> {
         let closed = match closed {
             Some((end, _)) if written_on(&file, end)? => None,
@@ -62,7 +64,7 @@ impl Unsealed {
         {
             let scan = scan_surely(&file, &start, limit)?;
             let covered = start.end;
-            let at_close = closed == Some((covered, start.next_position));
+            let at_close = [closed, before].contains(&Some((covered, start.next_position)));
             let borne_out = at_close || scan.durable >= covered;
             if borne_out || plant::is_in(Bug::SavedIndexBelieved) {
                 let (index, has_link) = (Some(index), scan.link.is_some());

@@ -10,6 +10,7 @@
 mod archived;
 mod attended;
 mod bad_sectors;
+mod closed_before;
 mod commits;
 mod conditions;
 mod copying;

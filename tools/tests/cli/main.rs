@@ -9,11 +9,8 @@
 mod append;
 mod bench;
 mod damage;
-<<<<<<< HEAD
-mod descriptors;
-=======
 mod demo;
->>>>>>> 44a082c (Nothing is left of a demo or a load test that is interrupted, and tail -f ends with its reader)
+mod descriptors;
 mod examples;
 mod export;
 mod import;

@@ -97,3 +97,18 @@ fn of_what_is_gone_at_the_end_of_a_log_that_was_not_closed_nobody_knows_how_much
     assert_eq!(what(1, &[]), "segment 1 is damaged", "the log goes on behind it");
     assert_eq!(what(3, &[closed(Some((2, 4192)), 0)]), "segment 3 is damaged", "it held none");
 }
+
+/// Numbers are left out: a segment that was prepared and never used had one.
+#[test]
+fn what_a_segment_has_lost_at_its_beginning_is_its_own() {
+    let headless = |id| {
+        let part = Written::nothing(id).part();
+        Part { base: Position(5), next: Position(8), ..part }
+    };
+    let mut survey = of(&[], 8);
+    survey.parts = vec![headless(3)];
+    note_damage(&mut survey, 3, 0..0);
+    assert_eq!(told(&survey.holes()), [(3, 0..5)]);
+    assert_eq!(told(&survey.lost(&survey.holes())), [(3, 0..5)], "and it is named once");
+    assert_eq!(told(&of(&[(3, 5..8)], 8).holes()), [(1, 0..5)], "it has its link");
+}

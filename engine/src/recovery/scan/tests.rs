@@ -119,7 +119,7 @@ fn a_scan_tells_what_it_has_found() {
 
 /// Whether a segment of these frames may be put aside, if no link leads to it.
 fn holds_more(frames: &[Vec<u8>]) -> bool {
-    let (unsealed, scan) = Unsealed::scan(segment(SEGMENT, frames), None, None).unwrap();
+    let (unsealed, scan) = Unsealed::scan(segment(SEGMENT, frames), None, None, None).unwrap();
     Candidate { unsealed, scan }.holds_more().unwrap()
 }
 

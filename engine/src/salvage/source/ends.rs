@@ -9,7 +9,11 @@ use crate::{Damage, Error, Unreadable};
 
 impl Reading<'_, '_> {
     pub(super) fn finish(mut self, unreadable: Vec<Unreadable>) -> SalvageReport {
-        if let Some((end, position)) = self.survey.closed() {
+        if let Some((end, position)) = self.survey.closed().or(self.survey.closed_before())
+            && position > self.next
+        {
+            self.short_of_close(end, position);
+        } else if let Some((end, position)) = self.survey.closed() {
             self.closed(end, position);
         }
         let told = self.hole.take().and_then(|hole| {
@@ -47,19 +51,21 @@ impl Reading<'_, '_> {
         damage.find(within).map(|damage| damage.positions.end.max(self.next))
     }
 
-    /// What lies behind the last frame is lost if the store was closed later. If it was closed right there, nothing
-    /// is.
+    /// What the log held as it was closed last is lost where it is not there any more, whoever has opened it since.
+    fn short_of_close(&mut self, end: Lsn, position: Position) {
+        let file = self.survey.directory.segment(end.segment());
+        let what = "the log ends before the place where it was closed".to_owned();
+        let otherwise = Hole { file, offset: end.offset().0, bytes: 0, what, segment: false };
+        self.reach(position, Some(otherwise));
+    }
+
+    /// What lies behind the last frame is not lost if the store was closed right there.
     fn closed(&mut self, end: Lsn, position: Position) {
         let last = self.survey.end();
         let unwritten = end.offset() == FIRST_FRAME && !self.survey.gone.contains(&end.segment());
         let here = last.is_some_and(|last| last <= end && position == self.next)
             || (unwritten && last.is_none_or(|last| last.segment() < end.segment()));
-        if position > self.next {
-            let file = self.survey.directory.segment(end.segment());
-            let what = "the log ends before the place where it was closed".to_owned();
-            let otherwise = Hole { file, offset: end.offset().0, bytes: 0, what, segment: false };
-            self.reach(position, Some(otherwise));
-        } else if here {
+        if here {
             self.hole = None;
         }
     }
