@@ -21,6 +21,10 @@ impl State {
     pub(super) fn follow_rolls(&mut self, segments: &Arc<Segments>, live: &Live) -> Result<bool> {
         let shelf = &segments.shelf;
         let mut survey = Survey::list_beside_writer(&*shelf.disk, &shelf.directory, shelf.mode)?;
+        if survey.manifest.as_ref().is_none_or(|manifest| manifest.damage.is_some()) {
+            // What edits are lost would be missing from the list: by names and links all of it is found.
+            return Ok(false);
+        }
         let current = live.visible.segment();
         let holes = survey.holes();
         // The manifest may be newer than what was told.

@@ -245,3 +245,28 @@ fn more_is_known_to_be_lost_behind_a_segment_than_that_could_hold() {
     assert!(served(&reader).len() < 200, "most of it is lost");
     nothing_is_missing(&disk, &reader, "at once");
 }
+
+/// The edits of a manifest that went bad under a reader do not list all segments. What they listed is there.
+#[test]
+fn a_segment_that_the_manifest_lists_no_more_is_not_called_lost() {
+    let manifest = Path::new(PATH).join("manifest");
+    let edits = 4096..written(80).map_or(0, |(disk, ..)| {
+        let bytes = disk.contents(&manifest).unwrap();
+        bytes.iter().rposition(|&byte| byte != 0).unwrap() as u64
+    });
+    for offset in edits.step_by(61) {
+        let (disk, writer, _) = written(80).unwrap();
+        let reader = reader(&disk);
+        assert_eq!(served(&reader).len(), 80);
+        disk.flip(&manifest, offset, 1).unwrap();
+        let wanted = writer.segments() + 2;
+        while writer.segments() < wanted {
+            assert!(append(&writer));
+        }
+        disk.advance(A_LONG_WHILE);
+        let next = reader.next_position().0;
+        assert_eq!(served(&reader).len() as u64, next, "{offset}");
+        // Who cannot see whose the page is sees what later frames call durable.
+        assert!(next + 1 >= writer.next_position().0, "{offset}: {next}");
+    }
+}
