@@ -10,6 +10,7 @@
 //! | `interleaving` | scenes of threads, played in many interleavings; in builds with `--cfg quipu_shuttle` |
 //! | [`segments`] | what lies in a store's segments, read without the engine |
 //! | [`flips`] | small stores of which one thing is damaged |
+//! | [`running`] | small stores that are harmed while they are written and read |
 //! | [`fuzzing`] | what fuzzers run, and a replay of what they found |
 //! | [`model`] | lives of stores that proptest makes up, compared with a list of events |
 //! | `plants` | bugs that are put in, and who must find them; in builds with `--cfg quipu_plant` |
@@ -29,6 +30,7 @@ pub mod model;
 #[cfg(quipu_plant)]
 pub mod plants;
 pub mod random;
+pub mod running;
 pub mod segments;
 pub mod simulator;
 pub mod subject;

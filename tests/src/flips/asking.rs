@@ -15,7 +15,7 @@ const PIECES_MAX: usize = 10_000;
 
 /// Which events are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     All,
     /// By the place among [`STREAMS`].
     Stream(usize),
@@ -46,7 +46,7 @@ pub(super) struct Told {
 
 impl Choice {
     /// Each kind, with and without events.
-    pub(super) fn every() -> Vec<Choice> {
+    pub(crate) fn every() -> Vec<Choice> {
         let item =
             |types: &[usize], tags: &[usize]| Item { types: types.into(), tags: tags.into() };
         let mut every = vec![Choice::All];
@@ -60,7 +60,7 @@ impl Choice {
     }
 
     /// Whether an event is asked for.
-    pub(super) fn has(&self, event: &Seen) -> bool {
+    pub(crate) fn has(&self, event: &Seen) -> bool {
         let labels = Labels::of(event.id);
         let own = |item: &Item| {
             (item.types.is_empty() || item.types.contains(&labels.event_type))

@@ -4,7 +4,7 @@
 //! The simulator's disk never changes a byte of the log by itself; this one does, after the store has come to rest. What
 //! is left is told from the bytes (`places`), and then everything that reads a store reads this one.
 
-mod asking;
+pub(crate) mod asking;
 mod astray;
 mod harm;
 mod judge;

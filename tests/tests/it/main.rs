@@ -10,6 +10,7 @@ mod flips;
 mod full_disk;
 mod model;
 mod regressions;
+mod running;
 mod simulator;
 
 /// The number that a variable of the environment gives, if it does.

@@ -1,0 +1,205 @@
+//! The disk under a running store, what was written to it, and what was done to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use quipu::{Error, ErrorKind, Options};
+use quipu_disk::{Access, Disk, FaultDisk, read_exact_at};
+
+use super::flaw::{Flaw, Flawed};
+use super::ledger::Ledger;
+use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::history::Seen;
+use crate::segments::is_index;
+
+/// One opening of the store, by whom ever: what it may have noticed of harms.
+#[derive(Default)]
+pub(super) struct Life {
+    pub(super) flaw: Flaw,
+    /// The events that were harmed at some moment of it, which it may be told are lost.
+    pub(super) harmed: BTreeSet<u64>,
+    /// A read of the log or the manifest has failed in it.
+    pub(super) has_failed: bool,
+    /// One has failed since this was set aside.
+    pub(super) fails_now: bool,
+    /// It writes the store.
+    pub(super) writes: bool,
+}
+
+/// What was harmed so far, beside events.
+#[derive(Default)]
+pub(super) struct Harmed {
+    pub(super) manifest: bool,
+    /// The page for readers in other processes.
+    pub(super) live: bool,
+    /// Something of a segment that was being written, or the name of one.
+    pub(super) tail: bool,
+    /// Index files, each as it was left; nothing of one that is gone.
+    pub(super) indexes: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    /// There may be lost events of which no index knows what they were.
+    pub(super) keys: bool,
+}
+
+pub(super) struct Ground {
+    pub(super) disk: FaultDisk,
+    pub(super) options: Options,
+    pub(super) ledger: Ledger,
+    pub(super) harmed: Harmed,
+    /// All that was done, in words.
+    pub(super) words: Vec<String>,
+    /// A commit of which nobody knows whether it is there.
+    pub(super) pending: Vec<Seen>,
+    /// Segments that had an index at some time.
+    indexed: BTreeSet<PathBuf>,
+}
+
+impl Ground {
+    pub(super) fn new(disk: FaultDisk, options: Options) -> Ground {
+        Ground {
+            disk,
+            options,
+            ledger: Ledger::default(),
+            harmed: Harmed::default(),
+            words: Vec::new(),
+            pending: Vec::new(),
+            indexed: BTreeSet::new(),
+        }
+    }
+
+    /// Notes what has happened.
+    pub(super) fn say(&mut self, words: impl FnOnce() -> String) {
+        self.words.push(words());
+    }
+
+    /// The disk as a process sees it for which something may go wrong.
+    pub(super) fn seen_by(&self, life: &Life) -> Flawed {
+        Flawed { disk: self.disk.clone(), flaw: life.flaw.clone() }
+    }
+
+    /// Notes what was written, and which harms are healed.
+    pub(super) fn note(&mut self) {
+        self.ledger.note(&self.disk);
+        self.ledger.needs_headers = self.harmed.manifest;
+        let is_as_left = |file: &PathBuf, left: &Option<Vec<u8>>| {
+            let now = self.disk.contents(file).ok();
+            now == *left || !is_readable(&self.disk, file)
+        };
+        let mut indexes = std::mem::take(&mut self.harmed.indexes);
+        indexes.retain(|file, left| is_as_left(file, left));
+        self.harmed.indexes = indexes;
+        let files = self.disk.files().into_iter();
+        self.indexed.extend(files.filter(|file| file.extension().is_some_and(|e| e == "idx")));
+    }
+
+    /// Whether the index of a segment is there and as it was made.
+    pub(super) fn is_indexed(&self, segment: &Path) -> bool {
+        let index = segment.with_extension("idx");
+        !self.harmed.indexes.contains_key(&index) && is_readable(&self.disk, &index)
+    }
+
+    /// Notes whether the keys of harmed events may be known to nobody by now.
+    pub(super) fn note_keys(&mut self, harmed: &BTreeSet<u64>) {
+        let mut files = harmed.iter().map(|&position| self.ledger.file_of(position));
+        let is_unknown = files.any(|file| {
+            let sealed = file.filter(|file| self.indexed.contains(&file.with_extension("idx")));
+            sealed.is_some_and(|file| !self.is_indexed(file))
+        });
+        self.harmed.keys |= is_unknown;
+    }
+
+    /// Takes what has failed for a process.
+    pub(super) fn catch_up(&mut self, life: &mut Life) {
+        for hit in life.flaw.take() {
+            self.words.push(format!("{} of {} failed", name(&hit.file), span(&hit.bytes)));
+            if !is_index(&hit.file) {
+                life.fails_now = true;
+                life.has_failed = true;
+                life.harmed.extend(self.ledger.standing(&hit.file, &hit.bytes));
+            } else if !life.harmed.is_empty() {
+                // It is made anew from what is left.
+                self.harmed.keys = true;
+            }
+        }
+    }
+
+    /// An error that ends a call, and tells of no events, must have its reason.
+    pub(super) fn explain(&mut self, life: &mut Life, error: &Error) -> Checked {
+        self.catch_up(life);
+        let explained = match error.kind() {
+            ErrorKind::Io => self.ledger.is_bad() || life.fails_now || self.is_of_gone(error),
+            // Who follows a store in its own process is told that no more will come.
+            // And who has seen what looks torn by now, that it may be gone.
+            ErrorKind::Poisoned if !life.writes => self.ledger.torn(&self.disk).is_some(),
+            ErrorKind::Poisoned => self.may_be_poisoned(life),
+            _ => false,
+        };
+        ensure(explained, Rule::Error, || format!("{error:?}"))
+    }
+
+    /// Whoever sees an event of the commit that nobody knows about shows that it is there.
+    pub(super) fn adopt(&mut self, life: &mut Life, seen: &Seen) {
+        let first = self.ledger.next();
+        let at = seen.position.checked_sub(first).and_then(|at| self.pending.get(at as usize));
+        if at.is_some_and(|event| Seen { recorded: seen.recorded, ..*event } == *seen) {
+            let pending = std::mem::take(&mut self.pending).into_iter();
+            let events = pending.map(|event| Seen { recorded: seen.recorded, ..event });
+            self.ledger.add(events.collect());
+            life.harmed.extend(self.ledger.unsound(&self.disk));
+        }
+    }
+
+    /// Whether a writer may have met something that it cannot go on after: a file of the log that cannot be read, or that
+    /// is gone.
+    pub(super) fn may_be_poisoned(&self, life: &Life) -> bool {
+        let is_gone = !self.gone().is_empty() && self.harmed.keys;
+        life.has_failed || self.harmed.tail || self.ledger.is_bad() || is_gone
+    }
+
+    /// Whether an error says that a segment is not there any more, and it is not.
+    fn is_of_gone(&self, error: &Error) -> bool {
+        let words = error.to_string();
+        self.gone().iter().any(|file| words.contains(&*file.to_string_lossy()))
+    }
+
+    fn gone(&self) -> Vec<&Path> {
+        let files = self.disk.files();
+        let mut gone = self.ledger.written_files();
+        gone.retain(|file| !files.iter().any(|other| other == file));
+        gone
+    }
+
+    /// Whether the store may be refused for writing: of the log something is harmed that no index covers, or the manifest.
+    pub(super) fn may_be_refused(&self) -> bool {
+        let files = self.disk.files();
+        let written = self.ledger.written_files();
+        // Of the last ones a part may not be sealed.
+        let open: Vec<&&Path> = written.iter().rev().take(3).collect();
+        let changed = self.ledger.changed(&self.disk);
+        let mut beyond = changed.iter().filter(|file| {
+            let is_there = files.iter().any(|other| other == **file);
+            !is_there || open.contains(file) || !self.is_indexed(file)
+        });
+        self.harmed.manifest || self.harmed.keys || beyond.next().is_some()
+    }
+}
+
+fn is_readable(disk: &FaultDisk, file: &Path) -> bool {
+    let read = || {
+        let file = disk.open(file, Access::Read)?;
+        let mut bytes = vec![0; file.size()? as usize];
+        read_exact_at(&*file, &mut bytes, 0)
+    };
+    read().is_ok()
+}
+
+pub(super) fn name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn span(bytes: &std::ops::Range<u64>) -> String {
+    if bytes.end == u64::MAX { "an opening".to_owned() } else { format!("a read of {bytes:?}") }
+}
+
+pub(super) fn unexplained(error: &Error) -> Violation {
+    Violation::new(Rule::Error, format!("{error:?}"))
+}

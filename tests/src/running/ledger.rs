@@ -1,0 +1,303 @@
+//! What was written and where it stands, noted as it is written; and what has become of it, told by the bytes alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use quipu_disk::FaultDisk;
+use quipu_format::checksum::Place;
+use quipu_format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use quipu_format::record::Record;
+use quipu_format::segment::{FIRST_FRAME, SegmentHeader};
+use quipu_format::{PAGE_BYTES, Salt};
+
+use crate::history::Seen;
+use crate::segments::segments;
+
+/// A frame as it was written.
+struct Frame {
+    /// Where it stands in its file.
+    range: Range<u64>,
+    header: FrameHeader,
+}
+
+/// A segment as it was written.
+struct Written {
+    salt: Salt,
+    /// Every byte up to the end of the last frame.
+    bytes: Vec<u8>,
+    frames: Vec<Frame>,
+}
+
+/// Where an event stands.
+struct Stand {
+    file: PathBuf,
+    frame: Range<u64>,
+    range: Range<u64>,
+}
+
+/// All that was acknowledged, and where it stands.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) events: Vec<Seen>,
+    /// The positions of each commit.
+    pub(super) commits: Vec<Range<u64>>,
+    segments: BTreeMap<PathBuf, Written>,
+    stands: BTreeMap<u64, Stand>,
+    /// The manifest may not tell the salts of segments any more: their own headers must.
+    pub(super) needs_headers: bool,
+    /// Pages that cannot be read.
+    bad: Vec<(PathBuf, Range<u64>)>,
+}
+
+impl Ledger {
+    /// Notes what was written since this was done last. Nothing may have been harmed meanwhile.
+    pub(super) fn note(&mut self, disk: &FaultDisk) {
+        for file in segments(disk) {
+            let Ok(bytes) = disk.contents(&file) else { continue };
+            self.note_segment(&file, &bytes);
+        }
+    }
+
+    fn note_segment(&mut self, file: &Path, bytes: &[u8]) {
+        if !self.segments.contains_key(file) {
+            let page = bytes.get(..PAGE_BYTES as usize);
+            let Some(Ok(header)) = page.map(SegmentHeader::decode) else { return };
+            let (salt, frames) = (header.salt, Vec::new());
+            let bytes = bytes[..FIRST_FRAME.0 as usize].to_vec();
+            self.segments.insert(file.to_owned(), Written { salt, bytes, frames });
+        }
+        let Some(segment) = self.segments.get_mut(file) else { return };
+        loop {
+            let at = segment.bytes.len();
+            let place = Place::new(segment.salt, quipu_format::ByteOffset(at as u64));
+            let header = bytes.get(at..at + FRAME_HEADER_BYTES);
+            let Some(Ok(header)) = header.map(|bytes| FrameHeader::decode(bytes, place)) else {
+                return;
+            };
+            let end = at + header.len as usize;
+            let Some(frame) = bytes.get(at..end) else { return };
+            segment.bytes.extend_from_slice(frame);
+            let range = at as u64..end as u64;
+            stand(&mut self.stands, file, &range, &header, frame);
+            segment.frames.push(Frame { range, header });
+        }
+    }
+
+    /// Adds a commit.
+    pub(super) fn add(&mut self, events: Vec<Seen>) {
+        let first = self.next();
+        self.events.extend(events);
+        self.commits.push(first..self.next());
+    }
+
+    /// What stood behind this position was never finished, and is gone.
+    pub(super) fn truncate(&mut self, next: u64) {
+        self.events.truncate(next as usize);
+        self.commits.retain(|commit| commit.end <= next);
+        self.stands.retain(|&position, _| position < next);
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// The last event of a stream.
+    pub(super) fn head(&self, stream: u16) -> Option<&Seen> {
+        self.events.iter().rfind(|event| event.stream == stream)
+    }
+
+    /// The file in which an event stands.
+    pub(super) fn file_of(&self, position: u64) -> Option<&Path> {
+        self.stands.get(&position).map(|stand| stand.file.as_path())
+    }
+
+    /// The segment that was written last.
+    pub(super) fn last_file(&self) -> Option<&Path> {
+        self.written_files().last().copied()
+    }
+
+    /// The segments in which there is a frame.
+    pub(super) fn written_files(&self) -> Vec<&Path> {
+        let written = self.segments.iter().filter(|(_, segment)| !segment.frames.is_empty());
+        written.map(|(file, _)| file.as_path()).collect()
+    }
+
+    /// How far a segment was written.
+    pub(super) fn end_of(&self, file: &Path) -> u64 {
+        self.segments.get(file).map_or(0, |segment| segment.bytes.len() as u64)
+    }
+
+    /// Where its frames stand.
+    pub(super) fn frames_of(&self, file: &Path) -> Vec<Range<u64>> {
+        let frames = self.segments.get(file).map(|segment| segment.frames.iter());
+        frames.into_iter().flatten().map(|frame| frame.range.clone()).collect()
+    }
+
+    pub(super) fn spoiled(&mut self, file: &Path, range: Range<u64>) {
+        self.bad.push((file.to_owned(), range));
+    }
+
+    /// Whether a page of a file cannot be read.
+    pub(super) fn is_spoiled(&self, file: &Path) -> bool {
+        self.bad.iter().any(|(bad, _)| bad == file)
+    }
+
+    pub(super) fn restored(&mut self) {
+        self.bad.clear();
+    }
+
+    /// Whether a page of a segment, or of the manifest, cannot be read.
+    pub(super) fn is_bad(&self) -> bool {
+        self.bad.iter().any(|(file, _)| !crate::segments::is_index(file))
+    }
+
+    /// The events that are not as they were written, or that something leads to that is not.
+    pub(super) fn unsound(&self, disk: &FaultDisk) -> BTreeSet<u64> {
+        let now = Now { ledger: self, disk, files: BTreeMap::new() };
+        now.unsound()
+    }
+
+    /// The events of which one of these bytes is.
+    pub(super) fn standing(&self, file: &Path, bytes: &Range<u64>) -> BTreeSet<u64> {
+        let touched = |stand: &&Stand| {
+            stand.file == file && stand.frame.start < bytes.end && bytes.start < stand.frame.end
+        };
+        let stands = self.stands.iter().filter(|(_, stand)| touched(stand));
+        stands.map(|(&position, _)| position).collect()
+    }
+
+    /// The segments of which something is not as it was written.
+    pub(super) fn changed(&self, disk: &FaultDisk) -> Vec<&Path> {
+        let is_changed = |(file, segment): &(&PathBuf, &Written)| {
+            let now = disk.contents(file).unwrap_or_default();
+            !segment.frames.is_empty() && !now.starts_with(&segment.bytes)
+                || self.bad.iter().any(|(bad, _)| bad == *file)
+        };
+        let changed = self.segments.iter().filter(is_changed);
+        changed.map(|(file, _)| file.as_path()).collect()
+    }
+
+    /// The first position that may be gone in silence once no writer is there: where the last segment that was written
+    /// breaks off, and nothing behind that place calls it durable. If that takes all of it, so it is with the one before
+    /// if that is not sealed.
+    pub(super) fn torn(&self, disk: &FaultDisk) -> Option<u64> {
+        let mut torn = None;
+        for (file, segment) in self.segments.iter().rev() {
+            let sealed = segment.frames.iter().any(|frame| frame.header.kind == FrameKind::Seal);
+            let Some(link) = segment.frames.first().filter(|_| torn.is_none() || !sealed) else {
+                if segment.frames.is_empty() { continue } else { break }
+            };
+            let Some(broken) = broken(segment, &disk.contents(file).unwrap_or_default()) else {
+                break;
+            };
+            torn = Some(broken.header.first_position.0);
+            if broken.range != link.range {
+                break;
+            }
+        }
+        torn
+    }
+}
+
+/// The first frame that is not as it was written, if nothing calls that place durable.
+fn broken<'w>(segment: &'w Written, now: &[u8]) -> Option<&'w Frame> {
+    let is_sound = |frame: &&Frame| {
+        let range = frame.range.start as usize..frame.range.end as usize;
+        now.get(range.clone()) == segment.bytes.get(range)
+    };
+    let broken = segment.frames.iter().find(|frame| !is_sound(frame))?;
+    let sound = segment.frames.iter().filter(is_sound);
+    let durable = sound.map(|frame| frame.header.durable_to.0).max();
+    (durable <= Some(broken.range.start)).then_some(broken)
+}
+
+fn stand(
+    stands: &mut BTreeMap<u64, Stand>,
+    file: &Path,
+    range: &Range<u64>,
+    header: &FrameHeader,
+    frame: &[u8],
+) {
+    let mut at = FRAME_HEADER_BYTES as u64;
+    if header.kind != FrameKind::Events {
+        return;
+    }
+    for ordinal in 0..u64::from(header.events) {
+        let Some(Ok(extent)) = frame.get(at as usize..).map(Record::extent) else { return };
+        let start = range.start + at;
+        let own = start..start + extent.len;
+        let stand = Stand { file: file.to_owned(), frame: range.clone(), range: own };
+        stands.insert(header.first_position.0 + ordinal, stand);
+        at += extent.len;
+    }
+}
+
+/// A disk beside what was written to it.
+struct Now<'n> {
+    ledger: &'n Ledger,
+    disk: &'n FaultDisk,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Now<'_> {
+    fn unsound(mut self) -> BTreeSet<u64> {
+        let ledger = self.ledger;
+        let mut unsound: BTreeSet<u64> = BTreeSet::new();
+        for position in 0..ledger.next() {
+            // What was written to a file that has lost its name stands nowhere.
+            let is_sound = ledger.stands.get(&position).is_some_and(|stand| self.is_sound(stand));
+            if !is_sound {
+                unsound.insert(position);
+            }
+        }
+        let broken = unsound.iter().filter_map(|position| ledger.stands.get(position));
+        let broken: Vec<&Stand> = broken.collect();
+        for first in broken {
+            if self.is_end_unknown(&first.file) {
+                let end = ledger.end_of(&first.file);
+                unsound.extend(ledger.standing(&first.file, &(first.frame.start..end)));
+            }
+        }
+        unsound
+    }
+
+    /// Whether nobody may know how far a segment goes: neither the manifest says it, nor the link of the next one.
+    fn is_end_unknown(&mut self, file: &Path) -> bool {
+        let ledger = self.ledger;
+        let next = ledger.segments.iter().find(|(other, _)| other.as_path() > file);
+        let link = next.and_then(|(next, segment)| Some((next, segment.frames.first()?)));
+        ledger.needs_headers
+            && link.is_none_or(|(next, link)| {
+                let range = link.range.clone();
+                !self.is_sound(&Stand { file: next.clone(), frame: range.clone(), range })
+            })
+    }
+
+    fn is_sound(&mut self, stand: &Stand) -> bool {
+        let Stand { file, frame, range } = stand;
+        let header = frame.start..frame.start + FRAME_HEADER_BYTES as u64;
+        let is_bad = self.ledger.bad.iter().any(|(bad, at)| {
+            // Of a frame that cannot be read as a whole nothing is, and without its header no segment.
+            let lies = |part: &Range<u64>| at.start < part.end && part.start < at.end;
+            bad == file && (lies(frame) || lies(&(0..FIRST_FRAME.0)))
+        });
+        let reaches = self.file(file).len() as u64 >= frame.end;
+        !is_bad
+            && reaches
+            && [header, range.clone()].iter().all(|part| self.is_same(file, part))
+            && (!self.ledger.needs_headers || self.is_same(file, &(0..FIRST_FRAME.0)))
+    }
+
+    fn is_same(&mut self, file: &Path, range: &Range<u64>) -> bool {
+        let range = range.start as usize..range.end as usize;
+        let written = &self.ledger.segments[file].bytes;
+        self.file(file).get(range.clone()) == written.get(range)
+    }
+
+    fn file(&mut self, file: &Path) -> &[u8] {
+        let disk = self.disk;
+        let read = || disk.contents(file).unwrap_or_default();
+        self.files.entry(file.to_owned()).or_insert_with(read)
+    }
+}

@@ -1,0 +1,170 @@
+//! How the store is opened and left, by its writer and by others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quipu::{Durability, ErrorKind, Mode, Options, Store};
+use quipu_disk::PowerCut;
+
+use super::appending::Writer;
+use super::gauge::Way;
+use super::ground::Life;
+use super::source::{Manner, Source};
+use super::steps::{Reader, Run};
+use crate::checker::{Checked, Rule, Violation, ensure};
+use crate::flips::asking::Choice;
+use crate::history::Seen;
+use crate::random::Random;
+use crate::subject::PATH;
+
+/// Those who read the store elsewhere, at most.
+const READERS_MAX: usize = 2;
+
+impl Run {
+    /// The writer closes or dies, and comes back.
+    pub(super) fn reopen(&mut self, random: &mut Random) -> Checked {
+        self.leave(random)?;
+        self.ground.note();
+        self.touch();
+        if random.percent(30) {
+            self.counts.harms += 1;
+            self.ground.harm(random);
+            self.touch();
+        }
+        let life = self.new_life(random);
+        self.open(life)
+    }
+
+    pub(super) fn leave(&mut self, random: &mut Random) -> Checked {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        self.under_way.clear();
+        if random.percent(50) {
+            writer.life.fails_now = false;
+            let closed = writer.stepper.close();
+            self.ground.catch_up(&mut writer.life);
+            self.is_closed = closed.is_ok();
+            self.ground.say(|| format!("closed: {closed:?}"));
+            return match closed {
+                Err(error) => {
+                    ensure(self.ground.may_be_poisoned(&writer.life), Rule::Error, || {
+                        format!("closing: {error:?}")
+                    })
+                }
+                Ok(()) => Ok(()),
+            };
+        }
+        if random.percent(80) || self.ground.options.durability == Durability::Os {
+            writer.stepper.idle();
+            writer.drain()?;
+        }
+        self.ground.note();
+        let is_cut = random.percent(40) && !writer.is_poisoned;
+        drop(writer);
+        self.ground.say(|| format!("killed, power cut: {is_cut}"));
+        if is_cut {
+            self.readers.clear();
+            self.ground.disk = self.ground.disk.power_cut(PowerCut::Random);
+        }
+        Ok(())
+    }
+
+    pub(super) fn open(&mut self, life: Life) -> Checked {
+        let torn = self.torn();
+        match Writer::open(&self.ground, life) {
+            Ok(mut writer) => {
+                self.ground.catch_up(&mut writer.life);
+                self.counts.openings += 1;
+                let next = writer.stepper.next_position().0;
+                self.ground.say(|| format!("opened at {next}"));
+                self.opened(&writer, torn)?;
+                let last = self.ground.ledger.last_file().map(Path::to_owned);
+                // What stands in the segment that is not sealed only its index would know.
+                let mut harmed = writer.life.harmed.iter();
+                self.ground.harmed.keys |=
+                    harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
+                self.is_closed = false;
+                self.writer = Some(writer);
+                Ok(())
+            }
+            Err((error, mut life)) if error.kind() == ErrorKind::Damaged => {
+                self.ground.catch_up(&mut life);
+                self.counts.refused += 1;
+                self.ground.say(|| format!("refused: {error:?}"));
+                ensure(self.ground.may_be_refused(), Rule::Opening, || {
+                    format!("what was harmed is known by an index: {error:?}")
+                })
+            }
+            Err((error, mut life)) => self.ground.explain(&mut life, &error),
+        }
+    }
+
+    /// From here on events may be gone in silence.
+    fn torn(&self) -> u64 {
+        let is_told = self.is_closed && !self.ground.harmed.manifest;
+        let torn = self.ground.ledger.torn(&self.ground.disk).filter(|_| !is_told);
+        torn.unwrap_or(u64::MAX)
+    }
+
+    /// It goes on where it was, but for what was torn, or what nobody knew about.
+    fn opened(&mut self, writer: &Writer, torn: u64) -> Checked {
+        let next = writer.stepper.next_position().0;
+        let all = self.ground.ledger.next();
+        let pending = std::mem::take(&mut self.ground.pending);
+        if next == all + pending.len() as u64 {
+            if let Some(recorded) = recorded(writer, all)?.filter(|_| next > all) {
+                let events = pending.into_iter().map(|event| Seen { recorded, ..event });
+                self.ground.ledger.add(events.collect());
+            }
+            self.ground.note();
+            return Ok(());
+        }
+        ensure(next <= all && next >= torn.min(all), Rule::Lost, || {
+            format!("it goes on at {next}, {all} were acknowledged, and torn at {torn}")
+        })?;
+        if next < all {
+            self.ground.words.push(format!("torn at {next} of {all}"));
+            self.readers.clear();
+            self.ground.ledger.truncate(next);
+        }
+        self.ground.note();
+        Ok(())
+    }
+
+    /// Opens the store in another process.
+    pub(super) fn come_elsewhere(&mut self, random: &mut Random) -> Checked {
+        if self.readers.len() >= READERS_MAX {
+            return Ok(());
+        }
+        let mut life = self.new_life(random);
+        let options = Options { mode: Mode::ReadOnly, ..self.ground.options.clone() };
+        let disk = Arc::new(self.ground.seen_by(&life));
+        match Store::builder(PATH).disk(disk).options(options).open() {
+            Ok(store) => {
+                self.ground.say(|| "a reader comes".to_owned());
+                self.ground.catch_up(&mut life);
+                self.ground.say(|| format!("a reader of {}", store.next_position().0));
+                self.readers.push(Reader { store, life, under_way: Vec::new(), seen: 0 });
+                Ok(())
+            }
+            Err(error) => self.ground.explain(&mut life, &error),
+        }
+    }
+
+    pub(super) fn new_life(&mut self, random: &mut Random) -> Life {
+        let harmed = self.ground.ledger.unsound(&self.ground.disk);
+        let life = Life { harmed, ..Life::default() };
+        if random.percent(5) {
+            self.ground.plan(random, &life.flaw);
+        }
+        life
+    }
+}
+
+/// When the event at a position was recorded, of which that was not known.
+fn recorded(writer: &Writer, position: u64) -> Checked<Option<i64>> {
+    let manner = Manner::Read(Way::Forward);
+    let source = Source::new(&writer.stepper, &Choice::All, manner, position);
+    let seen = source.and_then(|mut source| source.next());
+    let told = seen.map_err(|error| Violation::new(Rule::Lost, format!("{error:?}")))?;
+    Ok(told.map(|told| told.recorded))
+}

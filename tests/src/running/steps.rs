@@ -1,0 +1,283 @@
+//! What happens to a running store, one step after the other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use quipu::{Severity, Store, verify_on};
+
+use super::appending::Writer;
+use super::gauge::Way;
+use super::ground::{Ground, Life};
+use super::reading::{self, Goes, UnderWay};
+use super::source::Manner;
+use crate::checker::{Checked, Rule, ensure};
+use crate::content::STREAMS;
+use crate::flips::asking::Choice;
+use crate::random::Random;
+use crate::subject::{Asked, PATH};
+
+/// Longer than a reader takes it for granted that the writer is still the same.
+const A_WHILE: Duration = Duration::from_millis(200);
+/// Longer than a reader waits before it looks at all of the store again.
+const A_LONG_WHILE: Duration = Duration::from_millis(1200);
+/// Cursors and subscriptions of each, at most.
+const UNDER_WAY_MAX: usize = 3;
+/// Pieces that one goes on by.
+const PIECES: usize = 12;
+
+/// What happened, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Things done to files.
+    pub harms: u64,
+    /// Events that were acknowledged.
+    pub events: u64,
+    /// Events that were harmed at the end.
+    pub harmed: u64,
+    /// Times that the store was opened for writing.
+    pub openings: u64,
+    /// Times that it was refused.
+    pub refused: u64,
+    /// Commits that were sent again.
+    pub retries: u64,
+}
+
+/// The store, open for reading in another process.
+pub(super) struct Reader {
+    pub(super) store: Store,
+    pub(super) life: Life,
+    pub(super) under_way: Vec<UnderWay>,
+    /// Positions below were seen.
+    pub(super) seen: u64,
+}
+
+pub(super) struct Run {
+    pub(super) ground: Ground,
+    pub(super) writer: Option<Writer>,
+    /// What the writer reads in its own process.
+    pub(super) under_way: Vec<UnderWay>,
+    pub(super) readers: Vec<Reader>,
+    ids: u64,
+    /// The store was closed in order, and not opened since.
+    pub(super) is_closed: bool,
+    pub(super) counts: Counts,
+}
+
+impl Run {
+    pub(super) fn new(ground: Ground) -> Run {
+        Run {
+            ground,
+            writer: None,
+            under_way: Vec::new(),
+            readers: Vec::new(),
+            ids: 0,
+            is_closed: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The store is made, and something is written to it.
+    pub(super) fn begin(&mut self, random: &mut Random) -> Checked {
+        self.open(Life::default())?;
+        (0..random.between(5, 40)).try_for_each(|_| self.append(random))
+    }
+
+    /// All that happens but the end.
+    pub(super) fn steps(&mut self, random: &mut Random) -> Checked {
+        self.begin(random)?;
+        for _ in 0..random.between(20, 80) {
+            self.step(random)?;
+            if let Some(writer) = &self.writer {
+                writer.drain()?;
+            }
+            self.ground.note();
+            self.touch();
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, random: &mut Random) -> Checked {
+        match random.below(100) {
+            0..35 => self.append(random),
+            35..47 => self.retry(random),
+            47..57 => self.read_here(random),
+            57..72 => self.read_elsewhere(random),
+            72..76 => self.come_elsewhere(random),
+            76..78 => {
+                self.readers.pop();
+                Ok(())
+            }
+            78..81 => self.rest(random),
+            81..84 => self.verify(),
+            84..90 => self.reopen(random),
+            90..92 => {
+                self.plan(random);
+                Ok(())
+            }
+            _ => {
+                self.counts.harms += 1;
+                self.ground.harm(random);
+                Ok(())
+            }
+        }
+    }
+
+    /// Everybody may notice by now what was harmed.
+    pub(super) fn touch(&mut self) {
+        let unsound = self.ground.ledger.unsound(&self.ground.disk);
+        let lives = self.readers.iter_mut().map(|reader| &mut reader.life);
+        for life in lives.chain(self.writer.iter_mut().map(|writer| &mut writer.life)) {
+            life.harmed.extend(&unsound);
+            life.has_failed |= self.ground.ledger.is_bad();
+        }
+        self.ground.note_keys(&unsound);
+    }
+
+    fn plan(&mut self, random: &mut Random) {
+        let lives = self.readers.iter().map(|reader| &reader.life);
+        let flaws: Vec<_> = lives
+            .chain(self.writer.iter().map(|writer| &writer.life))
+            .map(|life| life.flaw.clone())
+            .collect();
+        if let Some(flaw) = random.pick(&flaws) {
+            self.ground.plan(random, &flaw);
+        }
+    }
+
+    pub(super) fn append(&mut self, random: &mut Random) -> Checked {
+        for _ in 0..random.between(1, 6) {
+            let Some(writer) = &mut self.writer else { return Ok(()) };
+            writer.append(&mut self.ground, random, &mut self.ids)?;
+            writer.drain()?;
+            self.ground.note();
+        }
+        let next = self.ground.ledger.next();
+        self.ground.say(|| format!("{next} events"));
+        Ok(())
+    }
+
+    pub(super) fn retry(&mut self, random: &mut Random) -> Checked {
+        for _ in 0..random.between(1, 4) {
+            let Some(writer) = &mut self.writer else { return Ok(()) };
+            self.counts.retries += 1;
+            writer.retry(&mut self.ground, random)?;
+        }
+        Ok(())
+    }
+
+    fn read_here(&mut self, random: &mut Random) -> Checked {
+        let Some(Writer { stepper, life, .. }) = &mut self.writer else { return Ok(()) };
+        look(&mut self.ground, life, stepper, &mut self.under_way, random)
+    }
+
+    fn read_elsewhere(&mut self, random: &mut Random) -> Checked {
+        self.ground.disk.advance(A_WHILE);
+        let at = random.below(self.readers.len());
+        let Some(Reader { store, life, under_way, seen }) = self.readers.get_mut(at) else {
+            return self.come_elsewhere(random);
+        };
+        let next = store.next_position().0;
+        let all = *seen..=self.ground.ledger.next() + self.ground.pending.len() as u64;
+        ensure(all.contains(&next), Rule::Watermark, || {
+            format!("elsewhere {next} are visible, {all:?} may be")
+        })?;
+        *seen = next;
+        look(&mut self.ground, life, store, under_way, random)
+    }
+
+    /// Time passes while nobody writes.
+    fn rest(&mut self, random: &mut Random) -> Checked {
+        if random.percent(50) {
+            self.ground.disk.advance(A_LONG_WHILE);
+        }
+        let Some(writer) = &self.writer else { return Ok(()) };
+        writer.stepper.idle();
+        writer.drain()
+    }
+
+    /// Verification names what is harmed.
+    fn verify(&mut self) -> Checked {
+        let unsound = self.ground.ledger.unsound(&self.ground.disk);
+        let report = match verify_on(&self.ground.disk.twin(), Path::new(PATH), &mut |_| {}) {
+            Ok(report) => report,
+            Err(error) => {
+                let explained = self.ground.harmed.manifest;
+                return ensure(explained, Rule::Verification, || format!("{error:?}"));
+            }
+        };
+        let damage = report.findings.iter().filter(|one| one.severity == Severity::Damage);
+        let ranges = damage.map(|finding| finding.positions.start.0..finding.positions.end.0);
+        let named: BTreeSet<u64> = ranges.flatten().collect();
+        let torn = self.ground.ledger.torn(&self.ground.disk).unwrap_or(u64::MAX);
+        let kept_back = unsound.difference(&named).find(|&&at| at < torn);
+        let excused = self.ground.harmed.manifest || self.ground.harmed.tail;
+        ensure(kept_back.is_none() || excused, Rule::Verification, || {
+            format!("{kept_back:?} is harmed: {:?}", report.findings)
+        })?;
+        let made_up = named.difference(&unsound).next();
+        let excused = self.ground.harmed.manifest || self.ground.ledger.is_bad();
+        ensure(made_up.is_none() || excused, Rule::Verification, || {
+            format!("{made_up:?} is as it was written: {:?}", report.findings)
+        })
+    }
+
+    /// Everything that can be read is read, by who comes now; and it opens for writing again.
+    pub(super) fn end(&mut self, random: &mut Random) -> Checked {
+        self.leave(random)?;
+        self.ground.note();
+        if random.percent(50) {
+            self.ground.restore();
+        }
+        self.touch();
+        self.counts.events = self.ground.ledger.next();
+        self.counts.harmed = self.ground.ledger.unsound(&self.ground.disk).len() as u64;
+        let life = self.new_life(random);
+        self.open(life)?;
+        if let Some(Writer { stepper, life, .. }) = &mut self.writer {
+            reading::read_all(&mut self.ground, life, stepper)?;
+        }
+        self.readers.clear();
+        self.come_elsewhere(random)?;
+        if let Some(Reader { store, life, .. }) = self.readers.last_mut() {
+            reading::read_all(&mut self.ground, life, store)?;
+        }
+        self.append(random)?;
+        self.retry(random)
+    }
+}
+
+/// One reads something, or goes on with what is under way.
+fn look(
+    ground: &mut Ground,
+    life: &mut Life,
+    store: &impl Asked,
+    under_way: &mut Vec<UnderWay>,
+    random: &mut Random,
+) -> Checked {
+    if store.next_position().0 > ground.ledger.next() {
+        let asked = (Choice::All, Manner::Read(Way::Forward), ground.ledger.next());
+        reading::read(ground, life, store, asked)?;
+    }
+    for one in std::mem::take(under_way) {
+        let mut one = one;
+        if one.go_on(ground, life, store, random.between(1, PIECES))? == Goes::On {
+            under_way.push(one);
+        }
+    }
+    let choices = Choice::every();
+    for _ in 0..random.between(1, 3) {
+        let choice = choices[random.below(choices.len())].clone();
+        let ways = [Manner::Read(Way::Forward), Manner::Read(Way::Backward), Manner::Followed];
+        let manner = ways[random.below(ways.len())];
+        let from = if random.percent(50) { 0 } else { random.below(ground.ledger.next() as usize) };
+        let asked = (choice, manner, from as u64);
+        if under_way.len() < UNDER_WAY_MAX && random.percent(30) {
+            under_way.extend(UnderWay::begin(ground, life, store, asked)?);
+        } else {
+            reading::read(ground, life, store, asked)?;
+        }
+    }
+    reading::head(ground, life, store, random.below(STREAMS.len()))?;
+    if random.percent(30) { reading::names(ground, life, store) } else { Ok(()) }
+}
