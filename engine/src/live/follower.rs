@@ -20,6 +20,7 @@ use crate::directory::Directory;
 use crate::follow::Ending;
 use crate::pipeline::SegmentRef;
 use crate::plant::{self, Bug};
+use crate::positions::concerns_no_event;
 use crate::read::Walk;
 use crate::recovery::SegmentFile;
 use crate::reindex::{Ids, replay};
@@ -346,8 +347,15 @@ fn same_event(ours: &Arc<Segments>, theirs: &Arc<Segments>, before: Position) ->
     let Some(last) = before.0.checked_sub(1).map(Position) else { return Ok(true) };
     let event = |segments: &Arc<Segments>| -> Result<_> {
         let mut walk = Walk::new(segments.view(), last, Verify::Always.check());
-        let Some(found) = walk.next()? else { return Ok(None) };
-        Ok(walk.event(&found)?.map(|event| event.to_owned()))
+        loop {
+            match walk.next() {
+                Ok(Some(found)) => return Ok(walk.event(&found)?.map(|event| event.to_owned())),
+                Ok(None) => return Ok(None),
+                // Damage before it.
+                Err(error) if concerns_no_event(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
     };
     match (event(ours), event(theirs)) {
         (Ok(ours), Ok(theirs)) => Ok(ours == theirs),

@@ -270,3 +270,22 @@ fn a_segment_that_the_manifest_lists_no_more_is_not_called_lost() {
         assert!(next + 1 >= writer.next_position().0, "{offset}: {next}");
     }
 }
+
+/// Damage before the last event that was seen, in a segment that had lost its link, takes nothing of that.
+#[test]
+fn who_has_seen_the_event_behind_damage_goes_on_once_its_segment_is_sealed() {
+    for (disk, writer, _) in (20..60).filter_map(written) {
+        disk.zero(&last_begun(&disk), 4096..4608).unwrap();
+        let reader = reader(&disk);
+        nothing_is_missing(&disk, &reader, "beside the writer");
+        let (seen, wanted) = (reader.next_position(), writer.segments() + 1);
+        while writer.segments() < wanted {
+            assert!(append(&writer));
+        }
+        writer.close().unwrap();
+        let events = writer.next_position();
+        drop(writer);
+        nothing_is_missing(&disk, &reader, &format!("{seen} events were seen"));
+        assert_eq!(reader.next_position(), events);
+    }
+}
