@@ -24,6 +24,8 @@ pub(super) struct Life {
     pub(super) fails_now: bool,
     /// It writes the store.
     pub(super) writes: bool,
+    /// It was told, for a reason, that it sees no more until it is opened anew.
+    pub(super) is_over: bool,
 }
 
 /// What was harmed so far, beside events.
@@ -129,7 +131,10 @@ impl Ground {
             ErrorKind::Io => self.ledger.is_bad() || life.fails_now || self.is_of_gone(error),
             // Who follows a store in its own process is told that no more will come.
             // And who has seen what looks torn by now, that it may be gone.
-            ErrorKind::Poisoned if !life.writes => self.ledger.torn(&self.disk).is_some(),
+            ErrorKind::Poisoned if !life.writes => {
+                life.is_over |= self.ledger.torn(&self.disk).is_some();
+                life.is_over
+            }
             ErrorKind::Poisoned => self.may_be_poisoned(life),
             _ => false,
         };

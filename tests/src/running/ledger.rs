@@ -24,6 +24,8 @@ struct Frame {
 /// A segment as it was written.
 struct Written {
     salt: Salt,
+    /// How long the file is.
+    size: usize,
     /// Every byte up to the end of the last frame.
     bytes: Vec<u8>,
     frames: Vec<Frame>,
@@ -64,8 +66,8 @@ impl Ledger {
             let page = bytes.get(..PAGE_BYTES as usize);
             let Some(Ok(header)) = page.map(SegmentHeader::decode) else { return };
             let (salt, frames) = (header.salt, Vec::new());
-            let bytes = bytes[..FIRST_FRAME.0 as usize].to_vec();
-            self.segments.insert(file.to_owned(), Written { salt, bytes, frames });
+            let (size, bytes) = (bytes.len(), bytes[..FIRST_FRAME.0 as usize].to_vec());
+            self.segments.insert(file.to_owned(), Written { salt, size, bytes, frames });
         }
         let Some(segment) = self.segments.get_mut(file) else { return };
         loop {
@@ -171,8 +173,8 @@ impl Ledger {
     pub(super) fn changed(&self, disk: &FaultDisk) -> Vec<&Path> {
         let is_changed = |(file, segment): &(&PathBuf, &Written)| {
             let now = disk.contents(file).unwrap_or_default();
-            !segment.frames.is_empty() && !now.starts_with(&segment.bytes)
-                || self.bad.iter().any(|(bad, _)| bad == *file)
+            let is_same = now.starts_with(&segment.bytes) && now.len() == segment.size;
+            !segment.frames.is_empty() && !is_same || self.bad.iter().any(|(bad, _)| bad == *file)
         };
         let changed = self.segments.iter().filter(is_changed);
         changed.map(|(file, _)| file.as_path()).collect()
@@ -251,27 +253,15 @@ impl Now<'_> {
                 unsound.insert(position);
             }
         }
-        let broken = unsound.iter().filter_map(|position| ledger.stands.get(position));
-        let broken: Vec<&Stand> = broken.collect();
-        for first in broken {
-            if self.is_end_unknown(&first.file) {
-                let end = ledger.end_of(&first.file);
-                unsound.extend(ledger.standing(&first.file, &(first.frame.start..end)));
+        if ledger.needs_headers {
+            // Nor does it tell where segments end, and links not of each: a frame that breaks off may be the end.
+            let broken: Vec<u64> = unsound.iter().copied().collect();
+            for stand in broken.iter().filter_map(|position| ledger.stands.get(position)) {
+                let behind = stand.frame.start..ledger.end_of(&stand.file);
+                unsound.extend(ledger.standing(&stand.file, &behind));
             }
         }
         unsound
-    }
-
-    /// Whether nobody may know how far a segment goes: neither the manifest says it, nor the link of the next one.
-    fn is_end_unknown(&mut self, file: &Path) -> bool {
-        let ledger = self.ledger;
-        let next = ledger.segments.iter().find(|(other, _)| other.as_path() > file);
-        let link = next.and_then(|(next, segment)| Some((next, segment.frames.first()?)));
-        ledger.needs_headers
-            && link.is_none_or(|(next, link)| {
-                let range = link.range.clone();
-                !self.is_sound(&Stand { file: next.clone(), frame: range.clone(), range })
-            })
     }
 
     fn is_sound(&mut self, stand: &Stand) -> bool {

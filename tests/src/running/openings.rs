@@ -69,7 +69,9 @@ impl Run {
     }
 
     pub(super) fn open(&mut self, life: Life) -> Checked {
-        let torn = self.torn();
+        // What is torn may be dropped by an opening that fails after that.
+        self.torn = self.torn.min(self.torn());
+        let torn = self.torn;
         match Writer::open(&self.ground, life) {
             Ok(mut writer) => {
                 self.ground.catch_up(&mut writer.life);
@@ -83,6 +85,7 @@ impl Run {
                 self.ground.harmed.keys |=
                     harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
                 self.is_closed = false;
+                self.torn = u64::MAX;
                 self.writer = Some(writer);
                 Ok(())
             }

@@ -61,6 +61,8 @@ pub(super) struct Run {
     ids: u64,
     /// The store was closed in order, and not opened since.
     pub(super) is_closed: bool,
+    /// From here on events may be gone in silence, by what was there at each attempt to open the store since.
+    pub(super) torn: u64,
     pub(super) counts: Counts,
 }
 
@@ -73,6 +75,7 @@ impl Run {
             readers: Vec::new(),
             ids: 0,
             is_closed: false,
+            torn: u64::MAX,
             counts: Counts::default(),
         }
     }
@@ -173,6 +176,7 @@ impl Run {
 
     fn read_elsewhere(&mut self, random: &mut Random) -> Checked {
         self.ground.disk.advance(A_WHILE);
+        self.readers.retain(|reader| !reader.life.is_over);
         let at = random.below(self.readers.len());
         let Some(Reader { store, life, under_way, seen }) = self.readers.get_mut(at) else {
             return self.come_elsewhere(random);
