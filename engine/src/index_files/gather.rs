@@ -140,9 +140,13 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
     }
     if let Err(error) = write(shelf, &shelf.directory.index(segment.id), &made.bytes) {
         tracing::warn!(segment = %segment.id, %error, "the index stays in memory for now");
-        view.store.upkeep.note_unwritten(segment.id, made.bytes);
+        view.store.upkeep.note_unwritten(segment.id, Arc::clone(&made.bytes));
     }
-    let sealed = open_sealed(view, index).ok_or_else(|| unreadable(segment))?;
+    let sealed = match open_sealed(view, index) {
+        Some(sealed) => sealed,
+        // For want of a descriptor, say.
+        None => held_index(made.bytes, &shelf.identity(segment.id, segment.salt))?,
+    };
     Ok(keep(segment, sealed))
 }
 
@@ -150,11 +154,6 @@ fn keep(segment: &Segment, sealed: Sealed) -> Arc<Sealed> {
     let sealed = Arc::new(sealed);
     segment.set_parts([IndexPart::File(Arc::clone(&sealed))]);
     sealed
-}
-
-fn unreadable(segment: &Segment) -> Error {
-    let detail = format!("the index of segment {} cannot be read back", segment.id);
-    Error::new(crate::ErrorKind::Io, detail)
 }
 
 /// Makes the indexes that are missing although a run says what the heads are.

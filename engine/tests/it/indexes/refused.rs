@@ -77,3 +77,33 @@ fn no_segment_is_sealed_while_there_is_no_room_for_its_index() {
     assert!(come_to(|| append(&store).is_ok() && store.stats().seals >= 1), "{:?}", store.stats());
     store.close().unwrap();
 }
+
+/// Has index files open to be written only, once it is told to.
+#[derive(Debug, Default)]
+struct WriteOnly(Mutex<bool>);
+
+impl Attendant for WriteOnly {
+    fn opens(&self, path: &Path, access: Access) -> io::Result<()> {
+        let is_index = path.extension().is_some_and(|it| it == "idx") && access == Access::Read;
+        let is_refused = is_index && *self.0.lock().unwrap();
+        if is_refused { Err(io::Error::other("no descriptor")) } else { Ok(()) }
+    }
+}
+
+/// What was just made of the log need not be read back.
+#[test]
+fn a_store_opens_for_writing_although_no_index_file_can_be_read() {
+    let disk = Attended::<WriteOnly>::new(&FaultDisk::new(1));
+    let open =
+        || Store::builder(PATH).disk(Arc::new(disk.clone())).options(options()).open().unwrap();
+    let store = open();
+    for _ in 0..40 {
+        append(&store).unwrap();
+    }
+    store.close().unwrap();
+    assert!(files(&disk.disk, "idx").len() > 1);
+    *disk.attendant.0.lock().unwrap() = true;
+    let store = open();
+    assert_eq!(count(&store), 40);
+    append(&store).unwrap();
+}
