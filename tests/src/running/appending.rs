@@ -167,7 +167,8 @@ impl Writer {
     fn is_lost(&self, ground: &Ground, concerns: impl Fn(&Seen) -> bool) -> bool {
         let lost = |at: &u64| ground.ledger.events.get(*at as usize).is_some_and(&concerns);
         let harmed = &self.life.harmed;
-        ground.harmed.keys && !harmed.is_empty() || harmed.iter().any(lost)
+        let is_unknown = ground.harmed.keys || ground.harmed.ids && ground.options.id_segments > 0;
+        is_unknown && !harmed.is_empty() || harmed.iter().any(lost)
     }
 
     /// It failed for a reason of the system.

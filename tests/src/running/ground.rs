@@ -40,6 +40,8 @@ pub(super) struct Harmed {
     pub(super) indexes: BTreeMap<PathBuf, Option<Vec<u8>>>,
     /// There may be lost events of which no index knows what they were.
     pub(super) keys: bool,
+    /// There may be events of which no index knows the ids.
+    pub(super) ids: bool,
 }
 
 pub(super) struct Ground {
@@ -132,7 +134,7 @@ impl Ground {
             // Who follows a store in its own process is told that no more will come.
             // And who has seen what looks torn by now, that it may be gone.
             ErrorKind::Poisoned if !life.writes => {
-                life.is_over |= self.ledger.torn(&self.disk).is_some();
+                life.is_over |= self.harmed.tail || self.ledger.torn(&self.disk).is_some();
                 life.is_over
             }
             ErrorKind::Poisoned => self.may_be_poisoned(life),
@@ -158,6 +160,12 @@ impl Ground {
     pub(super) fn may_be_poisoned(&self, life: &Life) -> bool {
         let is_gone = !self.gone().is_empty() && self.harmed.keys;
         life.has_failed || self.harmed.tail || self.ledger.is_bad() || is_gone
+    }
+
+    /// Whether nothing has happened on account of which a reader may see late what a writer acknowledges.
+    pub(super) fn is_calm(&self, life: &Life) -> bool {
+        let Harmed { manifest, live, tail, .. } = self.harmed;
+        !(manifest || live || tail || life.has_failed || self.ledger.is_bad())
     }
 
     /// Whether an error says that a segment is not there any more, and it is not.

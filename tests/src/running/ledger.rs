@@ -202,16 +202,16 @@ impl Ledger {
     }
 }
 
-/// The first frame that is not as it was written, if nothing calls that place durable.
+/// The first frame that is not as it was written and that nothing calls durable.
 fn broken<'w>(segment: &'w Written, now: &[u8]) -> Option<&'w Frame> {
     let is_sound = |frame: &&Frame| {
         let range = frame.range.start as usize..frame.range.end as usize;
         now.get(range.clone()) == segment.bytes.get(range)
     };
-    let broken = segment.frames.iter().find(|frame| !is_sound(frame))?;
     let sound = segment.frames.iter().filter(is_sound);
     let durable = sound.map(|frame| frame.header.durable_to.0).max();
-    (durable <= Some(broken.range.start)).then_some(broken)
+    let mut behind = segment.frames.iter().filter(|frame| durable <= Some(frame.range.start));
+    behind.find(|frame| !is_sound(frame))
 }
 
 fn stand(

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use quipu::{Durability, ErrorKind, Mode, Options, Store};
+use quipu::{Durability, ErrorKind, Mode, Options, ReadMode, Store};
 use quipu_disk::PowerCut;
 
+use super::ALL_SEGMENTS;
 use super::appending::Writer;
 use super::gauge::Way;
 use super::ground::Life;
@@ -21,9 +22,15 @@ use crate::subject::PATH;
 const READERS_MAX: usize = 2;
 
 impl Run {
-    /// The writer closes or dies, and comes back.
+    /// The writer closes or dies, and comes back, perhaps with another mind about ids.
     pub(super) fn reopen(&mut self, random: &mut Random) -> Checked {
         self.leave(random)?;
+        if random.percent(20) {
+            let options = &mut self.ground.options;
+            options.id_segments = if options.id_segments > 0 { 0 } else { ALL_SEGMENTS };
+            // Of what is lost of an opening without ids nobody knows them.
+            self.ground.harmed.ids = true;
+        }
         self.ground.note();
         self.touch();
         if random.percent(30) {
@@ -84,8 +91,7 @@ impl Run {
                 let mut harmed = writer.life.harmed.iter();
                 self.ground.harmed.keys |=
                     harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
-                self.is_closed = false;
-                self.torn = u64::MAX;
+                (self.torn, self.is_closed) = (u64::MAX, false);
                 self.writer = Some(writer);
                 Ok(())
             }
@@ -97,7 +103,11 @@ impl Run {
                     format!("what was harmed is known by an index: {error:?}")
                 })
             }
-            Err((error, mut life)) => self.ground.explain(&mut life, &error),
+            Err((error, mut life)) => {
+                // The manifest may say by now that the store is open: what it said of the close is gone.
+                self.is_closed = false;
+                self.ground.explain(&mut life, &error)
+            }
         }
     }
 
@@ -139,7 +149,8 @@ impl Run {
             return Ok(());
         }
         let mut life = self.new_life(random);
-        let options = Options { mode: Mode::ReadOnly, ..self.ground.options.clone() };
+        let read_mode = if random.percent(50) { ReadMode::Map } else { ReadMode::Pread };
+        let options = Options { mode: Mode::ReadOnly, read_mode, ..self.ground.options.clone() };
         let disk = Arc::new(self.ground.seen_by(&life));
         match Store::builder(PATH).disk(disk).options(options).open() {
             Ok(store) => {

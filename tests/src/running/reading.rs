@@ -28,6 +28,8 @@ pub(super) struct UnderWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goes {
     On,
+    /// Something could not be read. Asked again, it goes on from there.
+    Halted,
     /// It has come to its end, or an error has ended it.
     Over,
 }
@@ -95,7 +97,8 @@ impl UnderWay {
                         self.gauge.told(&ground.ledger, (&life.harmed, pending), damage)?;
                     } else {
                         ground.explain(life, &error)?;
-                        return Ok(Goes::Over);
+                        let is_over = error.kind() != ErrorKind::Io;
+                        return Ok(if is_over { Goes::Over } else { Goes::Halted });
                     }
                 }
             }
@@ -120,7 +123,7 @@ pub(super) fn read(
     let words = format!("{asked:?}");
     let Some(mut reading) = UnderWay::begin(ground, life, store, asked)? else { return Ok(()) };
     let goes = reading.go_on(ground, life, store, PIECES_MAX)?;
-    let ends = goes == Goes::Over || reading.manner == Manner::Followed;
+    let ends = goes != Goes::On || reading.manner == Manner::Followed;
     ensure(ends, Rule::Stuck, || format!("{words} has no end"))
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Run {
     pub(super) under_way: Vec<UnderWay>,
     pub(super) readers: Vec<Reader>,
     ids: u64,
-    /// The store was closed in order, and not opened since.
+    /// The store was closed in order, and nobody has tried to open it since.
     pub(super) is_closed: bool,
     /// From here on events may be gone in silence, by what was there at each attempt to open the store since.
     pub(super) torn: u64,
@@ -178,6 +178,7 @@ impl Run {
         self.ground.disk.advance(A_WHILE);
         self.readers.retain(|reader| !reader.life.is_over);
         let at = random.below(self.readers.len());
+        let is_written = self.writer.as_ref().is_some_and(|writer| !writer.is_poisoned);
         let Some(Reader { store, life, under_way, seen }) = self.readers.get_mut(at) else {
             return self.come_elsewhere(random);
         };
@@ -186,6 +187,9 @@ impl Run {
         ensure(all.contains(&next), Rule::Watermark, || {
             format!("elsewhere {next} are visible, {all:?} may be")
         })?;
+        let is_late = next < self.ground.ledger.next();
+        let may_be_late = !is_written || !self.ground.is_calm(life);
+        ensure(!is_late || may_be_late, Rule::Following, || format!("elsewhere {next} are seen"))?;
         *seen = next;
         look(&mut self.ground, life, store, under_way, random)
     }
@@ -265,7 +269,7 @@ fn look(
     }
     for one in std::mem::take(under_way) {
         let mut one = one;
-        if one.go_on(ground, life, store, random.between(1, PIECES))? == Goes::On {
+        if one.go_on(ground, life, store, random.between(1, PIECES))? != Goes::Over {
             under_way.push(one);
         }
     }
