@@ -49,7 +49,9 @@ impl Run {
             writer.life.fails_now = false;
             let closed = writer.stepper.close();
             self.ground.catch_up(&mut writer.life);
-            self.is_closed = closed.is_ok();
+            if closed.is_ok() {
+                self.closed_at = self.ground.ledger.next();
+            }
             self.ground.say(|| format!("closed: {closed:?}"));
             return match closed {
                 Err(error) => {
@@ -91,7 +93,7 @@ impl Run {
                 let mut harmed = writer.life.harmed.iter();
                 self.ground.harmed.keys |=
                     harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
-                (self.torn, self.is_closed) = (u64::MAX, false);
+                self.torn = u64::MAX;
                 self.writer = Some(writer);
                 Ok(())
             }
@@ -103,19 +105,16 @@ impl Run {
                     format!("what was harmed is known by an index: {error:?}")
                 })
             }
-            Err((error, mut life)) => {
-                // The manifest may say by now that the store is open: what it said of the close is gone.
-                self.is_closed = false;
-                self.ground.explain(&mut life, &error)
-            }
+            Err((error, mut life)) => self.ground.explain(&mut life, &error),
         }
     }
 
-    /// From here on events may be gone in silence.
+    /// From here on events may be gone in silence: never those that were there as the store was closed, whoever has opened
+    /// it since, as long as the manifest says so.
     fn torn(&self) -> u64 {
-        let is_told = self.is_closed && !self.ground.harmed.manifest;
-        let torn = self.ground.ledger.torn(&self.ground.disk).filter(|_| !is_told);
-        torn.unwrap_or(u64::MAX)
+        let closed_at = if self.ground.harmed.manifest { 0 } else { self.closed_at };
+        let torn = self.ground.ledger.torn(&self.ground.disk).map(|torn| torn.max(closed_at));
+        torn.filter(|&torn| torn < self.ground.ledger.next()).unwrap_or(u64::MAX)
     }
 
     /// It goes on where it was, but for what was torn, or what nobody knew about.
@@ -138,6 +137,7 @@ impl Run {
             self.ground.words.push(format!("torn at {next} of {all}"));
             self.readers.clear();
             self.ground.ledger.truncate(next);
+            self.closed_at = self.closed_at.min(next);
         }
         self.ground.note();
         Ok(())

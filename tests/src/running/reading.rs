@@ -157,7 +157,12 @@ pub(super) fn head(ground: &mut Ground, life: &mut Life, store: &impl Asked, at:
         Err(error) if error.kind() == ErrorKind::Damaged => {
             let sound = own.iter().rfind(|event| !life.harmed.contains(&event.position));
             let mut behind = life.harmed.range(sound.map_or(0, |event| event.position)..);
-            ensure(behind.next().is_some(), Rule::Error, || format!("head of {at}: {error:?}"))
+            // Of a commit whose outcome is unknown it is not known what stands where.
+            let damage = error.damage().map(|damage| damage.positions.start.0);
+            let is_unknown = !ground.pending.is_empty() && damage >= Some(ground.ledger.next());
+            ensure(is_unknown || behind.next().is_some(), Rule::Error, || {
+                format!("head of {at}: {error:?}")
+            })
         }
         Err(error) => ground.explain(life, &error),
     }

@@ -59,8 +59,8 @@ pub(super) struct Run {
     pub(super) under_way: Vec<UnderWay>,
     pub(super) readers: Vec<Reader>,
     ids: u64,
-    /// The store was closed in order, and nobody has tried to open it since.
-    pub(super) is_closed: bool,
+    /// How many events there were as the store was closed in order the last time.
+    pub(super) closed_at: u64,
     /// From here on events may be gone in silence, by what was there at each attempt to open the store since.
     pub(super) torn: u64,
     pub(super) counts: Counts,
@@ -74,7 +74,7 @@ impl Run {
             under_way: Vec::new(),
             readers: Vec::new(),
             ids: 0,
-            is_closed: false,
+            closed_at: 0,
             torn: u64::MAX,
             counts: Counts::default(),
         }
