@@ -93,8 +93,13 @@ impl Log {
     pub(super) fn answer(&self, draft: &Draft<'_>, error: Error, until: Until) -> Result<Admitted> {
         let is_hidden =
             plant::is_in(Bug::RetryAfterFailureRefused) && error.kind() == ErrorKind::Poisoned;
-        if !is_hidden && let Some(repeated) = self.repeated(draft, &error)? {
-            return Ok(repeated);
+        let repeated = if is_hidden { Ok(None) } else { self.repeated(draft, &error) };
+        match repeated {
+            Ok(Some(repeated)) => return Ok(repeated),
+            Ok(None) => {}
+            // The store is to be opened anew, whatever else is wrong with it.
+            Err(_) if error.kind() == ErrorKind::Poisoned => {}
+            Err(unknown) => return Err(unknown),
         }
         if error.conflict().is_some() {
             count(&self.counters.conflicts, 1);

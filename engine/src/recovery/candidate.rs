@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Position, UNIT_BYTES};
 
@@ -32,6 +33,15 @@ impl Candidate {
         let durable = beyond.durable;
         let events = self.scan.base < self.scan.next_position;
         durable > self.scan.end || (events && durable > FIRST_FRAME)
+    }
+
+    /// The position with which a segment begins that has lost its link: that of a frame right behind the link.
+    pub(super) fn first_behind_link(&self) -> Result<Option<Position>> {
+        let mut frames = self.file().frames(self.file().capacity);
+        let behind = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
+        let frame = frames.frame_at(behind).map_err(|error| self.file().io(error))?.ok();
+        let frame = frame.filter(|frame| frame.body().is_ok());
+        Ok(frame.map(|frame| frame.header.first_position))
     }
 
     /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls

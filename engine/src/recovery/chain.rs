@@ -73,7 +73,8 @@ fn strict<'c>(
         // The scan goes to the first bad frame; what counts is that the named end is a frame's end.
         let scan = before.unsealed.scan_to(end.offset(), &mut |_, _| Ok(()))?;
         if before.file().salt != salt || scan.end != end.offset() || scan.link.is_none() {
-            return Ok(Err(cut_short(before, &scan, found.base, end)));
+            let from = scan.next_position.max(survey.next_position).min(found.base);
+            return Ok(Err(cut_short(before, &scan, from..found.base, end)));
         }
         // What was found here counts, and not what was found before: a writer may have begun the segment since.
         way.push((std::mem::replace(&mut current, before), std::mem::replace(&mut found, scan)));
@@ -95,12 +96,17 @@ fn broken(candidate: &Candidate, why: &str) -> Error {
     Error::damaged(damage)
 }
 
-fn cut_short(before: &Candidate, scan: &Scan, after: Position, end: Lsn) -> Error {
+fn cut_short(
+    before: &Candidate,
+    scan: &Scan,
+    positions: std::ops::Range<Position>,
+    end: Lsn,
+) -> Error {
     let damage = Damage {
         file: before.file().path.clone(),
         offset: scan.end,
         bytes: end.offset().0.saturating_sub(scan.end.0),
-        positions: scan.next_position..after,
+        positions,
         what: "the segment is not valid up to the end that the next one names".into(),
     };
     Error::damaged(damage)
@@ -126,7 +132,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
-        } else if candidate.holds_more()? {
+        } else if candidate.holds_more()? || is_too_late(survey, candidate)? {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
@@ -137,6 +143,14 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a segment without a link begins behind what is left of the log: all before a segment is durable before the
+/// first frame of it is written.
+fn is_too_late(survey: &Survey, candidate: &Candidate) -> Result<bool> {
+    let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < candidate.file().id);
+    let first = candidate.first_behind_link()?;
+    Ok(is_behind && first.is_some_and(|first| first > survey.next_position))
 }
 
 /// Decides how the log ends: cleanly, torn, or damaged.

@@ -261,3 +261,24 @@ fn many_events_of_one_id_are_no_damage() {
         assert!(report.is_sound() && report.findings.is_empty(), "{:?}", report.findings);
     }
 }
+
+/// It is to be opened anew, whatever else is wrong with it.
+#[test]
+fn a_store_that_has_failed_says_so_to_a_commit_that_cannot_be_compared() {
+    let disk = FaultDisk::new(17);
+    filled(&disk, 0, 1..60);
+    // The second event of its stream stands in the first segment.
+    let frames = crate::frames::frames(&disk.contents(&files(&disk, "seg")[0]).unwrap());
+    disk.flip(&files(&disk, "seg")[0], frames[4].0 + 100, 1).unwrap();
+    let store = open(&disk, 0);
+    let again = || {
+        let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(9999));
+        let stored = store.append("s-1", quipu::ExpectedVersion::Exact(0), [event]);
+        stored.unwrap_err().kind()
+    };
+    assert_eq!(again(), ErrorKind::Damaged);
+    let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
+    disk.plan(quipu_disk::Fault { at: disk.operations(), kind, sticky: true });
+    while append(&store, 1000).is_ok() {}
+    assert_eq!(again(), ErrorKind::Poisoned);
+}

@@ -139,3 +139,16 @@ fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written
     assert!(told(&cut, Some(1)), "it is shorter than it was made");
     assert!(!told(&cut, None));
 }
+
+/// All of a segment was durable before anything was written to the next one, whose link is damaged too.
+#[test]
+fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events() {
+    let sound = Written::begun(1, 0, None).commit(0).commit(0);
+    let torn = Written::begun(1, 0, None).commit(0).commit(0).damaged();
+    let next = Written::begun(2, 4, sound.named()).damaged().commit(0);
+    for (first, is_damaged) in [(sound, false), (torn, true)] {
+        let mut survey = survey(&[]);
+        connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
+        assert_eq!(!survey.damage.is_empty(), is_damaged, "{:?}", survey.damage);
+    }
+}
