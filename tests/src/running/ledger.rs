@@ -182,7 +182,7 @@ impl Ledger {
 
     /// The first position that may be gone in silence once no writer is there: where the last segment that was written
     /// breaks off, and nothing behind that place calls it durable. If that takes all of it, so it is with the one before
-    /// if that is not sealed.
+    /// if that is not sealed, unless the frame behind the link shows that it was durable.
     pub(super) fn torn(&self, disk: &FaultDisk) -> Option<u64> {
         let mut torn = None;
         for (file, segment) in self.segments.iter().rev() {
@@ -190,11 +190,11 @@ impl Ledger {
             let Some(link) = segment.frames.first().filter(|_| torn.is_none() || !sealed) else {
                 if segment.frames.is_empty() { continue } else { break }
             };
-            let Some(broken) = broken(segment, &disk.contents(file).unwrap_or_default()) else {
-                break;
-            };
+            let now = disk.contents(file).unwrap_or_default();
+            let Some(broken) = broken(segment, &now) else { break };
             torn = Some(broken.header.first_position.0);
-            if broken.range != link.range {
+            let shows = |frame| is_sound(segment, frame, &now);
+            if broken.range != link.range || segment.frames.get(1).is_some_and(shows) {
                 break;
             }
         }
@@ -204,14 +204,16 @@ impl Ledger {
 
 /// The first frame that is not as it was written and that nothing calls durable.
 fn broken<'w>(segment: &'w Written, now: &[u8]) -> Option<&'w Frame> {
-    let is_sound = |frame: &&Frame| {
-        let range = frame.range.start as usize..frame.range.end as usize;
-        now.get(range.clone()) == segment.bytes.get(range)
-    };
-    let sound = segment.frames.iter().filter(is_sound);
+    let sound = segment.frames.iter().filter(|frame| is_sound(segment, frame, now));
     let durable = sound.map(|frame| frame.header.durable_to.0).max();
     let mut behind = segment.frames.iter().filter(|frame| durable <= Some(frame.range.start));
-    behind.find(|frame| !is_sound(frame))
+    behind.find(|frame| !is_sound(segment, frame, now))
+}
+
+/// Whether a frame is as it was written.
+fn is_sound(segment: &Written, frame: &Frame, now: &[u8]) -> bool {
+    let range = frame.range.start as usize..frame.range.end as usize;
+    now.get(range.clone()) == segment.bytes.get(range)
 }
 
 fn stand(
