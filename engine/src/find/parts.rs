@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quipu_index::{IndexError, Part};
 
-use crate::index_files::{mend, open_sealed};
+use crate::index_files::{lost_events, mend, open_sealed};
 use crate::reindex::{Ids, rebuild};
 use crate::segments::View;
 use crate::{Error, Result};
@@ -19,15 +19,27 @@ pub(crate) fn parts(view: &View, index: usize) -> Result<Arc<[Part]>> {
     let part = match open_sealed(view, index) {
         Some(sealed) => Part::File(Arc::new(sealed)),
         None if index < view.table.loose => return mend(view, index, &"there is none"),
-        None => {
-            let ids = Ids::wanted(&view.store.shelf, None);
-            Part::Memory(Arc::new(rebuild(view, index, u32::MAX, ids)?.active))
-        }
+        None => made(view, index)?,
     };
     let parts: Arc<[Part]> = Arc::from([part]);
     let parts = segment.supply_parts(parts, segment.end(view.visible));
     view.store.touch(segment);
     Ok(parts)
+}
+
+/// The index of a loose segment, made from the log. There may have been a file that knew more of lost events, for who has
+/// asked before and for who writes: they are told of first.
+fn made(view: &View, index: usize) -> Result<Part> {
+    let upkeep = &view.store.upkeep;
+    let rebuilt = rebuild(view, index, u32::MAX, Ids::wanted(&view.store.shelf, None))?;
+    let part = Part::Memory(Arc::new(rebuilt.active));
+    upkeep.lost_events().note(lost_events(view, &view.table.segments[index], &part)?);
+    if upkeep.is_writing()
+        && let Some(lost) = rebuilt.lost
+    {
+        upkeep.note_lost(lost);
+    }
+    Ok(part)
 }
 
 /// Asks the index of a segment. A file that fails a check is set aside, and what the log says is asked; one that cannot be

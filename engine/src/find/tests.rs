@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use quipu_disk::{Disk, MemoryDisk};
+use quipu_disk::{Access, Disk, MemoryDisk};
 use quipu_format::{ByteOffset, Position, Timestamp, Version};
 use quipu_index::{
     Covers, Identity, IndexError, Key, Kind, Layer, Layers, Lineage, Part, Sealed, Source, Way,
@@ -308,4 +308,26 @@ fn no_condition_is_met_across_a_segment_that_is_missing() {
         assert_eq!((&damage.file, damage.positions.start), (&segment.path, segment.base.max(from)));
     }
     assert_eq!(ask(1499).unwrap(), None, "behind it");
+}
+
+/// There may have been a file that knew more of the lost events: whoever has seen that and was told of nothing is told now,
+/// and who writes believes no version any more.
+#[test]
+fn what_is_lost_in_a_loose_segment_is_noted_where_its_index_is_made_from_the_log() {
+    for is_written in [false, true] {
+        let disk = Arc::new(MemoryDisk::new());
+        let path = written_on(&disk).segments().view().table.segments[3].path.clone();
+        disk.open(&path, Access::Write).unwrap().write_at(&[0; 256], 5000).unwrap();
+        let store = Store::builder("s").disk(disk.clone()).mode(Mode::ReadOnly).open().unwrap();
+        let (view, upkeep) = (store.segments().view(), &store.segments().upkeep);
+        assert_eq!(view.table.loose, 0);
+        if is_written {
+            upkeep.begin();
+        }
+        let segment = &view.table.segments[3];
+        parts(&view, 3).unwrap();
+        let lost = upkeep.lost_events().nearest(Position(0), Way::Forward).unwrap();
+        assert!(lost >= segment.base && lost < view.table.segments[4].base, "{lost}");
+        assert_eq!(upkeep.heads_are_known().is_err(), is_written);
+    }
 }

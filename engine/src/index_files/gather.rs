@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{Lsn, Position, SegmentId};
-use quipu_index::{Covers, Layer, Layers, Part as IndexPart, Sealed};
+use quipu_index::{Active, Covers, Layer, Layers, Part as IndexPart, Sealed};
 
-use super::mend::{make, open_sealed};
-use super::{IndexNames, held_index, mend, open_run, write};
+use super::mend::{Made, make, open_sealed, write_parts};
+use super::{IndexNames, Trouble, held_index, index_on, mend, open_run, write};
 use crate::create::remove_if_there;
 use crate::keys::lost;
 use crate::plant::{self, Bug};
 use crate::recovery::Part;
+use crate::reindex::{Ids, replay};
 use crate::segments::{Heads, Segment, Segments, Shelf, Table, View};
 use crate::{Damage, Error, Result, find};
 
@@ -128,9 +129,9 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
     let segment = &view.table.segments[index];
     tracing::info!(segment = %segment.id, "there is no index: making it from the log");
     let heads = Arc::new(Heads::new(Layers::new(older.to_vec())));
-    let made = make(view, index, covers(part), heads)?;
+    let mut made = make(view, index, covers(part), Arc::clone(&heads))?;
     if let Some(lost) = made.lost {
-        return Err(lost);
+        made = continued(view, index, part, heads)?.ok_or(lost)?;
     }
     let shelf = &view.store.shelf;
     if !made.is_lasting {
@@ -148,6 +149,39 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
         None => held_index(made.bytes, &shelf.identity(segment.id, segment.salt))?,
     };
     Ok(keep(segment, sealed))
+}
+
+/// The index of a segment, of what a file says of its beginning and the log of the rest: the file may know keys that the
+/// log has lost since. None where there is no such file, or the two do not go together.
+fn continued(view: &View, index: usize, part: &Part, heads: Arc<Heads>) -> Result<Option<Made>> {
+    let (shelf, segment) = (&view.store.shelf, &view.table.segments[index]);
+    let begun = index_on(&view.store, &shelf.identity(segment.id, segment.salt));
+    let (Some(begun), Some(whole)) = (begun, covers(part)) else { return Ok(None) };
+    let begun_covers = *begun.covers();
+    if begun_covers.base != whole.base || begun_covers.events > whole.events {
+        return Ok(None);
+    }
+    let ids = if begun_covers.ids == begun_covers.events {
+        Ids::wanted(shelf, Some(&begun_covers))
+    } else {
+        Ids::Left
+    };
+    let active = Active::new(begun_covers.events);
+    // Where the file ends a frame must stand, of the position that must follow: else it is of another log.
+    let lost = replay(view, index, begun_covers.end, whole.events, &active, ids)?;
+    if lost.is_some() || active.end() != whole.events {
+        return Ok(None);
+    }
+    let ids = if ids == Ids::Indexed { whole.events } else { begun_covers.ids };
+    let parts = [IndexPart::File(Arc::new(begun)), IndexPart::Memory(Arc::new(active))];
+    match write_parts(view, index, &Covers { ids, ..whole }, (&parts, heads)) {
+        Ok((bytes, is_lasting)) => Ok(Some(Made { bytes, lost: None, is_lasting })),
+        Err(Trouble::Index(error)) => {
+            tracing::warn!(segment = %segment.id, %error, "the index of its beginning cannot be used");
+            Ok(None)
+        }
+        Err(Trouble::Store(error)) => Err(error),
+    }
 }
 
 fn keep(segment: &Segment, sealed: Sealed) -> Arc<Sealed> {

@@ -76,7 +76,8 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
     }
     let identity = view.store.shelf.identity(segment.id, segment.salt);
     let sealed = Arc::new(held_index(Arc::clone(&made.bytes), &identity)?);
-    view.store.upkeep.lost_events().note(lost_events(view, segment, &sealed)?);
+    let file = Part::File(sealed);
+    view.store.upkeep.lost_events().note(lost_events(view, segment, &file)?);
     if index >= view.table.loose {
         view.store.upkeep.note_stale(segment.id);
     } else if made.is_lasting {
@@ -84,22 +85,20 @@ pub(crate) fn mend(view: &View, index: usize, why: &dyn Display) -> Result<Arc<[
     } else if made.lost.is_none() {
         view.store.upkeep.note_held(segment.id, made.bytes);
     }
-    let parts: Arc<[Part]> =
-        std::iter::once(Part::File(sealed)).chain(rest.iter().cloned()).collect();
+    let parts: Arc<[Part]> = std::iter::once(file).chain(rest.iter().cloned()).collect();
     // Where somebody has set others meanwhile, those count.
     Ok(segment.replace_parts(known.as_ref(), parts))
 }
 
-/// The events that the index of a segment calls lost.
-fn lost_events(
+/// The events that a part of a segment's index calls lost.
+pub(crate) fn lost_events(
     view: &View,
     segment: &Segment,
-    sealed: &Arc<Sealed>,
+    part: &Part,
 ) -> Result<Vec<Range<Position>>> {
-    let part = Part::File(Arc::clone(sealed));
     let mut lost: Vec<Range<Position>> = Vec::new();
     let Some(held) = part.find(keys::lost(&view.store.shelf.keys))? else { return Ok(lost) };
-    for_each(&part, &held, &mut |ordinal| {
+    for_each(part, &held, &mut |ordinal| {
         let position = segment.base.plus(u64::from(ordinal));
         match lost.last_mut() {
             Some(range) if range.end == position => range.end = position.plus(1),
@@ -166,16 +165,30 @@ pub(crate) fn make(
     };
     let ids = if ids == Ids::Indexed { events } else { 0 };
     let covers = Covers { events, ids, ..covers.unwrap_or_else(whole) };
+    let parts = [Part::Memory(Arc::new(rebuilt.active))];
+    let (bytes, is_rooted) = write_parts(view, index, &covers, (&parts, heads))?;
+    let is_lasting = is_rooted && rebuilt.lost.is_none();
+    Ok(Made { bytes, lost: rebuilt.lost, is_lasting })
+}
+
+/// The index of a segment, of its parts, behind the segments that have these heads; and whether all keys of those are known.
+pub(super) fn write_parts(
+    view: &View,
+    index: usize,
+    covers: &Covers,
+    (parts, heads): (&[Part], Arc<Heads>),
+) -> std::result::Result<(Arc<[u8]>, bool), Trouble> {
+    let segment = &view.table.segments[index];
     let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let ancestors = Ancestors::new(view, Arc::clone(&heads));
+    let bytes: std::result::Result<_, Trouble> =
+        write_segment(&identity, covers, parts, &mut |key| ancestors.of(key));
+    let bytes = Arc::from(bytes?);
+    // Asked last: only as the keys are looked for it may come out what those before have lost.
     let lost = keys::lost(&view.store.shelf.keys);
     let is_rooted =
         covered(view, &heads, lost)?.is_none() && view.store.upkeep.heads_are_known().is_ok();
-    let ancestors = Ancestors::new(view, heads);
-    let parts = [Part::Memory(Arc::new(rebuilt.active))];
-    let bytes: std::result::Result<_, Trouble> =
-        write_segment(&identity, &covers, &parts, &mut |key| ancestors.of(key));
-    let is_lasting = is_rooted && rebuilt.lost.is_none();
-    Ok(Made { bytes: Arc::from(bytes?), lost: rebuilt.lost, is_lasting })
+    Ok((bytes, is_rooted))
 }
 
 /// Writes the index of a sealed segment, made from the log, and uses the file from now on.
@@ -290,10 +303,10 @@ pub(super) fn mend_layer(
             indexes.map(|at| anew(at).map(Layer::Index)).collect::<Result<_>>()?
         }
     };
-    if matches!(layer, Layer::Run(_))
-        && let Some(lost) = lost_in(view, &Heads::new(Layers::new(new.clone())))?
-    {
-        // It knew what its segments have lost, and they do not: nobody may ask them before that is noted.
+    let decides = matches!(layer, Layer::Run(_)) || std::ptr::eq(heads, &*view.table.heads);
+    if decides && let Some(lost) = lost_in(view, &Heads::new(Layers::new(new.clone())))? {
+        // It knew what its segments have lost, and they do not: nobody may ask them before that is noted. Of a segment
+        // that was mended before, as somebody asked who did not depend on it, nobody has noted it yet.
         view.store.upkeep.note_lost(lost);
     }
     heads.replace(layer, &new);

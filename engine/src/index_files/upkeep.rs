@@ -61,6 +61,11 @@ impl Upkeep {
         self.state.lock().writing = true;
     }
 
+    /// Whether the store is open for writing.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.state.lock().writing
+    }
+
     /// An index stands in no file.
     pub(crate) fn note_unwritten(&self, segment: SegmentId, bytes: Arc<[u8]>) {
         let mut state = self.state.lock();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position, SegmentId, Timestamp};
-use quipu_index::{Covers, Layer, Part, Sealed, write_segment};
+use quipu_index::{Covers, IndexError, Layer, Part, Sealed, write_segment};
 
 use super::{Log, count};
 use crate::create::remove_if_there;
@@ -43,18 +43,13 @@ impl Log {
         last_time: Timestamp,
     ) -> Result<Arc<Sealed>> {
         let (shelf, segment) = (&self.segments.shelf, &view.table.segments[index]);
-        let parts = find::parts(view, index)?;
-        let bytes = match index_bytes(view, index, &parts, end, last_time) {
-            Err(Trouble::Index(error)) => {
-                let parts = mend(view, index, &error)?;
-                index_bytes(view, index, &parts, end, last_time)?
-            }
-            bytes => bytes?,
-        };
+        let bytes = index_bytes_surely(view, index, end, last_time)?;
         let identity = shelf.identity(segment.id, segment.salt);
         if self.segments.upkeep.heads_are_known().is_err() {
             // Keys whose last events are lost would lead past them for ever: the next opening makes it from the log.
-            return Ok(Arc::new(held_index(Arc::from(bytes), &identity)?));
+            let bytes: Arc<[u8]> = Arc::from(bytes);
+            self.segments.upkeep.note_held(segment.id, Arc::clone(&bytes));
+            return Ok(Arc::new(held_index(bytes, &identity)?));
         }
         match write(shelf, &shelf.directory.index(segment.id), &bytes) {
             Ok(()) => {}
@@ -203,6 +198,26 @@ fn ids_held(view: &View, parts: &[Part], events: u32) -> u32 {
     if goes_on { events } else { held }
 }
 
+/// The index of a segment, of its parts. A file among them that fails a check is set aside, and what the log says is taken;
+/// one that cannot be read is read once more before: of events that are lost it may know what nothing else does.
+fn index_bytes_surely(
+    view: &View,
+    index: usize,
+    covered: ByteOffset,
+    last_time: Timestamp,
+) -> Result<Vec<u8>> {
+    let made = |parts: &[Part]| index_bytes(view, index, parts, covered, last_time);
+    let parts = find::parts(view, index)?;
+    let bytes = match made(&parts) {
+        Err(Trouble::Index(IndexError::Io(_))) => made(&parts),
+        bytes => bytes,
+    };
+    match bytes {
+        Err(Trouble::Index(error)) => Ok(made(&mend(view, index, &error)?)?),
+        bytes => Ok(bytes?),
+    }
+}
+
 fn index_bytes(
     view: &View,
     index: usize,
@@ -217,4 +232,39 @@ fn index_bytes(
     let identity = view.store.shelf.identity(segment.id, segment.salt);
     let ancestors = Ancestors::new(view, Arc::clone(&view.table.heads));
     write_segment(&identity, &covers, parts, &mut |key| ancestors.of(key))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use quipu_disk::MemoryDisk;
+
+    use super::*;
+    use crate::{ExpectedVersion, NewEvent, Options, Store};
+
+    #[test]
+    fn an_index_that_is_to_stand_in_no_file_is_held() {
+        let options = Options {
+            segment_bytes_min: 8 << 10,
+            segment_bytes_max: 8 << 10,
+            buffer_bytes: 4096,
+            ballast_bytes: 0,
+            ..Options::default()
+        };
+        let builder = Store::builder("s").disk(Arc::new(MemoryDisk::new())).options(options);
+        let store = builder.open().unwrap();
+        let segments = Arc::clone(store.segments());
+        let append = || {
+            let event = NewEvent::new("T", vec![7; 300]);
+            store.append("a", ExpectedVersion::Any, [event]).unwrap();
+        };
+        append();
+        segments.upkeep.note_lost(Error::new(ErrorKind::Damaged, "events are lost"));
+        while store.stats().rolls < 2 {
+            append();
+        }
+        store.close().unwrap();
+        let index = |segment| segments.upkeep.unwritten(SegmentId(segment));
+        assert!(index(1).is_some() && index(2).is_some() && index(3).is_none());
+    }
 }

@@ -1,5 +1,6 @@
 //! Index files: written and used, mended where they fail a check, and never needed.
 
+mod both;
 mod closing;
 mod counting;
 mod forging;

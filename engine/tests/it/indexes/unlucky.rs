@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quipu::{ExpectedVersion, NewEvent, Options, ReadMode, Store};
-use quipu_disk::Access;
+use quipu::{ErrorKind, ExpectedVersion, NewEvent, Options, ReadMode, Store};
+use quipu_disk::{Access, FaultDisk};
 
 use super::lost::damaged;
-use super::store::{PATH, STREAMS, options, remove};
+use super::store::{PATH, STREAMS, closed_store, copy, file, files, fill, open, options, remove};
 use crate::attended::{Attendant, Attended};
 use crate::reading::served_and_lost;
 
@@ -78,4 +78,58 @@ fn one_call_that_fails_does_not_cost_what_an_index_knows() {
             write_with_a_call_refused(read_mode, refuses);
         }
     }
+}
+
+/// The same of a store whose active segment has lost such an event, until that is sealed. Gives how many calls there were.
+fn seal_with_a_call_refused(damaged: &FaultDisk, refuses: u64) -> u64 {
+    let disk = Attended::<Unlucky>::new(&copy(damaged));
+    disk.attendant.refuses.store(refuses, Ordering::Relaxed);
+    let options = Options { read_mode: ReadMode::Pread, ..options() };
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap_or_else(|error| panic!("{refuses}: {error}"));
+    fill(&store, 60);
+    store.close().unwrap();
+    let calls = disk.attendant.calls.load(Ordering::Relaxed);
+    let store = open(&disk.disk).unwrap_or_else(|error| panic!("{refuses}: {error}"));
+    assert_eq!(served_and_lost(&store), (259, 1));
+    calls
+}
+
+#[test]
+fn one_call_that_fails_as_a_segment_is_sealed_does_not_cost_what_its_index_knows() {
+    let damaged = closed_store();
+    damaged.flip(files(&damaged, "seg").last().unwrap(), 4300, 1).unwrap();
+    let calls = seal_with_a_call_refused(&damaged, 0);
+    assert!(calls > 10, "{calls}");
+    for refuses in 1..=calls {
+        seal_with_a_call_refused(&damaged, refuses);
+    }
+}
+
+/// A segment was sealed, its index could not be written again, and the process was killed: what the last close has left
+/// covers the beginning alone, and knows the keys of an event there that has gone bad.
+#[test]
+fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event() {
+    let disk = closed_store();
+    let active = files(&disk, "seg").pop().unwrap();
+    let index = active.with_extension("idx");
+    let before = disk.contents(&index).unwrap();
+    let store = open(&disk).unwrap();
+    fill(&store, 60);
+    store.close().unwrap();
+    assert!(disk.contents(&index).unwrap() != before && files(&disk, "seg").last() > Some(&active));
+    disk.put(&index, &before).unwrap();
+    disk.flip(&active, 4300, 1).unwrap();
+    remove(&disk, "run");
+    let store = open(&disk).unwrap();
+    for stream in 0..=STREAMS {
+        let event = [NewEvent::new("T", vec![])];
+        store.append(&format!("s-{stream}"), ExpectedVersion::Any, event).unwrap();
+    }
+    assert_eq!(served_and_lost(&store), (260 + STREAMS, 1));
+    store.close().unwrap();
+    // The index of another segment does not help.
+    remove(&disk, "run");
+    disk.put(&index, &disk.contents(&file("0000000005.idx")).unwrap()).unwrap();
+    assert_eq!(open(&disk).unwrap_err().kind(), ErrorKind::Damaged);
 }
