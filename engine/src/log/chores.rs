@@ -2,12 +2,14 @@
 //! full.
 
 use std::io;
+use std::sync::Arc;
 
 use quipu_disk::Access;
 use quipu_format::features::Features;
 use quipu_format::manifest::{Edit, Ending};
 use quipu_format::segment::SegmentHeader;
-use quipu_format::{Lsn, Salt, SegmentId};
+use quipu_format::{Lsn, Salt, Seal, SegmentId};
+use quipu_index::Sealed;
 
 use super::jobs::Remark;
 use super::{Log, count};
@@ -18,7 +20,17 @@ use crate::pipeline::{Pipeline, Prepare, Rolled, SegmentRef, Wakes};
 use crate::plant::{self, Bug};
 use crate::recovery::{self, SegmentFile};
 use crate::seal::{self, Extent};
+use crate::segments::View;
 use crate::{Error, ErrorKind, Result};
+
+/// A rolled segment that was read once more, with its index.
+struct Summed {
+    view: View,
+    /// Where in the table it stands.
+    index: usize,
+    seal: Seal,
+    sealed: Arc<Sealed>,
+}
 
 impl Log {
     /// Prepares the next segment or seals a rolled one. True if it did, or tried.
@@ -40,8 +52,7 @@ impl Log {
             return true;
         }
         if let Some(rolled) = rolled {
-            let result = self.seal(&rolled);
-            self.settle_chore(result, Pipeline::sealed);
+            self.seal_rolled(&rolled);
             return true;
         }
         false
@@ -65,6 +76,39 @@ impl Log {
             }
             tracing::warn!(%error, "appends fail as soon as they need what there was no room for");
         }
+        self.settle(result, settle);
+    }
+
+    /// Seals a rolled segment, or leaves it as it is for now.
+    fn seal_rolled(&self, rolled: &Rolled) {
+        let sealed = {
+            let _sealing = tracing::info_span!("seal", segment = rolled.segment.id.0).entered();
+            self.sum_up(rolled).map(|summed| self.seal(rolled, summed))
+        };
+        match sealed {
+            Ok(sealed) => self.settle_chore(sealed, Pipeline::sealed),
+            Err(error) => self.put_off(error),
+        }
+    }
+
+    /// A segment cannot be sealed now, and nothing was written of that: it is tried again once somebody needs it, as
+    /// where there was no room. What cannot be read may be an old segment, of which the index was to be made anew.
+    fn put_off(&self, error: Error) {
+        let planted = [Bug::IndexPoisons, Bug::ShortagePoisons].into_iter().any(plant::is_in);
+        // The log is another one than was written.
+        let is_changed = error.kind() == ErrorKind::Damaged;
+        if is_changed || planted {
+            return self.give_up(error);
+        }
+        tracing::warn!(%error, "a segment cannot be sealed: appends fail as soon as they need that");
+        self.settle(Err(error), Pipeline::sealed);
+    }
+
+    fn settle<T>(
+        &self,
+        result: Result<T>,
+        settle: impl FnOnce(&mut Pipeline, std::result::Result<T, Error>),
+    ) {
         let published = {
             let mut pipeline = self.pipeline();
             settle(&mut pipeline, result);
@@ -123,16 +167,9 @@ impl Log {
         Ok(())
     }
 
-    /// Seals a rolled segment: its index complete under its name, the seal frame durable behind its frames, then
-    /// the manifest's edit. Everything that can fail comes before the edit.
-    ///
-    /// What is on disk, whenever the power goes before the edit is durable: a segment that is not sealed, with an
-    /// index that covers all of it, a part, or that is missing, and perhaps a seal frame behind its end. The
-    /// next opening finds its end in the link that follows, and seals it again. Afterwards: a sealed segment
-    /// and its index, if nothing that the index says could be wrong.
-    fn seal(&self, rolled: &Rolled) -> Result<()> {
-        let segment = rolled.segment.id.0;
-        let _sealing = tracing::info_span!("seal", segment).entered();
+    /// Reads a rolled segment once more, and makes its index complete under its name. What fails up to here has changed
+    /// nothing.
+    fn sum_up(&self, rolled: &Rolled) -> Result<Summed> {
         let file = SegmentFile::open(&*self.disk, &self.directory, rolled.segment)?;
         let view = self.segments.view();
         let (index, positions) = self.place_of(&view, rolled.segment.id)?;
@@ -140,6 +177,19 @@ impl Log {
         let extent = Extent { end: rolled.end, positions };
         let seal = seal::sum_up(&file, &extent, chain)?;
         let sealed = self.write_index(&view, index, rolled.end, seal.last_time)?;
+        Ok(Summed { view, index, seal, sealed })
+    }
+
+    /// Seals a rolled segment, whose index is there: the seal frame durable behind its frames, then the manifest's edit.
+    /// Everything that can fail comes before the edit.
+    ///
+    /// What is on disk, whenever the power goes before the edit is durable: a segment that is not sealed, with an
+    /// index that covers all of it, a part, or that is missing, and perhaps a seal frame behind its end. The
+    /// next opening finds its end in the link that follows, and seals it again. Afterwards: a sealed segment
+    /// and its index, if nothing that the index says could be wrong.
+    fn seal(&self, rolled: &Rolled, summed: Summed) -> Result<()> {
+        let segment = rolled.segment.id.0;
+        let Summed { view, index, seal, sealed } = summed;
         let end = Lsn::new(rolled.segment.id, rolled.end);
         let edit = [Edit::Sealed { end, seal, ending: rolled.ending }];
         if plant::is_in(Bug::SealedBeforeSync) {

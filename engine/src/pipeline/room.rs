@@ -56,7 +56,7 @@ pub(super) enum Supply {
 enum Sealing {
     Idle,
     Underway,
-    /// Could not be sealed for want of room; tried again once somebody needs it.
+    /// Could not be sealed, for want of room or because something could not be read; tried again once somebody needs it.
     Failed,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Room {
     /// Rolled and not yet sealed, oldest first.
     rolled: VecDeque<Rolled>,
     sealing: Sealing,
-    /// What the disk said when it had no room, until it has.
+    /// What the disk said when it had no room, or could not be read, until that has passed.
     trouble: Option<Error>,
     /// Segments that were prepared and will not be written: too small, never entered, or not known to be listed. Closing
     /// retires them, or the preparation of the next.
@@ -357,8 +357,8 @@ impl Pipeline {
         Some(rolled)
     }
 
-    /// Says how sealing the oldest rolled segment went; an error means that there was no room. It
-    /// stays where it is then: its frames are durable, and it can be sealed later.
+    /// Says how sealing the oldest rolled segment went; an error means that there was no room, or that something could
+    /// not be read. It stays where it is then: its frames are durable, and it can be sealed later.
     pub(crate) fn sealed(&mut self, result: Result<(), Error>) {
         match result {
             Ok(()) => {

@@ -233,8 +233,8 @@ impl Subject {
         let Some(conflict) = error.conflict() else {
             let now = self.disk.operations();
             let explained = match error.kind() {
-                // What a commit is judged by may have to be read.
-                ErrorKind::Io => self.may_fail_since(before),
+                // What a commit is judged by may have to be read, and what is sealed to make room.
+                ErrorKind::Io => self.may_fail_since(submission.since.unwrap_or(before)),
                 // Unknown is what a retry is told whose first attempt was under way.
                 ErrorKind::Poisoned | ErrorKind::Unknown => self.may_be_poisoned(),
                 // Who waits for room is told of an attempt at making some that was begun since it came.

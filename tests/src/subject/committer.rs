@@ -93,9 +93,9 @@ impl Subject {
         self.faults.log_has_failed |= self.between.door.failures() > before;
     }
 
-    /// Whether there is a reason why the store is poisoned: it is, too, where what it seals cannot be read back.
+    /// Whether there is a reason why the store is poisoned. That something cannot be read is none.
     pub(super) fn may_be_poisoned(&self) -> bool {
-        self.faults.log_has_failed || self.is_off() || self.is_spoiled()
+        self.faults.log_has_failed || self.is_off()
     }
 
     /// Whether the writer may have failed. What a reader has met, or an index file, is nothing that it tells of.

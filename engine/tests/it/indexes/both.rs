@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Result, Store, rebuild_index_on};
+use quipu::{
+    ErrorKind, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Result, Store, rebuild_index_on,
+};
 use quipu_disk::{Disk, FaultDisk};
 
 use super::store::{PATH, copy, file};
@@ -145,4 +147,33 @@ fn no_index_is_written_that_leads_past_keys_which_are_lost_as_it_is_made() {
             assert_eq!((served, lost.len()), (2, 1), "with ids of {id_segments}: {lost:?}");
         }
     }
+}
+
+/// What fails as a segment of before is read, whose index has gone bad, is no failure of what is written: the one that is
+/// full is sealed once that goes.
+#[test]
+fn a_page_of_an_old_segment_that_cannot_be_read_keeps_nobody_from_writing_for_good() {
+    let whole = store_of(3, |_, _| {});
+    let without_maps = Options { read_mode: ReadMode::Pread, ..options() };
+    let mut put_off = 0;
+    for disk in with_bad_pages(&whole, &index(2)) {
+        let Ok(store) = open(&disk, without_maps.clone(), Mode::Existing) else { continue };
+        // All tags of the second segment, and none of its streams.
+        let append = |number: u64| {
+            let tagged = event().tag(format!("own:0-{}", number % KEYS));
+            store.append("new", ExpectedVersion::Any, [tagged])
+        };
+        disk.spoil(&log(2), 40 << 10..44 << 10).unwrap();
+        if let Some(error) = (0..5000).find_map(|number| append(number).err()) {
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+            assert_eq!(store.stats().seals, 0);
+            put_off += 1;
+        }
+        disk.restore();
+        let rolls = store.stats().rolls;
+        assert!((0..5000).any(|number| append(number).is_ok() && store.stats().rolls > rolls + 1));
+        store.close().unwrap();
+        open(&disk, options(), Mode::Existing).unwrap();
+    }
+    assert!(put_off > 0, "nobody had to wait");
 }
