@@ -22,8 +22,8 @@ pub struct RebuildReport {
     pub keys: u64,
     /// Bytes of their files.
     pub bytes: u64,
-    /// Of each segment that has lost events the first damage: its index is left as it is, and so are all runs. The
-    /// same of one that only a newer version can read, with [`ErrorKind::Unsupported`].
+    /// Of each segment that has lost events the first damage: its index is left as it is, and so are all runs that cover
+    /// it or a later one. The same of one that only a newer version can read, with [`ErrorKind::Unsupported`].
     pub damage: Vec<Error>,
     /// Further segments whose index is left: they come after one that has lost events and has no index that could
     /// be used, so nobody knows what the segments before them hold.
@@ -43,8 +43,8 @@ pub struct RebuildProgress {
 /// is made anew when it is needed. The store must not be open for writing.
 ///
 /// Where a segment has lost events, its index and the runs may know more than the log, and only they may know the
-/// last versions of streams. So the index of such a segment is left as it is, and in a store that has one all runs
-/// are. [`RebuildReport::damage`] says which these are; the indexes of the other segments are made.
+/// last versions of streams. So the index of such a segment is left as it is, and so are all runs that cover it or a later
+/// one. [`RebuildReport::damage`] says which these are; the indexes of the other segments are made.
 ///
 /// An index that held the ids of events, see [`Options::id_segments`], holds them again.
 ///
@@ -86,9 +86,9 @@ pub fn rebuild_index_on(
 
 /// Index files on their way.
 ///
-/// What is on disk, whenever the power goes: indexes of segments, each the one of before or a new one; the runs of
-/// before, until all indexes are there and then the runs that take their place. All of them say what the log says,
-/// or more where it has lost something.
+/// What is on disk, whenever the power goes: indexes of segments, each the one of before or a new one; the runs of before,
+/// and beside them, or in the place of such as cover the very same segments, new ones of segments that are done and have
+/// lost nothing. All of them say what the log says, or more where it has lost something.
 struct Rebuilding {
     segments: Arc<Segments>,
     /// The heads of all segments so far, newest first.
@@ -125,17 +125,26 @@ impl Rebuilding {
                 self.report.left_segments = total_segments - index as u64 - 1;
                 break;
             }
+            if self.report.damage.is_empty() && part.sealed().is_some() {
+                self.sum_up(index + 1)?;
+            }
         }
         if self.report.damage.is_empty() {
-            let sealed = survey.parts.iter().take_while(|part| part.sealed().is_some()).count();
-            self.segments.set_heads(Layers::new(self.layers), sealed);
-            while let Some(merge) = Merge::due(&self.segments) {
-                merge.carry_out(&self.segments)?;
-            }
             sweep(&self.segments, &survey.index);
         }
         progress(RebuildProgress { done_segments: total_segments, total_segments });
         Ok(self.report)
+    }
+
+    /// Sums up the heads of the first `until` segments as far as that is due. Were it left for the end, each key would be
+    /// looked for in as many files as there are segments before it.
+    fn sum_up(&mut self, until: usize) -> Result<()> {
+        self.segments.set_heads(Layers::new(self.layers.clone()), until);
+        while let Some(merge) = Merge::due(&self.segments) {
+            merge.carry_out(&self.segments)?;
+        }
+        self.layers = self.segments.view().table.heads.layers().newest_first().to_vec();
+        Ok(())
     }
 
     /// Makes the index of a segment; of one that is not sealed, as much as its file covers. False if nobody knows

@@ -1,16 +1,21 @@
 //! All index files made anew: of a damaged store, and interrupted at every step.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use quipu::{RebuildReport, Result, rebuild_index_on};
+use quipu::{
+    ExpectedVersion, NewEvent, Options, ReadMode, RebuildReport, Result, rebuild_index_on,
+};
 use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut};
 
 use super::store::{
     PATH, agrees, closed_store, copy, file, files, fill, goes_on, open, open_to_read, options,
     verified,
 };
+use crate::attended::{Attendant, Attended};
 
 fn rebuild(disk: &FaultDisk) -> Result<RebuildReport> {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -168,4 +173,43 @@ fn every_step_fails_once() {
             is_as_before(&disk.power_cut(PowerCut::LoseAll), whole);
         });
     }
+}
+
+/// Counts how often index files are read.
+#[derive(Debug, Default)]
+struct Reads(AtomicU64);
+
+impl Attendant for Reads {
+    fn reads(&self, path: &Path) -> io::Result<()> {
+        if path.extension().is_some_and(|extension| extension == "idx" || extension == "run") {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// How often index files are read for each of so many segments, or somewhat more, while all are made anew.
+fn reads_per_segment(segments: u64) -> u64 {
+    let disk = FaultDisk::new(1);
+    let store = open(&disk).unwrap();
+    let mut number = 0;
+    while store.stats().rolls < segments {
+        // No key is in a segment before.
+        let event = NewEvent::new("T", vec![7; 1500]);
+        store.append(&format!("{number}-s"), ExpectedVersion::Any, [event]).unwrap();
+        number += 1;
+    }
+    store.close().unwrap();
+    let counted = Attended::<Reads>::new(&disk);
+    let (shared, options): (Arc<dyn Disk>, _) =
+        (Arc::new(counted.clone()), Options { read_mode: ReadMode::Pread, ..options() });
+    rebuild_index_on(&shared, Path::new(PATH), &options, &mut |_| {}).unwrap();
+    assert!(verified(&disk).findings.is_empty(), "{:?}", verified(&disk).findings);
+    counted.attendant.0.load(Ordering::Relaxed) / segments
+}
+
+#[test]
+fn all_index_files_are_made_anew_in_a_time_that_hardly_grows_for_each_segment() {
+    let (few, many) = (reads_per_segment(24), reads_per_segment(200));
+    assert!(many < 3 * few, "{few} for each of a few segments, {many} for each of many");
 }
