@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::draft::Draft;
-use crate::log::{Admitted, Left, Log};
+use crate::log::{Left, Log};
 use crate::panics::caught;
 use crate::pipeline::{Guard, Mark, Patience, Pipeline};
 use crate::plant::{self, Bug};
@@ -35,8 +35,10 @@ const NAPPING: usize = 1;
 /// Without a limit: whoever leaves something to be marked or synced later wakes it.
 const DOZING: usize = 2;
 
-/// How long the committer waits at a time for a job that somebody else does.
+/// How long who appends waits at a time, and then looks whether there is a job that nobody does: in the committer's own
+/// thread, and in others.
 const MOMENT: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Shared {
     /// Whether the committer must be woken for what was left to it. Says so once.
@@ -81,7 +83,9 @@ impl Running {
     pub(crate) fn submit(&self, draft: &mut Draft<'_>) -> Result<Ticket> {
         let admitted =
             self.log.admit(draft, &mut |draft, guard| self.log.place_waiting(draft, guard));
-        self.ticket(admitted, draft)
+        let ticket = admitted?.ticket(draft)?;
+        self.log.call_committer();
+        Ok(ticket)
     }
 
     /// As [`Running::submit`], without waiting.
@@ -90,25 +94,9 @@ impl Running {
             self.log.place(draft, guard, &mut Patience::None)
         };
         let admitted = self.log.admit(draft, &mut { place });
-        self.ticket(admitted, draft)
-    }
-
-    fn ticket(&self, admitted: Result<Admitted>, draft: &Draft<'_>) -> Result<Ticket> {
-        match admitted? {
-            Admitted::Placed(placed) => {
-                let ticket = placed.copy(draft);
-                self.log.call_committer();
-                Ok(ticket)
-            }
-            Admitted::Repeated(ticket) => {
-                self.log.call_committer();
-                Ok(ticket)
-            }
-            Admitted::Refused(error, None) => Err(error),
-            Admitted::Refused(error, Some((group, durability))) => {
-                Ok(Ticket::refused(error, group, durability))
-            }
-        }
+        let ticket = admitted?.ticket(draft)?;
+        self.log.call_committer();
+        Ok(ticket)
     }
 
     /// Commits and waits. While nobody else commits, the caller does it itself: a lone writer pays for
@@ -117,28 +105,30 @@ impl Running {
     pub(crate) fn append(&self, draft: &mut Draft<'_>) -> Result<Appended> {
         let admitted =
             self.log.admit(draft, &mut |draft, guard| self.log.place_waiting(draft, guard));
-        let placed = match admitted? {
-            Admitted::Placed(placed) => placed,
-            answered => return self.ticket(Ok(answered), draft)?.wait(),
-        };
-        let ticket = placed.copy(draft);
-        let mut left = Left::default();
+        let ticket = admitted?.ticket(draft)?;
+        let mut left = None;
         while !ticket.is_settled() {
-            let Some(job) = self.log.pipeline().take() else {
-                if self.is_committer() {
-                    // Who does a job now leaves the next one to this very thread.
-                    self.log.wait_for_work(&mut self.log.pipeline(), Some(MOMENT));
-                    continue;
-                }
-                break;
-            };
-            left = self.log.carry_out(job);
+            let taken = self.log.pipeline().take();
+            if let Some(job) = taken {
+                left = Some(self.log.carry_out(job));
+                continue;
+            }
+            self.hand_over(left.take());
+            // Whoever is at a job leaves the next one to the committer's thread, which may be this very one, or be kept
+            // from it by the program's log.
+            ticket.wait_for(if self.is_committer() { MOMENT } else { PATIENCE });
         }
+        self.hand_over(left);
+        ticket.wait()
+    }
+
+    /// Leaves to the committer's thread what a job has left to be done, if one was done.
+    fn hand_over(&self, left: Option<Left>) {
+        let Some(left) = left else { return };
         let more = left.work && !plant::is_in(Bug::LeftoversNotHandedOver);
         if more || self.wakes_for(left) {
             self.log.call_committer();
         }
-        ticket.wait()
     }
 
     /// Whether this is the committer's thread: the program's log is told something by it, and appends.

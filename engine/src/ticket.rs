@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use quipu_format::{Position, Timestamp, Version};
 
@@ -100,6 +101,11 @@ impl Ticket {
     pub fn wait(self) -> Result<Appended> {
         let group = self.group.wait(self.durability);
         self.settle(group)
+    }
+
+    /// Waits until the commit is acknowledged, or for this long.
+    pub(crate) fn wait_for(&self, most: Duration) {
+        self.group.wait_for(self.durability, most);
     }
 
     /// Whether [`Ticket::wait`] would return at once.

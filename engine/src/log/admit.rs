@@ -22,6 +22,23 @@ pub(crate) enum Admitted {
     Repeated(Ticket),
 }
 
+impl Admitted {
+    /// The ticket of a commit, whose bytes are copied now if it has its place.
+    ///
+    /// # Errors
+    /// A refusal that may be told at once.
+    pub(crate) fn ticket(self, draft: &Draft<'_>) -> Result<Ticket> {
+        match self {
+            Admitted::Placed(placed) => Ok(placed.copy(draft)),
+            Admitted::Repeated(ticket) => Ok(ticket),
+            Admitted::Refused(error, None) => Err(error),
+            Admitted::Refused(error, Some((group, durability))) => {
+                Ok(Ticket::refused(error, group, durability))
+            }
+        }
+    }
+}
+
 /// Tries to give a commit its place.
 pub(crate) type Place<'p> =
     dyn FnMut(&mut Draft<'_>, Option<&Guard>) -> std::result::Result<Placed, Unplaced> + 'p;

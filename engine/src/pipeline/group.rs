@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use quipu_disk::Gate;
 use quipu_disk::threads::Mutex;
@@ -116,6 +117,11 @@ impl Group {
             }
             let _reached = self.gate.wait(wanted(durability), None);
         }
+    }
+
+    /// The same, for so long at most.
+    pub(crate) fn wait_for(&self, durability: Durability, most: Duration) {
+        let _reached = self.gate.wait(wanted(durability), Some(most));
     }
 
     /// As [`Group::reached`], and wakes the task once it has.

@@ -5,7 +5,8 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use quipu::{ErrorKind, Mode, Options, Result, Store};
+use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Result, Store, Uuid};
+use quipu_disk::threads::Mutex;
 use quipu_disk::{Disk, FaultDisk, PowerCut};
 
 use super::mood::Moody;
@@ -98,6 +99,66 @@ fn who_is_told_of_a_job_can_append_while_another_does_one() {
     told.recv_timeout(FOR_EVER).expect("it waits for itself").unwrap();
     ticket.wait().unwrap();
     assert_eq!(store.next_position().0, 3);
+}
+
+/// A commit that is refused because of one that is on its way waits for that one, and so does one that repeats it: also in
+/// the thread that alone would write it.
+#[test]
+fn who_is_told_of_a_job_can_append_what_waits_for_another_commit() {
+    for id in [None, Some(Uuid::from_u128(7))] {
+        let listening = listen();
+        let moody = Moody::new(&FaultDisk::new(5));
+        moody.sync_in(Duration::from_secs(1));
+        let disk: Arc<dyn Disk> = Arc::new(moody);
+        let store = open(&disk, Mode::Create, small());
+        let (tell, told) = channel();
+        let shared = Arc::clone(&store);
+        listening.act("slow sync", move || {
+            let event = || large().map(|event| id.into_iter().fold(event, NewEvent::id));
+            let first = shared.append_async("b", ExpectedVersion::NoStream, event()).unwrap();
+            let second = shared.append("b", ExpectedVersion::NoStream, event());
+            tell.send((first.wait(), second)).unwrap();
+        });
+        store.append_async("a", ANY, large()).unwrap().wait().unwrap();
+        let (first, second) = told.recv_timeout(FOR_EVER).expect("it waits for itself");
+        match id {
+            None => assert_eq!(second.unwrap_err().kind(), ErrorKind::Conflict),
+            Some(_) => assert_eq!(second.unwrap(), first.unwrap()),
+        }
+    }
+}
+
+/// The store's own thread, which tells it, does no job meanwhile: who waits does it then.
+#[test]
+fn who_is_told_of_a_job_can_wait_for_somebody_who_appends() {
+    let listening = listen();
+    let moody = Moody::new(&FaultDisk::new(6));
+    moody.sync_in(Duration::from_secs(1));
+    let moody = Arc::new(moody);
+    let disk: Arc<dyn Disk> = Arc::clone(&moody) as _;
+    let store = open(&disk, Mode::Create, small());
+    let lines = Arc::new(Mutex::new(0));
+    let wanted = Arc::clone(&lines);
+    listening.act("slow sync", move || *wanted.lock() += 1);
+    let (begun, proceed) = moody.hold_the_next_sync();
+    let ticket = store.append_async("a", ANY, large()).unwrap();
+    begun.recv().unwrap();
+    let (done, finished) = channel();
+    let (shared, held) = (Arc::clone(&store), Arc::clone(&lines));
+    let (holds, holding) = channel();
+    let appending = std::thread::spawn(move || {
+        let _held = held.lock();
+        holds.send(()).unwrap();
+        done.send(append(&shared)).unwrap();
+    });
+    holding.recv().unwrap();
+    // Long enough for that commit to be placed while the store's own thread syncs, which nobody can see.
+    std::thread::sleep(Duration::from_millis(50));
+    proceed.send(()).unwrap();
+    finished.recv_timeout(FOR_EVER).expect("each waits for the other").unwrap();
+    appending.join().unwrap();
+    ticket.wait().unwrap();
+    assert_eq!(store.next_position().0, 2);
 }
 
 /// The recovery is its own: it cannot wait for it.
