@@ -178,8 +178,12 @@ impl Error {
 
     /// Whether something is missing that there may be later: room, or a descriptor. What was to be done can be tried again.
     pub(crate) fn is_shortage(&self) -> bool {
-        self.kind() == ErrorKind::Full
-            || self.inner.cause.as_ref().is_some_and(quipu_disk::is_short)
+        self.kind() == ErrorKind::Full || self.lacks_descriptor()
+    }
+
+    /// Whether there was no descriptor to be had.
+    pub(crate) fn lacks_descriptor(&self) -> bool {
+        self.inner.cause.as_ref().is_some_and(quipu_disk::is_short)
     }
 
     /// Whether something has failed because of a bad sector.

@@ -130,7 +130,7 @@ impl Follower {
         let live = state.page.as_ref().and_then(load);
         let taken = match live.filter(|live| state.author == Author::Telling(live.epoch)) {
             Some(live) if state.told == Some(live) => Ok(true),
-            Some(live) => state.take_over(segments, &live),
+            Some(live) => segments.with_descriptors(|| state.take_over(segments, &live)),
             // Of who does not tell nothing is to be taken over.
             None => Ok(!matches!(state.author, Author::Telling(_))),
         };
@@ -144,7 +144,7 @@ impl Follower {
                 return Ok(());
             }
             if state.author == Author::Silent && !is_left() {
-                state.take_vouched_for(segments)?;
+                segments.with_descriptors(|| state.take_vouched_for(segments))?;
             }
         }
         taken.map(drop)
@@ -154,7 +154,7 @@ impl Follower {
     fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<bool> {
         let shelf = &segments.shelf;
         let (disk, directory) = (&*shelf.disk, &shelf.directory);
-        let there = author(disk, directory)?;
+        let there = segments.with_descriptors(|| author(disk, directory))?;
         let since = state.seen.saturating_sub(state.looked);
         // Without the manifest nothing is to be gone on with, however often it is looked at.
         let is_settled = state.stamp == Stamp::Unreadable && shelf.has_manifest()
@@ -166,7 +166,8 @@ impl Follower {
             return Ok(false);
         }
         state.looked = state.seen;
-        let found = look(&self.sight, &shelf.directory, &self.options)?;
+        let look = || look(&self.sight, &shelf.directory, &self.options);
+        let found = segments.with_descriptors(look)?;
         if segments.shelf.store != found.segments.shelf.store {
             return state.keep_to_what_is_known(&found).map(|()| true);
         }

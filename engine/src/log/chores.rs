@@ -83,7 +83,8 @@ impl Log {
     fn seal_rolled(&self, rolled: &Rolled) {
         let sealed = {
             let _sealing = tracing::info_span!("seal", segment = rolled.segment.id.0).entered();
-            self.sum_up(rolled).map(|summed| self.seal(rolled, summed))
+            let summed = self.segments.with_descriptors(|| self.sum_up(rolled));
+            summed.map(|summed| self.seal(rolled, summed))
         };
         match sealed {
             Ok(sealed) => self.settle_chore(sealed, Pipeline::sealed),
@@ -125,7 +126,8 @@ impl Log {
     /// is not listed; or the segment. All but the last are gone after the next opening.
     fn prepare(&self, prepare: &mut Prepare) -> Result<SegmentRef> {
         let mut manifest = self.manifest.lock();
-        self.retire(&mut manifest, &mut prepare.spare)?;
+        let segments = &self.segments;
+        segments.with_descriptors(|| self.retire(&mut manifest, &mut prepare.spare))?;
         let header = SegmentHeader {
             features: Features::KNOWN,
             origin: manifest.header().store,
@@ -134,20 +136,16 @@ impl Log {
             capacity: prepare.capacity,
         };
         let listing = [recovery::listing(&header)];
-        manifest.make_room(&listing)?;
+        segments.with_descriptors(|| {
+            manifest.make_room(&listing)?;
+            self.create(&header)
+        })?;
         let path = self.directory.segment(header.segment);
-        match recovery::create_segment(&*self.disk, &self.directory, &header, &[]) {
-            Err(short) if short.is_shortage() => {
-                // A rename that fails and is done all the same leaves the file under its name. It is not listed.
-                let _ = self.disk.remove(&path);
-                return Err(short);
-            }
-            created => drop(created?),
-        }
-        let listed = manifest.add(&listing).and_then(|()| {
+        let open = || {
             let writer = self.disk.open(&path, Access::Write);
             writer.map_err(|error| Error::io("opening", &path, error))
-        });
+        };
+        let listed = manifest.add(&listing).and_then(|()| segments.with_descriptors(open));
         let writer = listed.inspect_err(|_| {
             // Nobody knows whether it is listed, or can write it: it is retired before another is prepared.
             prepare.spare.push(header.segment);
@@ -155,6 +153,16 @@ impl Log {
         self.writers.lock().insert(header.segment, writer);
         let SegmentHeader { segment: id, salt, capacity, .. } = header;
         Ok(SegmentRef { id, salt, capacity })
+    }
+
+    /// Creates the file of a segment, complete and durable. Want of room leaves nothing.
+    fn create(&self, header: &SegmentHeader) -> Result<()> {
+        let created = recovery::create_segment(&*self.disk, &self.directory, header, &[]);
+        if created.as_ref().is_err_and(Error::is_shortage) {
+            // A rename that fails and is done all the same leaves the file under its name. It is not listed.
+            let _ = self.disk.remove(&self.directory.segment(header.segment));
+        }
+        created.map(drop)
     }
 
     /// Retires segments that will not be written, and removes their files.

@@ -271,14 +271,20 @@ impl Segments {
     /// to be had.
     pub(crate) fn open(&self, segment: &Arc<Segment>) -> Result<Arc<Opened>> {
         let open = || segment.open(&*self.shelf.disk, self.shelf.mode);
-        let opened = open().or_else(|error| {
-            if !error.is_shortage() {
-                return Err(error);
-            }
-            self.release();
-            open()
-        })?;
+        let opened = self.with_descriptors(open)?;
         self.kept.touch(segment);
         Ok(opened)
+    }
+
+    /// Does what opens files; where there is no descriptor to be had, once more without all that are kept. What lacked
+    /// one must have changed nothing.
+    pub(crate) fn with_descriptors<T>(&self, mut act: impl FnMut() -> Result<T>) -> Result<T> {
+        match act() {
+            Err(error) if error.lacks_descriptor() => {
+                self.release();
+                act()
+            }
+            done => done,
+        }
     }
 }

@@ -16,6 +16,12 @@ pub(crate) trait Attendant: Debug + Send + Sync + 'static {
     }
     /// A file was opened.
     fn has_opened(&self, _path: &Path) {}
+    /// An open file was closed. What has been mapped of it stays.
+    fn closes(&self) {}
+    /// A lock is about to be looked at by somebody who does not want it, and is not where this is an error.
+    fn looks_at_a_lock(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// A file is about to be read by a call, and is not where this is an error.
     fn reads(&self, _path: &Path) -> io::Result<()> {
         Ok(())
@@ -78,6 +84,7 @@ impl<A: Attendant> Disk for Attended<A> {
         self.disk.page(path, access)
     }
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.attendant.looks_at_a_lock(path)?;
         self.disk.is_locked(path)
     }
     fn now(&self) -> u64 {
@@ -94,10 +101,16 @@ impl<A: Attendant> Disk for Attended<A> {
 }
 
 #[derive(Debug)]
-struct AttendedFile<A> {
+struct AttendedFile<A: Attendant> {
     file: Arc<dyn File>,
     path: PathBuf,
     by: Attended<A>,
+}
+
+impl<A: Attendant> Drop for AttendedFile<A> {
+    fn drop(&mut self) {
+        self.by.attendant.closes();
+    }
 }
 
 impl<A: Attendant> File for AttendedFile<A> {

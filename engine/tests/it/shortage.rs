@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Store};
 use quipu_disk::{Access, FaultDisk};
@@ -37,6 +38,101 @@ impl Attendant for Short {
         }
         Ok(())
     }
+}
+
+/// Lets only so many files be open at a time.
+#[derive(Debug)]
+struct Limited {
+    most: AtomicU64,
+    open: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Default for Limited {
+    fn default() -> Limited {
+        Limited {
+            most: AtomicU64::new(u64::MAX),
+            open: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Limited {
+    /// From now on no more than there are.
+    fn no_more(&self) {
+        self.most.store(self.open.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    fn admit(&self) -> io::Result<()> {
+        if self.open.load(Ordering::SeqCst) < self.most.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        Err(io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES))
+    }
+}
+
+impl Attendant for Limited {
+    fn opens(&self, _path: &Path, _access: Access) -> io::Result<()> {
+        self.admit()
+    }
+    fn has_opened(&self, _path: &Path) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+    fn closes(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+    fn looks_at_a_lock(&self, _path: &Path) -> io::Result<()> {
+        self.admit()
+    }
+}
+
+fn append(store: &Store) -> quipu::Result<()> {
+    let event = NewEvent::new("T", vec![7; 900]);
+    store.append("a", ExpectedVersion::Any, [event]).map(drop)
+}
+
+/// What is kept open for readers is given back to who writes.
+#[test]
+fn a_writer_at_the_limit_of_descriptors_goes_on_with_those_that_are_kept() {
+    let disk = Attended::<Limited>::new(&FaultDisk::new(1));
+    let options = Options { read_mode: ReadMode::Pread, ..small::options() };
+    let builder = || Store::builder("s").disk(Arc::new(disk.clone())).options(options.clone());
+    let store = builder().open().unwrap();
+    (0..500).for_each(|_| append(&store).unwrap());
+    store.close().unwrap();
+    let store = builder().open().unwrap();
+    assert_eq!(count(&store), 500);
+    disk.attendant.no_more();
+    for at in 0..200 {
+        append(&store).unwrap_or_else(|error| panic!("{at}: {error}"));
+    }
+    assert!(disk.attendant.refused.load(Ordering::SeqCst) > 0, "there were enough");
+    assert_eq!(count(&store), 700);
+    store.close().unwrap();
+    disk.attendant.most.store(u64::MAX, Ordering::SeqCst);
+    let report = quipu::verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
+    assert!(report.is_sound() && report.events == 700, "{:?}", report.findings);
+}
+
+/// What is kept open of a store is given back to who looks for what has become visible in it.
+#[test]
+fn a_reader_at_the_limit_of_descriptors_goes_on_with_those_that_are_kept() {
+    let disk = FaultDisk::new(1);
+    let seen = Attended::<Limited>::new(&disk);
+    let builder = || Store::builder("s").options(small::options());
+    let writer = builder().disk(Arc::new(disk.clone())).open().unwrap();
+    (0..500).for_each(|_| append(&writer).unwrap());
+    let reader = builder().disk(Arc::new(seen.clone())).mode(Mode::ReadOnly).open().unwrap();
+    assert_eq!(count(&reader), 500);
+    seen.attendant.no_more();
+    for events in 501..550 {
+        append(&writer).unwrap();
+        disk.advance(Duration::from_secs(2));
+        assert_eq!(reader.head("a").unwrap().map(|head| head.position.0 + 1), Some(events));
+    }
+    assert!(seen.attendant.refused.load(Ordering::SeqCst) > 0, "there were enough");
 }
 
 #[test]
