@@ -8,15 +8,16 @@ use quipu_format::Position;
 use quipu_index::{Kind, Way};
 
 use super::Picks;
-use crate::Result;
 use crate::find::{Leaf, ask};
 use crate::segments::View;
+use crate::{Error, ErrorKind, Result};
 
 /// The names of the streams that are visible, in the order of their bytes. Made by
 /// [`Store::streams`](crate::Store::streams).
 ///
 /// Each name comes once. A stream whose first event is lost is left out: nobody knows its name. So what is lost and
-/// may have begun streams is told first: an error for each range of positions. The names that are known follow.
+/// may have begun streams is told first: an error for each range of positions. The names that are known follow. What
+/// the system refuses is asked for once more by the next call, and left out if it is refused again.
 pub struct Streams {
     view: View,
     /// What is lost and not told yet.
@@ -26,6 +27,15 @@ pub struct Streams {
     /// The next name of each list, and which list.
     next: BinaryHeap<Reverse<(String, usize)>>,
     last: Option<String>,
+    again: Again,
+}
+
+/// Whether what is asked for now was asked for before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    No,
+    /// The system has refused it, which may be for a moment only.
+    Refused,
 }
 
 /// The names of the streams that begin in one part of a segment.
@@ -46,7 +56,7 @@ impl Streams {
     pub(crate) fn new(view: View, prefix: &str) -> Result<Streams> {
         let lost = Some(Picks::lost(view.clone(), Position(0)));
         let (lists, next) = (Vec::new(), BinaryHeap::new());
-        let mut streams = Streams { view, lost, lists, next, last: None };
+        let mut streams = Streams { view, lost, lists, next, last: None, again: Again::No };
         for index in 0..streams.view.table.segments.len() {
             streams.add(index, prefix)?;
         }
@@ -87,11 +97,12 @@ impl Streams {
         while let Some(lost) = &mut self.lost {
             let reached = lost.reached();
             match lost.next() {
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => self.again = Again::No,
                 Ok(None) => self.lost = None,
                 Err(error) => {
+                    let stays = lost.reached() == reached;
                     // Where it does not get on, the same would be told for ever.
-                    if lost.reached() == reached {
+                    if !self.is_asked_again(&error) && stays {
                         self.lost = None;
                     }
                     return Err(error);
@@ -101,20 +112,34 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether what has failed is asked for once more by the next call: what stands in the log fails again, and so may what
+    /// has failed twice.
+    fn is_asked_again(&mut self, error: &Error) -> bool {
+        let is_final = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported);
+        let is_first = self.again == Again::No;
+        self.again = if is_first && !is_final { Again::Refused } else { Again::No };
+        self.again == Again::Refused
+    }
+
     fn advance(&mut self) -> Result<Option<String>> {
         self.tell()?;
         while let Some(Reverse((name, number))) = self.next.pop() {
-            let list = &mut self.lists[number];
-            let standing = list.standing;
-            if let Some(next) = list.names.next() {
+            let visible = match self.lists[number].standing {
+                Standing::Visible => Ok(true),
+                Standing::InPart => self.is_visible(&name),
+            };
+            if let Err(error) = &visible
+                && self.is_asked_again(error)
+            {
+                self.next.push(Reverse((name, number)));
+                return visible.map(|_| None);
+            }
+            if let Some(next) = self.lists[number].names.next() {
                 self.next.push(Reverse((next, number)));
             }
             let repeated = self.last.as_ref() == Some(&name);
-            let visible = match standing {
-                Standing::Visible => true,
-                Standing::InPart => self.is_visible(&name)?,
-            };
-            if visible && !repeated {
+            if visible? && !repeated {
+                self.again = Again::No;
                 self.last = Some(name.clone());
                 return Ok(Some(name));
             }

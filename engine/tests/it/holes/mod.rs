@@ -1,5 +1,6 @@
 //! What is lost in one piece is told in one piece, whichever way it is read: whole segments, and whole frames.
 
+mod names;
 mod read;
 
 use std::ops::Range;

@@ -1,0 +1,87 @@
+//! The names of streams, where something cannot be read for a moment, or at all.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quipu::{ErrorKind, Mode, Options, ReadMode, Store, Streams};
+use quipu_disk::{Access, FaultDisk};
+
+use super::{PATH, closed_store, closed_store_of, contents, without};
+use crate::attended::{Attendant, Attended};
+use crate::small;
+
+/// Opens and reads no file while this is so.
+#[derive(Debug, Default)]
+struct Failing(AtomicBool);
+
+impl Failing {
+    fn admit(&self) -> io::Result<()> {
+        // `EIO`.
+        if self.0.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+}
+
+impl Attendant for Failing {
+    fn opens(&self, _path: &Path, _access: Access) -> io::Result<()> {
+        self.admit()
+    }
+    fn reads(&self, _path: &Path) -> io::Result<()> {
+        self.admit()
+    }
+}
+
+/// What a listing says of which so many calls, from that with this number on, cannot read anything: what they fail with
+/// for that reason, and all else.
+fn names(
+    disk: &FaultDisk,
+    number: usize,
+    calls: usize,
+) -> (Vec<ErrorKind>, Vec<Result<String, String>>) {
+    let disk = Attended::<Failing>::new(disk);
+    let options = Options { read_mode: ReadMode::Pread, ..small::options() };
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
+    let store = builder.mode(Mode::ReadOnly).open().unwrap();
+    let mut streams: Streams = store.streams("").unwrap();
+    let (mut failed, mut told) = (Vec::new(), Vec::new());
+    for call in 0.. {
+        disk.attendant.0.store((number..number + calls).contains(&call), Ordering::SeqCst);
+        match streams.next() {
+            Some(Ok(name)) => told.push(Ok(name)),
+            Some(Err(error)) if error.kind() == ErrorKind::Io => failed.push(error.kind()),
+            Some(Err(error)) => told.push(Err(error.to_string())),
+            None => break,
+        }
+        assert!(call < 1000, "it does not come to an end");
+    }
+    (failed, told)
+}
+
+/// Neither a name nor a loss is left out because of what fails once.
+#[test]
+fn what_cannot_be_read_once_is_asked_for_again() {
+    let all = contents(&closed_store());
+    // In the first of them a stream begins with the last event: whether it is visible is looked at by itself.
+    let disks = [closed_store_of(97), without(&all[2..3], &[])];
+    for (which, disk) in disks.iter().enumerate() {
+        let (_, expected) = names(disk, 0, 0);
+        let mut failures = 0;
+        for number in 0..expected.len() {
+            let (failed, told) = names(disk, number, 1);
+            assert!(told == expected, "disk {which}, call {number}: {failed:?}, {told:?}");
+            failures += failed.len();
+        }
+        assert!(failures > [1, 0][which], "disk {which}: {failures} calls read anything");
+    }
+}
+
+/// Each name, and what is lost, is asked for twice at most.
+#[test]
+fn what_cannot_be_read_at_all_is_not_asked_for_for_ever() {
+    let all = contents(&closed_store());
+    for disk in [closed_store_of(97), without(&all[2..3], &[])] {
+        let (failed, told) = names(&disk, 0, usize::MAX);
+        assert!(!failed.is_empty() && !told.is_empty(), "{failed:?}, {told:?}");
+    }
+}
