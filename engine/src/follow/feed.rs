@@ -21,6 +21,8 @@ pub(crate) struct Feed {
     stand: Stand,
     /// Nothing is left of what the source sees.
     exhausted: bool,
+    /// How far it has been told of what keeps it from news.
+    told: u64,
 }
 
 /// Where a feed stands.
@@ -68,6 +70,7 @@ impl Feed {
             wanted,
             stand: Stand { found: None, next, over: None },
             exhausted: false,
+            told: 0,
         }
     }
 
@@ -160,7 +163,10 @@ impl Feed {
         }
         let seen = self.stand.next.position.max(self.source.end());
         if self.segments.visible_position() <= seen {
-            return Ok(false);
+            // Whoever waits is woken for that too: it may have been another that looked.
+            let trouble =
+                if is_over() { None } else { self.segments.trouble_since(&mut self.told) };
+            return trouble.map_or(Ok(false), Err);
         }
         self.source.renew(self.segments.view());
         self.exhausted = false;

@@ -14,6 +14,7 @@ use quipu_format::{ByteOffset, Epoch, Live, Lsn, Position, SegmentId};
 use super::look::{Author, Look, author, load, look};
 use super::sight::Sight;
 use super::stamp::Stamp;
+use super::trouble::{Looked, Trouble};
 use super::vouched::vouched_for;
 use super::watch::Watch;
 use crate::directory::Directory;
@@ -40,6 +41,7 @@ pub(crate) struct Follower {
     options: Options,
     sight: Sight,
     state: Mutex<State>,
+    trouble: Mutex<Trouble>,
     watch: Watch,
 }
 
@@ -85,8 +87,8 @@ impl Follower {
             over: None,
         };
         state.settle(look);
-        let (state, watch) = (Mutex::new(state), Watch::default());
-        segments.follow(Follower { options, sight, state, watch });
+        let (state, trouble, watch) = (Mutex::new(state), Mutex::default(), Watch::default());
+        segments.follow(Follower { options, sight, state, trouble, watch });
         segments
     }
 
@@ -104,6 +106,7 @@ impl Follower {
                 None => self.catch_up(&mut state, segments),
             }
         };
+        self.trouble.lock().note(&refreshed);
         // Without the lock: wakers are code of others.
         if let Err(error) = &refreshed
             && error.kind() == ErrorKind::Poisoned
@@ -113,7 +116,12 @@ impl Follower {
         } else if segments.visible_position() > before {
             segments.tell_everybody();
         }
-        refreshed
+        refreshed.map(drop)
+    }
+
+    /// What keeps it from looking for news, if that lasts and whoever asks has not been told of it.
+    pub(crate) fn trouble_since(&self, told: &mut u64) -> Option<Error> {
+        self.trouble.lock().since(told)
     }
 
     /// Sees to it that those who wait are told.
@@ -126,7 +134,7 @@ impl Follower {
         self.watch.stop();
     }
 
-    fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<()> {
+    fn catch_up(&self, state: &mut State, segments: &Arc<Segments>) -> Result<Looked> {
         let live = state.page.as_ref().and_then(load);
         let taken = match live.filter(|live| state.author == Author::Telling(live.epoch)) {
             Some(live) if state.told == Some(live) => Ok(true),
@@ -138,16 +146,17 @@ impl Follower {
         let doubtful = !matches!(taken, Ok(true));
         let doubted = mem::replace(&mut state.doubted, doubtful);
         let now = segments.shelf.disk.elapsed();
-        if (doubtful && !doubted) || now.saturating_sub(state.seen) >= PATIENCE {
+        let is_due = (doubtful && !doubted) || now.saturating_sub(state.seen) >= PATIENCE;
+        if is_due {
             state.seen = now;
             if self.look_around(state, segments)? {
-                return Ok(());
+                return Ok(Looked::Around);
             }
             if state.author == Author::Silent && !is_left() {
                 segments.with_descriptors(|| state.take_vouched_for(segments))?;
             }
         }
-        taken.map(drop)
+        taken.map(|_| if is_due { Looked::Around } else { Looked::AtThePage })
     }
 
     /// Looks whether the writer is still there, and goes on with what is there now if not: true then.

@@ -16,6 +16,7 @@ mod roll;
 mod sight;
 mod stamp;
 mod teller;
+mod trouble;
 mod vouched;
 mod watch;
 

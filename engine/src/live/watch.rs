@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind, Result};
 /// How long it sleeps after there was something, and at most.
 const PAUSE_MIN: Duration = Duration::from_micros(50);
 const PAUSE_MAX: Duration = Duration::from_millis(5);
+/// How long after something has failed.
+const PAUSE_FAILED: Duration = Duration::from_millis(100);
 
 /// Starts with the first follower that waits, and ends with the store.
 #[derive(Default)]
@@ -61,10 +63,13 @@ impl Drop for Watch {
 fn watch(segments: &Weak<Segments>, over: &Gate) {
     let mut pause = PAUSE_MIN;
     let mut complained = false;
+    let mut told = 0;
     loop {
         let Some(segments) = segments.upgrade() else { return };
         let before = segments.visible_position();
-        match segments.refresh() {
+        let refreshed = segments.refresh();
+        let has_failed = refreshed.is_err();
+        match refreshed {
             Ok(()) => complained = false,
             // Followers have been told that there is no going on.
             Err(error) if error.kind() == ErrorKind::Poisoned => return,
@@ -78,7 +83,13 @@ fn watch(segments: &Weak<Segments>, over: &Gate) {
                 }
             }
         }
-        pause = if segments.visible_position() > before {
+        // Each who waits looks then, and is told what is wrong.
+        if segments.trouble_since(&mut told).is_some() {
+            segments.tell_everybody();
+        }
+        pause = if has_failed {
+            PAUSE_FAILED
+        } else if segments.visible_position() > before {
             PAUSE_MIN
         } else {
             (pause * 2).min(PAUSE_MAX)

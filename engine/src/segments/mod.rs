@@ -136,6 +136,11 @@ impl Segments {
         }
     }
 
+    /// What keeps it from looking for news of another process, if that lasts and whoever asks has not been told of it.
+    pub(crate) fn trouble_since(&self, told: &mut u64) -> Option<Error> {
+        self.follower.get()?.trouble_since(told)
+    }
+
     /// The segments and bounds of this moment, also beside a writer in another process.
     pub(crate) fn latest(self: &Arc<Segments>) -> Result<View> {
         self.refresh()?;

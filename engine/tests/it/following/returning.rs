@@ -1,12 +1,17 @@
 //! Following a store of which something cannot be read for a while.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use quipu::{Durability, ErrorKind, Mode, Options, ReadMode, Store};
-use quipu_disk::{Disk, FaultDisk};
+use quipu::{Delivery, Durability, ErrorKind, Mode, Options, ReadMode, Store};
+use quipu_disk::{Access, Disk, FaultDisk};
 
-use super::follower::{ABOUT, About, PATH, append, open, open_with, options};
+use super::follower::{ABOUT, About, PATH, append, open, open_with, options, pause};
 use super::succession::A_WHILE;
+use crate::attended::{Attendant, Attended};
 use crate::reading::served_and_lost;
 
 fn reader(disk: &FaultDisk) -> Store {
@@ -104,4 +109,63 @@ fn what_a_close_has_noted_is_not_called_lost_while_somebody_has_the_lock() {
     disk.advance(A_WHILE);
     let (served, _) = served_and_lost(&reader);
     assert!(served > 80 && reader.next_position().0 == events, "{served} of {events}");
+}
+
+/// Neither opens a file nor looks at a lock while this is so.
+#[derive(Debug, Default)]
+struct Gone(AtomicBool);
+
+impl Gone {
+    fn admit(&self) -> io::Result<()> {
+        // `EIO`.
+        if self.0.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+}
+
+impl Attendant for Gone {
+    fn opens(&self, _path: &Path, _access: Access) -> io::Result<()> {
+        self.admit()
+    }
+    fn looks_at_a_lock(&self, _path: &Path) -> io::Result<()> {
+        self.admit()
+    }
+}
+
+/// Who waits asks for nothing, and hears of it all the same; once the store is back, it goes on.
+#[test]
+fn who_waits_is_told_that_the_store_cannot_be_read_any_more() {
+    let disk = FaultDisk::new(29);
+    let (_, events) = closed(&disk);
+    let seen = Attended::<Gone>::new(&disk);
+    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
+    let reader = open_with(&seen, options);
+    let mut waiting = reader.all().from(events).subscribe().unwrap();
+    assert!(matches!(waiting.next().unwrap(), Some(Delivery::CaughtUp)));
+    let (tell, told) = channel();
+    let thread = std::thread::spawn(move || {
+        tell.send(waiting.next().map(drop).map_err(|error| error.kind())).unwrap();
+        waiting
+    });
+    // Long enough for it to wait, which nobody can see.
+    pause(50);
+    seen.attendant.0.store(true, Ordering::SeqCst);
+    let heard = (0..1000).find_map(|_| {
+        // By the disk's own clock.
+        disk.advance(A_WHILE);
+        told.recv_timeout(Duration::from_millis(20)).ok()
+    });
+    assert_eq!(heard, Some(Err(ErrorKind::Io)));
+    let mut waiting = thread.join().unwrap();
+    seen.attendant.0.store(false, Ordering::SeqCst);
+    disk.advance(A_WHILE);
+    let writer = open(&disk);
+    append(&writer, "a");
+    let next = (0..1000).find_map(|_| {
+        disk.advance(A_WHILE);
+        match waiting.next_within(Duration::from_millis(20)) {
+            Ok(Some(Delivery::Event(event))) => Some(event.position().0),
+            _ => None,
+        }
+    });
+    assert_eq!(next, Some(events));
 }
