@@ -218,6 +218,12 @@ pub fn is_short(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
+/// Whether an error says that the system as a whole has as many files open as it may, whatever the process may.
+#[must_use]
+pub fn is_system_short(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NFILE)
+}
+
 /// Whether an error says that a part of the medium cannot be read: the rest of the file may be read all the same.
 #[must_use]
 pub fn is_unreadable(error: &io::Error) -> bool {

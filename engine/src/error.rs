@@ -250,7 +250,10 @@ impl Error {
             (About::Copy(_), _) => {
                 "keep the source until the disk has been looked at and synced, and `quipu verify` finds the copy there"
             }
-            _ if self.inner.cause.as_ref().is_some_and(quipu_disk::is_short) => {
+            _ if self.inner.cause.as_ref().is_some_and(quipu_disk::is_system_short) => {
+                "let the system have more files open: `sysctl fs.file-max`; or look who has so many"
+            }
+            _ if self.lacks_descriptor() => {
                 "let the process have more files open: `ulimit -n`, or `LimitNOFILE=` of its service"
             }
             (_, kind) => kind.advice(),

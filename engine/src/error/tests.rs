@@ -2,6 +2,20 @@
 
 use super::*;
 
+/// `ENFILE` and `EMFILE`: a limit of the process helps nobody where the system's is reached.
+#[test]
+fn want_of_descriptors_says_whose_limit_it_is() {
+    let advice = |number| {
+        let cause = io::Error::from_raw_os_error(number);
+        let error = Error::io("opening", Path::new("s/1.seg"), cause);
+        assert!(error.is_shortage(), "{error}");
+        error.advice()
+    };
+    let (system, process) = (advice(23), advice(24));
+    assert!(system.contains("fs.file-max") && !system.contains("ulimit"), "{system}");
+    assert!(process.contains("ulimit") && !process.contains("fs.file-max"), "{process}");
+}
+
 #[test]
 fn an_index_that_fails_is_called_what_it_is() {
     let newer = FormatError::Unsupported { what: "incompatible feature", value: 1 };

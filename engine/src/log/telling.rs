@@ -68,12 +68,10 @@ impl Log {
     /// None of these can keep the next from being told.
     pub(super) fn tell(&self, wakes: &Wakes, published: Published) {
         let Published { progressed, told, tidings, poisoned } = published;
-        undisturbed(|| {
-            warn(told);
-            if tidings == Tidings::Over {
-                warn(self.teller.tell_failed());
-            }
-        });
+        let mut stored = Ok(());
+        if tidings == Tidings::Over {
+            undisturbed(|| stored = self.teller.tell_failed());
+        }
         wakes.iter().for_each(|(group, progress)| group.advance(progress));
         let news = self.segments.news();
         let audience = match tidings {
@@ -90,6 +88,8 @@ impl Log {
         if let Some(audience) = &audience {
             audience.wake();
         }
+        // The program's log comes last: it may wait for who is told here.
+        undisturbed(|| [told, stored].into_iter().for_each(warn));
         if let Some(error) = &poisoned {
             let Progressed { durable_position, visible_position, .. } = progressed;
             undisturbed(|| {
