@@ -266,8 +266,8 @@ pub(crate) struct VerifyArgs {}
 /// be open for writing. An index that finds events by their ids does so afterwards too.
 ///
 /// Where the log itself has lost events, index files may know more than the log. Then the index of each
-/// segment with such a loss is left as it is, and so are the runs, which sum up many segments; the other
-/// indexes are made, but for those behind a damaged segment that has no sound index. What is damaged is
+/// segment with such a loss is left as it is, and so are the runs over it, which sum up many segments; the
+/// other indexes are made, but for those behind a damaged segment that has no sound index. What is damaged is
 /// named, and the exit code is 1.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  quipu --store flights.quipu rebuild-index\n  \

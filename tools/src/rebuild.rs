@@ -42,7 +42,7 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
     }
     let damaged = report.damage.len() as u64;
     output.remark(format_args!(
-        "left as they are: the index of {} with lost events, of {} behind, and all runs",
+        "left as they are: the index of {} with lost events, of {} behind, and the runs over any of these",
         plural(damaged, "segment"),
         plural(report.left_segments, "segment"),
     ));

@@ -168,10 +168,11 @@ impl Ground {
         !(manifest || live || tail || life.has_failed || self.ledger.is_bad())
     }
 
-    /// Whether an error says that a segment is not there any more, and it is not.
+    /// Whether an error says that a segment is not there any more, or ends too early, and that is so.
     fn is_of_gone(&self, error: &Error) -> bool {
         let words = error.to_string();
-        self.gone().iter().any(|file| words.contains(&*file.to_string_lossy()))
+        let mut gone = self.gone().into_iter().chain(self.ledger.cut(&self.disk));
+        gone.any(|file| words.contains(&*file.to_string_lossy()))
     }
 
     fn gone(&self) -> Vec<&Path> {

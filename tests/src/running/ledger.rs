@@ -180,6 +180,16 @@ impl Ledger {
         changed.map(|(file, _)| file.as_path()).collect()
     }
 
+    /// The segments that are shorter than what was written to them.
+    pub(super) fn cut(&self, disk: &FaultDisk) -> Vec<&Path> {
+        let is_cut = |file: &Path, segment: &Written| {
+            let end = segment.frames.last().map_or(0, |frame| frame.range.end);
+            disk.contents(file).is_ok_and(|now| (now.len() as u64) < end)
+        };
+        let cut = self.segments.iter().filter(|(file, segment)| is_cut(file, segment));
+        cut.map(|(file, _)| file.as_path()).collect()
+    }
+
     /// The first position that may be gone in silence once no writer is there: where the last segment that was written
     /// breaks off, and nothing behind that place calls it durable. If that takes all of it, so it is with the one before
     /// if that is not sealed, unless the frame behind the link shows that it was durable.
