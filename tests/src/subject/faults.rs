@@ -58,8 +58,8 @@ pub struct Faults {
     misread: Option<u64>,
     /// The operation at which a read meets a bad sector.
     bad_sector: Option<u64>,
-    /// An error came that was planned before this one.
-    failed_before: bool,
+    /// The operation at which an error came last that was planned before the present one.
+    failed_before: Option<u64>,
     /// There is a limit to the disk's room now.
     is_full: bool,
     /// There was one in this life, and no commit was taken since it was lifted.
@@ -102,7 +102,8 @@ impl Faults {
         // Who is interrupted tries again, for as long as that takes.
         let sticky = sticky == Sticky::Yes && failure.errno != Errno::Interrupted;
         self.full_before = self.full_at(disk.operations()).or(self.full_before);
-        self.failed_before |= self.has_failed(disk.operations());
+        let came = self.error.filter(|error| disk.operations() > error.at);
+        self.failed_before = came.map(|error| error.at).or(self.failed_before);
         let at = disk.operations() + operations;
         self.error = Some(Planned { at, sticky, errno: failure.errno });
         disk.plan(Fault { at, kind: failure.fault(), sticky });
@@ -173,13 +174,15 @@ impl Faults {
     /// Whether a planned error has come.
     #[must_use]
     pub fn has_failed(&self, operations: u64) -> bool {
-        self.failed_before || self.error.is_some_and(|error| operations > error.at)
+        self.failed_before.is_some() || self.error.is_some_and(|error| operations > error.at)
     }
 
     /// Whether a planned error came after `before` and up to now.
     pub(super) fn has_failed_since(&self, before: u64, operations: u64) -> bool {
-        self.error
-            .is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
+        self.failed_before.is_some_and(|at| before <= at)
+            || self
+                .error
+                .is_some_and(|error| operations > error.at && (error.sticky || before <= error.at))
     }
 
     /// Whether the planned error only interrupts, so that whoever met it may have gone on.
@@ -246,7 +249,7 @@ impl Faults {
     pub(super) fn forget_failures(&mut self, operations: u64) {
         self.is_poisoned = false;
         self.was_full = self.is_full;
-        self.failed_before = false;
+        self.failed_before = None;
         self.log_has_failed = false;
         self.misread = None;
         if self.has_failed(operations) && !self.is_stuck(operations) {
