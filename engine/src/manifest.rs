@@ -63,11 +63,8 @@ pub(crate) struct Listing {
     pub(crate) segments: BTreeMap<SegmentId, Listed>,
     /// Segments whose files may be removed.
     pub(crate) retired: Vec<SegmentId>,
-    /// Where the log ended when the store was last closed, unless it was opened for writing since.
+    /// Where the log ended when the store was closed last: as much of it was durable then, whoever has opened it since.
     pub(crate) closed: Option<(Lsn, Position)>,
-    /// The same of the last close before the opening that is under way, or has ended without one: as much of the log was
-    /// durable then, whatever was written since.
-    pub(crate) closed_before: Option<(Lsn, Position)>,
     /// The opening for writing that is under way, or has ended without a close.
     pub(crate) opened: Option<Epoch>,
     /// The highest segment number ever listed.
@@ -83,13 +80,9 @@ impl Listing {
 
     fn apply(&mut self, edit: &Edit) {
         match *edit {
-            Edit::Opened { epoch } => {
-                self.closed_before = self.closed.take().or(self.closed_before);
-                self.opened = Some(epoch);
-            }
+            Edit::Opened { epoch } => self.opened = Some(epoch),
             Edit::Closed { end, next_position } => {
-                (self.closed_before, self.opened) = (None, None);
-                self.closed = Some((end, next_position));
+                (self.closed, self.opened) = (Some((end, next_position)), None);
             }
             Edit::Segment { segment, salt, capacity, origin } => {
                 self.highest = self.highest.max(segment);
@@ -123,10 +116,8 @@ impl Listing {
         if !self.segments.contains_key(&self.highest) && self.highest.0 > 0 {
             edits.push(Edit::Retired { segment: self.highest });
         }
-        let closed = |(end, next_position)| Edit::Closed { end, next_position };
-        edits.extend(self.closed_before.map(closed));
+        edits.extend(self.closed.map(|(end, next_position)| Edit::Closed { end, next_position }));
         edits.extend(self.opened.map(|epoch| Edit::Opened { epoch }));
-        edits.extend(self.closed.map(closed));
         edits
     }
 }

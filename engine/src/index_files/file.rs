@@ -26,19 +26,20 @@ pub(crate) fn open_index(
     identity: &Identity,
 ) -> Option<Sealed> {
     let path = directory.index(identity.segment);
-    usable(&path, &mut |_| {}, &|| try_index(disk, directory, mode, identity))
+    usable(&path, &|| try_index(disk, directory, mode, identity))
 }
 
 /// The same, of a store that is open: where there are no descriptors it lets go of those that it keeps.
 pub(crate) fn index_on(store: &Segments, identity: &Identity) -> Option<Sealed> {
     let shelf = &store.shelf;
-    let mut let_go = |error: &io::Error| {
-        if quipu_disk::is_short(error) {
+    let open = || {
+        let opened = try_index(&*shelf.disk, &shelf.directory, shelf.mode, identity);
+        if matches!(&opened, Err(IndexError::Io(error)) if quipu_disk::is_short(error)) {
             store.release();
         }
+        opened
     };
-    let open = || try_index(&*shelf.disk, &shelf.directory, shelf.mode, identity);
-    usable(&shelf.directory.index(identity.segment), &mut let_go, &open)
+    usable(&shelf.directory.index(identity.segment), &open)
 }
 
 /// The index file of a segment.
@@ -75,7 +76,7 @@ pub(crate) fn open_run(
     let last = shelf.identity(*segments.end(), salt);
     let first = *segments.start();
     let open = || try_run(&*shelf.disk, &shelf.directory, shelf.mode, first, &last);
-    usable(&shelf.directory.run(segments), &mut |_| {}, &open)
+    usable(&shelf.directory.run(segments), &open)
 }
 
 /// The file with the heads of the segments from `first` to `last`.
@@ -90,19 +91,12 @@ pub(crate) fn try_run(
     Run::open(Box::new(Bytes::open(disk, &path, mode)?), first, last)
 }
 
-/// What is opened, if it can be used. What cannot be read is tried a second time, once `refused` has been told why: a
-/// file may know of the log what nothing else knows any more, and is not set aside for what fails only once.
-fn usable<T>(
-    path: &Path,
-    refused: &mut dyn FnMut(&io::Error),
-    open: &dyn Fn() -> std::result::Result<T, IndexError>,
-) -> Option<T> {
+/// What is opened, if it can be used. What cannot be read is tried a second time: a file may know of the log what nothing
+/// else knows any more, and is not set aside for what fails only once.
+fn usable<T>(path: &Path, open: &dyn Fn() -> std::result::Result<T, IndexError>) -> Option<T> {
     let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let opened = match open() {
-        Err(IndexError::Io(error)) if !is_gone(&error) => {
-            refused(&error);
-            open()
-        }
+        Err(IndexError::Io(error)) if !is_gone(&error) => open(),
         opened => opened,
     };
     match opened {

@@ -130,13 +130,14 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         if survey.parts.iter().any(|part| part.segment.id == id) {
             continue;
         }
+        let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < id);
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
-        } else if candidate.holds_more()? || is_too_late(survey, candidate)? {
+        } else if candidate.holds_more()? || (is_behind && is_too_late(survey, candidate)?) {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
-            if survey.parts.last().is_none_or(|last| last.segment.id < id) {
+            if is_behind {
                 survey.behind.push(candidate.file().clone());
             }
             survey.unused.push(id);
@@ -145,12 +146,10 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a segment without a link begins behind what is left of the log: all before a segment is durable before the
-/// first frame of it is written.
+/// Whether a segment without a link, behind all others, begins with a later position than is left of the log: all before a
+/// segment is durable before the first frame of it is written.
 fn is_too_late(survey: &Survey, candidate: &Candidate) -> Result<bool> {
-    let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < candidate.file().id);
-    let first = candidate.first_behind_link()?;
-    Ok(is_behind && first.is_some_and(|first| first > survey.next_position))
+    Ok(candidate.first_behind_link()?.is_some_and(|first| first > survey.next_position))
 }
 
 /// Decides how the log ends: cleanly, torn, or damaged.
@@ -270,7 +269,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.parts.push(part);
     }
     survey.parts.sort_by_key(|part| part.segment.id);
-    if let Some((_, position)) = survey.closed().or(survey.closed_before()) {
+    if let Some((_, position)) = survey.closed_last() {
         // What the log held as it was closed is lost where it is not there any more.
         survey.next_position = survey.next_position.max(position);
     }
@@ -303,10 +302,7 @@ fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Resul
     let closed = survey.closed().filter(|(end, _)| end.segment() == file.id);
     match closed {
         Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
-        _ => {
-            let before = survey.closed_before().filter(|(end, _)| end.segment() == file.id);
-            Ok(candidate.own_end(beyond)?.max(before.map_or(FIRST_FRAME, |(end, _)| end.offset())))
-        }
+        _ => candidate.own_end(beyond),
     }
 }
 

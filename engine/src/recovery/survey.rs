@@ -370,13 +370,17 @@ impl Survey {
 
     /// Where the store was closed and the position that the next event was to get, if it was closed last.
     pub(crate) fn closed(&self) -> Option<(Lsn, Position)> {
-        self.manifest.as_ref()?.listing.closed
+        self.closed_last().filter(|_| self.opened().is_none())
     }
 
-    /// Where the store was closed last, and the position that followed, if it was opened for writing since: all of that
-    /// was durable.
+    /// The same, if it was opened for writing since: all of that was durable.
     pub(crate) fn closed_before(&self) -> Option<(Lsn, Position)> {
-        self.manifest.as_ref()?.listing.closed_before
+        self.closed_last().filter(|_| self.opened().is_some())
+    }
+
+    /// Where the store was closed last, and the position that followed, whoever has opened it since.
+    pub(crate) fn closed_last(&self) -> Option<(Lsn, Position)> {
+        self.manifest.as_ref()?.listing.closed
     }
 
     /// The opening for writing that is under way, or has ended without a close.

@@ -9,7 +9,7 @@ use crate::{Damage, Error, Unreadable};
 
 impl Reading<'_, '_> {
     pub(super) fn finish(mut self, unreadable: Vec<Unreadable>) -> SalvageReport {
-        if let Some((end, position)) = self.survey.closed().or(self.survey.closed_before())
+        if let Some((end, position)) = self.survey.closed_last()
             && position > self.next
         {
             self.short_of_close(end, position);
