@@ -41,7 +41,9 @@ impl State {
         if !goes_on(&table, &survey, &view) {
             return Ok(false);
         }
-        table.segments.iter_mut().for_each(|segment| keep(segment, known));
+        let loose = table.loose;
+        let segments_now = table.segments.iter_mut().enumerate();
+        segments_now.for_each(|(at, segment)| keep(segment, at < loose, known));
         if !begin(&mut table, &survey, (current, &view))? {
             return Ok(false);
         }
@@ -110,9 +112,11 @@ fn begun(file: &SegmentFile) -> Result<Option<(Arc<Segment>, Option<Lsn>)>> {
     Ok(Some((Arc::new(segment), link.predecessor.map(|(end, _)| end))))
 }
 
-/// Goes on with what is held of a segment that was known before: with all of it if it was sealed then, else with its open
-/// file. Readers who hold an older table keep what was made of it here, which may know of losses behind it.
-fn keep(sealed: &mut Arc<Segment>, known: &Table) {
+/// Goes on with what is held of a segment that was known before: with all of it if its heads were known then and are now,
+/// else with its open file. Readers who hold an older table keep what was made of it here, which may know of losses behind
+/// it. Where an index before it is gone since, what is made of it from now on does not know the way back that they follow:
+/// it is of another segment than theirs then, which begins with what theirs has.
+fn keep(sealed: &mut Arc<Segment>, has_heads: bool, known: &Table) {
     let segments = &known.segments;
     let Ok(at) = segments.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
     let held = &segments[at];
@@ -124,9 +128,14 @@ fn keep(sealed: &mut Arc<Segment>, known: &Table) {
     {
         return;
     }
-    if at < known.loose {
+    if at < known.loose && has_heads {
         *sealed = Arc::clone(held);
-    } else {
-        sealed.share_file(held);
+        return;
+    }
+    sealed.share_file(held);
+    if at < known.loose
+        && let Some(parts) = held.known_parts()
+    {
+        sealed.set_parts(parts);
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Life {
     pub(super) flaw: Flaw,
     /// The events that were harmed at some moment of it, which it may be told are lost.
     pub(super) harmed: BTreeSet<u64>,
+    /// The store was opened for writing since it began.
+    pub(super) is_outlived: bool,
     /// A read of the log or the manifest has failed in it.
     pub(super) has_failed: bool,
     /// One has failed since this was set aside.
@@ -151,7 +153,7 @@ impl Ground {
             let pending = std::mem::take(&mut self.pending).into_iter();
             let events = pending.map(|event| Seen { recorded: seen.recorded, ..event });
             self.ledger.add(events.collect());
-            life.harmed.extend(self.ledger.unsound(&self.disk));
+            life.harmed.extend(self.ledger.lost(&self.disk));
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Ledger {
     pub(super) commits: Vec<Range<u64>>,
     segments: BTreeMap<PathBuf, Written>,
     stands: BTreeMap<u64, Stand>,
+    /// Where events stood before a recovery carried them on: who reads since before goes on to read them there.
+    former: Vec<(u64, Stand)>,
     /// The manifest may not tell the salts of segments any more: their own headers must.
     pub(super) needs_headers: bool,
     /// Pages that cannot be read.
@@ -81,7 +83,10 @@ impl Ledger {
             let Some(frame) = bytes.get(at..end) else { return };
             segment.bytes.extend_from_slice(frame);
             let range = at as u64..end as u64;
-            stand(&mut self.stands, file, &range, &header, frame);
+            for (position, stand) in stands(file, &range, &header, frame) {
+                let former = self.stands.insert(position, stand);
+                self.former.extend(former.map(|former| (position, former)));
+            }
             segment.frames.push(Frame { range, header });
         }
     }
@@ -98,6 +103,7 @@ impl Ledger {
         self.events.truncate(next as usize);
         self.commits.retain(|commit| commit.end <= next);
         self.stands.retain(|&position, _| position < next);
+        self.former.retain(|&(position, _)| position < next);
     }
 
     pub(super) fn next(&self) -> u64 {
@@ -160,13 +166,57 @@ impl Ledger {
         now.unsound()
     }
 
-    /// The events of which one of these bytes is.
+    /// Those that may be called lost: also what stands behind, where a frame breaks off that may be the end for all that
+    /// is known. Without a manifest nothing tells where segments end, and links not of each; and no link of a segment that
+    /// is gone.
+    pub(super) fn lost(&self, disk: &FaultDisk) -> BTreeSet<u64> {
+        let mut lost = self.unsound(disk);
+        let broken: Vec<&Stand> = lost.iter().filter_map(|at| self.stands.get(at)).collect();
+        for stand in broken {
+            if self.needs_headers || !self.is_ended(&stand.file, disk) {
+                lost.extend(
+                    self.standing(&stand.file, &(stand.frame.start..self.end_of(&stand.file))),
+                );
+            }
+        }
+        lost
+    }
+
+    /// What who reads elsewhere may call lost besides: what is torn as far as it can see, and if it reads since before a
+    /// recovery, what stood then in another place.
+    pub(super) fn lost_elsewhere(&self, disk: &FaultDisk, is_outlived: bool) -> BTreeSet<u64> {
+        let mut now = Now { ledger: self, disk, files: BTreeMap::new() };
+        let former = self.former.iter().filter(|(_, stand)| is_outlived && !now.is_sound(stand));
+        let former: Vec<u64> = former.map(|&(position, _)| position).collect();
+        let torn = self.torn(disk).unwrap_or(u64::MAX)..self.next();
+        torn.chain(former).collect()
+    }
+
+    /// The events of which one of these bytes is, or was.
     pub(super) fn standing(&self, file: &Path, bytes: &Range<u64>) -> BTreeSet<u64> {
         let touched = |stand: &&Stand| {
             stand.file == file && stand.frame.start < bytes.end && bytes.start < stand.frame.end
         };
-        let stands = self.stands.iter().filter(|(_, stand)| touched(stand));
+        let former = self.former.iter().map(|(position, stand)| (position, stand));
+        let stands = self.stands.iter().chain(former).filter(|(_, stand)| touched(stand));
         stands.map(|(&position, _)| position).collect()
+    }
+
+    /// Whether something tells where a segment ended: its seal, or the link of the next one.
+    fn is_ended(&self, file: &Path, disk: &FaultDisk) -> bool {
+        let is_sealed = |frame: &Frame| frame.header.kind == FrameKind::Seal;
+        let own = self.segments.get(file);
+        let Some((next, written)) = self.behind(file) else { return true };
+        let now = disk.contents(next).unwrap_or_default();
+        let link = written.frames.first();
+        own.is_some_and(|own| own.frames.iter().any(is_sealed))
+            || link.is_some_and(|link| is_sound(written, link, &now)) && !self.is_spoiled(next)
+    }
+
+    /// The next segment in which there is a frame.
+    fn behind(&self, file: &Path) -> Option<(&PathBuf, &Written)> {
+        let mut later = self.segments.iter().filter(|(other, _)| other.as_path() > file);
+        later.find(|(_, written)| !written.frames.is_empty())
     }
 
     /// The segments of which something is not as it was written.
@@ -226,25 +276,26 @@ fn is_sound(segment: &Written, frame: &Frame, now: &[u8]) -> bool {
     now.get(range.clone()) == segment.bytes.get(range)
 }
 
-fn stand(
-    stands: &mut BTreeMap<u64, Stand>,
+/// Where the events of a frame stand.
+fn stands(
     file: &Path,
     range: &Range<u64>,
     header: &FrameHeader,
     frame: &[u8],
-) {
-    let mut at = FRAME_HEADER_BYTES as u64;
+) -> Vec<(u64, Stand)> {
+    let (mut stands, mut at) = (Vec::new(), FRAME_HEADER_BYTES as u64);
     if header.kind != FrameKind::Events {
-        return;
+        return stands;
     }
     for ordinal in 0..u64::from(header.events) {
-        let Some(Ok(extent)) = frame.get(at as usize..).map(Record::extent) else { return };
+        let Some(Ok(extent)) = frame.get(at as usize..).map(Record::extent) else { break };
         let start = range.start + at;
         let own = start..start + extent.len;
         let stand = Stand { file: file.to_owned(), frame: range.clone(), range: own };
-        stands.insert(header.first_position.0 + ordinal, stand);
+        stands.push((header.first_position.0 + ordinal, stand));
         at += extent.len;
     }
+    stands
 }
 
 /// A disk beside what was written to it.
@@ -263,14 +314,6 @@ impl Now<'_> {
             let is_sound = ledger.stands.get(&position).is_some_and(|stand| self.is_sound(stand));
             if !is_sound {
                 unsound.insert(position);
-            }
-        }
-        if ledger.needs_headers {
-            // Nor does it tell where segments end, and links not of each: a frame that breaks off may be the end.
-            let broken: Vec<u64> = unsound.iter().copied().collect();
-            for stand in broken.iter().filter_map(|position| ledger.stands.get(position)) {
-                let behind = stand.frame.start..ledger.end_of(&stand.file);
-                unsound.extend(ledger.standing(&stand.file, &behind));
             }
         }
         unsound

@@ -9,7 +9,7 @@ use quipu_disk::PowerCut;
 use super::ALL_SEGMENTS;
 use super::appending::Writer;
 use super::gauge::Way;
-use super::ground::Life;
+use super::ground::{Ground, Life};
 use super::source::{Manner, Source};
 use super::steps::{Reader, Run};
 use crate::checker::{Checked, Rule, Violation, ensure};
@@ -88,6 +88,7 @@ impl Run {
                 let next = writer.stepper.next_position().0;
                 self.ground.say(|| format!("opened at {next}"));
                 self.opened(&writer, torn)?;
+                self.readers.iter_mut().for_each(|reader| reader.life.is_outlived = true);
                 let last = self.ground.ledger.last_file().map(Path::to_owned);
                 // What stands in the segment that is not sealed only its index would know.
                 let mut harmed = writer.life.harmed.iter();
@@ -149,6 +150,8 @@ impl Run {
             return Ok(());
         }
         let mut life = self.new_life(random);
+        let Ground { ledger, disk, .. } = &self.ground;
+        life.harmed.extend(ledger.lost_elsewhere(disk, life.is_outlived));
         let read_mode = if random.percent(50) { ReadMode::Map } else { ReadMode::Pread };
         let options = Options { mode: Mode::ReadOnly, read_mode, ..self.ground.options.clone() };
         let disk = Arc::new(self.ground.seen_by(&life));
@@ -165,7 +168,7 @@ impl Run {
     }
 
     pub(super) fn new_life(&mut self, random: &mut Random) -> Life {
-        let harmed = self.ground.ledger.unsound(&self.ground.disk);
+        let harmed = self.ground.ledger.lost(&self.ground.disk);
         let life = Life { harmed, ..Life::default() };
         if random.percent(5) {
             self.ground.plan(random, &life.flaw);

@@ -128,13 +128,17 @@ impl Run {
 
     /// Everybody may notice by now what was harmed.
     pub(super) fn touch(&mut self) {
-        let unsound = self.ground.ledger.unsound(&self.ground.disk);
+        let Ground { ledger, disk, .. } = &self.ground;
+        let lost = ledger.lost(disk);
+        for Reader { life, .. } in &mut self.readers {
+            life.harmed.extend(ledger.lost_elsewhere(disk, life.is_outlived));
+        }
         let lives = self.readers.iter_mut().map(|reader| &mut reader.life);
         for life in lives.chain(self.writer.iter_mut().map(|writer| &mut writer.life)) {
-            life.harmed.extend(&unsound);
+            life.harmed.extend(&lost);
             life.has_failed |= self.ground.ledger.is_bad();
         }
-        self.ground.note_keys(&unsound);
+        self.ground.note_keys(&lost);
     }
 
     fn plan(&mut self, random: &mut Random) {
@@ -223,7 +227,8 @@ impl Run {
         ensure(kept_back.is_none() || excused, Rule::Verification, || {
             format!("{kept_back:?} is harmed: {:?}", report.findings)
         })?;
-        let made_up = named.difference(&unsound).next();
+        let lost = self.ground.ledger.lost(&self.ground.disk);
+        let made_up = named.difference(&lost).next();
         let excused = self.ground.harmed.manifest || self.ground.ledger.is_bad();
         ensure(made_up.is_none() || excused, Rule::Verification, || {
             format!("{made_up:?} is as it was written: {:?}", report.findings)

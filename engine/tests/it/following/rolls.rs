@@ -289,3 +289,37 @@ fn who_has_seen_the_event_behind_damage_goes_on_once_its_segment_is_sealed() {
         assert_eq!(reader.next_position(), events);
     }
 }
+
+/// A cursor that was begun before goes back from segment to segment by their indexes. Who comes later cannot where one of
+/// those is gone, and what it makes anew must not lead the first astray.
+#[test]
+fn an_index_that_goes_leads_nobody_astray_who_reads_since_before() {
+    for (gone, harmed) in [(1, 2), (1, 3), (2, 3), (0, 4), (3, 4)] {
+        let disk = FaultDisk::new(19);
+        let writer = stepper(&disk).unwrap();
+        while writer.segments() < 7 {
+            append(&writer);
+        }
+        while writer.chore() {}
+        let index = |at: usize| segments(&disk)[at].with_extension("idx");
+        let reader = reader(&disk);
+        let next = reader.next_position().0;
+        let mut before = reader.event_type("Noted").backward().events().unwrap();
+        disk.erase(&index(gone)).unwrap();
+        let wanted = writer.segments() + 1;
+        while writer.segments() < wanted {
+            append(&writer);
+        }
+        disk.advance(A_WHILE);
+        assert_eq!(reader.next_position(), writer.next_position(), "{gone} is gone");
+        disk.spoil(&index(harmed), 4096..8192).unwrap();
+        let mut read = Vec::new();
+        while let Some(event) = before.next().unwrap() {
+            read.push(event.position().0);
+        }
+        assert!(
+            read.into_iter().eq((0..next).rev()),
+            "{gone} is gone, and {harmed} cannot be read"
+        );
+    }
+}
