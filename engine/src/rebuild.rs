@@ -26,7 +26,7 @@ pub struct RebuildReport {
     /// it or a later one. The same of one that only a newer version can read, with [`ErrorKind::Unsupported`].
     pub damage: Vec<Error>,
     /// Further segments whose index is left: they come after one that has lost events and has no index that could
-    /// be used, so nobody knows what the segments before them hold.
+    /// be used, or read any more, so nobody knows what the segments before them hold.
     pub left_segments: u64,
 }
 
@@ -122,10 +122,10 @@ impl Rebuilding {
         for (index, part) in survey.parts.iter().enumerate() {
             progress(RebuildProgress { done_segments: index as u64, total_segments });
             if !self.segment(&view, index, part)? {
-                self.report.left_segments = total_segments - index as u64 - 1;
+                self.report.left_segments += total_segments - index as u64 - 1;
                 break;
             }
-            if self.report.damage.is_empty() && part.sealed().is_some() {
+            if part.sealed().is_some() {
                 self.sum_up(index + 1)?;
             }
         }
@@ -136,11 +136,14 @@ impl Rebuilding {
         Ok(self.report)
     }
 
-    /// Sums up the heads of the first `until` segments as far as that is due. Were it left for the end, each key would be
-    /// looked for in as many files as there are segments before it.
+    /// Takes the heads of the first `until` segments for known, so that an index before that is made anew meanwhile is made
+    /// whole; and sums them up as far as that is due, if nothing is lost. Were it left for the end, each key would be looked
+    /// for in as many files as there are segments before it.
     fn sum_up(&mut self, until: usize) -> Result<()> {
         self.segments.set_heads(Layers::new(self.layers.clone()), until);
-        while let Some(merge) = Merge::due(&self.segments) {
+        while self.report.damage.is_empty()
+            && let Some(merge) = Merge::due(&self.segments)
+        {
             merge.carry_out(&self.segments)?;
         }
         self.layers = self.segments.view().table.heads.layers().newest_first().to_vec();
@@ -165,6 +168,11 @@ impl Rebuilding {
             let Some(kept) = whole.filter(|kept| kept.verify().is_ok()) else { return Ok(false) };
             self.go_on(view, index, part, &kept);
             return Ok(true);
+        }
+        if !made.is_lasting {
+            // Something before it turns out to be lost: it would lead past that.
+            self.report.left_segments += 1;
+            return Ok(false);
         }
         let id = part.segment.id;
         write(shelf, &shelf.directory.index(id), &made.bytes)?;

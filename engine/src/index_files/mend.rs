@@ -194,7 +194,8 @@ pub(super) fn write_parts(
 /// Writes the index of a sealed segment, made from the log, and uses the file from now on.
 pub(crate) fn write_again(store: &Arc<Segments>, id: SegmentId, bytes: &[u8]) -> Result<()> {
     let (shelf, view) = (&store.shelf, store.view());
-    write(shelf, &shelf.directory.index(id), bytes)?;
+    let path = shelf.directory.index(id);
+    store.with_descriptors(|| write(shelf, &path, bytes))?;
     let table = &view.table;
     let Ok(index) = table.segments.binary_search_by_key(&id, |segment| segment.id) else {
         return Ok(());

@@ -45,13 +45,15 @@ impl Merge {
         let old = &all[self.range.clone()];
         let (Some(newest), Some(oldest)) = (old.first(), old.last()) else { return Ok(()) };
         let covers = *oldest.segments().start()..=*newest.segments().end();
-        match write_run_of(shelf, &shelf.directory.run(&covers), old) {
-            Ok(()) => {}
-            Err(Trouble::Index(error)) => {
-                self.examine(segments)?;
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
+        let path = shelf.directory.run(&covers);
+        let write = || match write_run_of(shelf, &path, old) {
+            Ok(()) => Ok(None),
+            Err(Trouble::Index(error)) => Ok(Some(error)),
+            Err(Trouble::Store(error)) => Err(error),
+        };
+        if let Some(error) = segments.with_descriptors(write)? {
+            self.examine(segments)?;
+            return Err(error.into());
         }
         let unreadable = || Error::new(ErrorKind::Io, "a run cannot be read back");
         let run = open_run(shelf, &covers, newest.salt()).ok_or_else(unreadable)?;

@@ -44,8 +44,14 @@ pub(crate) type Place<'p> =
     dyn FnMut(&mut Draft<'_>, Option<&Guard>) -> std::result::Result<Placed, Unplaced> + 'p;
 
 impl Log {
-    /// Gives a commit its place, or the answer why it gets none.
+    /// Gives a commit its place, or the answer why it gets none. A store that has failed says that before all else: it is to
+    /// be opened anew, whatever is wrong with it besides.
     pub(crate) fn admit(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {
+        let admitted = self.judge(draft, place);
+        admitted.map_err(|error| self.pipeline().poison().map_or(error, Error::not_written))
+    }
+
+    fn judge(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {
         let mut guard = self.guard(draft)?;
         if let Some(guard) = guard.as_mut().filter(|guard| !guard.ids.is_empty())
             && let Some(answer) = self.known_ids(draft, guard, Position(0))?
@@ -111,12 +117,8 @@ impl Log {
         let is_hidden =
             plant::is_in(Bug::RetryAfterFailureRefused) && error.kind() == ErrorKind::Poisoned;
         let repeated = if is_hidden { Ok(None) } else { self.repeated(draft, &error) };
-        match repeated {
-            Ok(Some(repeated)) => return Ok(repeated),
-            Ok(None) => {}
-            // The store is to be opened anew, whatever else is wrong with it.
-            Err(_) if error.kind() == ErrorKind::Poisoned => {}
-            Err(unknown) => return Err(unknown),
+        if let Some(repeated) = repeated? {
+            return Ok(repeated);
         }
         if error.conflict().is_some() {
             count(&self.counters.conflicts, 1);

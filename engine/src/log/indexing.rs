@@ -51,7 +51,8 @@ impl Log {
             self.segments.upkeep.note_held(segment.id, Arc::clone(&bytes));
             return Ok(Arc::new(held_index(bytes, &identity)?));
         }
-        match write(shelf, &shelf.directory.index(segment.id), &bytes) {
+        let path = shelf.directory.index(segment.id);
+        match self.segments.with_descriptors(|| write(shelf, &path, &bytes)) {
             Ok(()) => {}
             Err(full) if full.kind() == ErrorKind::Full => return Err(full),
             Err(error) if plant::is_in(Bug::IndexPoisons) => return Err(error),
@@ -168,7 +169,8 @@ impl Log {
                 Ok(())
             }
             Task::Remove(run) => {
-                // What could not be used before may have been written anew since.
+                // What could not be used before may have been written anew since. Want of a descriptor says nothing of it.
+                self.segments.release();
                 let path = shelf.directory.run(run);
                 let layers = self.segments.view().table.heads.layers();
                 let used = layers.newest_first().iter().find(|layer| layer.segments() == *run);

@@ -98,7 +98,7 @@ impl Streams {
             let reached = lost.reached();
             match lost.next() {
                 Ok(Some(_)) => self.again = Again::No,
-                Ok(None) => self.lost = None,
+                Ok(None) => (self.lost, self.again) = (None, Again::No),
                 Err(error) => {
                     let stays = lost.reached() == reached;
                     // Where it does not get on, the same would be told for ever.
@@ -128,18 +128,19 @@ impl Streams {
                 Standing::Visible => Ok(true),
                 Standing::InPart => self.is_visible(&name),
             };
-            if let Err(error) = &visible
-                && self.is_asked_again(error)
-            {
-                self.next.push(Reverse((name, number)));
-                return visible.map(|_| None);
+            match &visible {
+                Ok(_) => self.again = Again::No,
+                Err(error) if self.is_asked_again(error) => {
+                    self.next.push(Reverse((name, number)));
+                    return visible.map(|_| None);
+                }
+                Err(_) => {}
             }
             if let Some(next) = self.lists[number].names.next() {
                 self.next.push(Reverse((next, number)));
             }
             let repeated = self.last.as_ref() == Some(&name);
             if visible? && !repeated {
-                self.again = Again::No;
                 self.last = Some(name.clone());
                 return Ok(Some(name));
             }

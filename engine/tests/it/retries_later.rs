@@ -265,20 +265,35 @@ fn many_events_of_one_id_are_no_damage() {
 /// It is to be opened anew, whatever else is wrong with it.
 #[test]
 fn a_store_that_has_failed_says_so_to_a_commit_that_cannot_be_compared() {
+    [0, ASKED].into_iter().for_each(says_that_it_has_failed);
+}
+
+fn says_that_it_has_failed(id_segments: u32) {
     let disk = FaultDisk::new(17);
-    filled(&disk, 0, 1..60);
+    filled(&disk, id_segments, 1..60);
     // The second event of its stream stands in the first segment.
     let frames = crate::frames::frames(&disk.contents(&files(&disk, "seg")[0]).unwrap());
     disk.flip(&files(&disk, "seg")[0], frames[4].0 + 100, 1).unwrap();
-    let store = open(&disk, 0);
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone()));
+    let options = Options { read_mode: ReadMode::Pread, ..options(id_segments) };
+    let store = builder.options(options).open().unwrap();
     let again = || {
         let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(9999));
         let stored = store.append("s-1", quipu::ExpectedVersion::Exact(0), [event]);
         stored.unwrap_err().kind()
     };
     assert_eq!(again(), ErrorKind::Damaged);
-    let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
-    disk.plan(quipu_disk::Fault { at: disk.operations(), kind, sticky: true });
-    while append(&store, 1000).is_ok() {}
-    assert_eq!(again(), ErrorKind::Poisoned);
+    let fails = |after: u64, sticky: bool| {
+        let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
+        disk.plan(quipu_disk::Fault { at: disk.operations() + after, kind, sticky });
+    };
+    // Until it is a write, or a sync.
+    let is_failed = |after: u64| {
+        fails(after, false);
+        let appended = append(&store, 1000 + u128::from(after));
+        appended.is_err_and(|error| error.kind() == ErrorKind::Poisoned)
+    };
+    assert!((0..100).any(is_failed));
+    fails(0, true);
+    assert_eq!(again(), ErrorKind::Poisoned, "{id_segments} segments know ids");
 }

@@ -1,9 +1,10 @@
 //! A process that has as many files open as it may.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Store};
@@ -88,6 +89,21 @@ impl Attendant for Limited {
     }
 }
 
+/// Lets nobody make the file of an index at the first try.
+#[derive(Debug, Default)]
+struct OnceShort(Mutex<BTreeSet<PathBuf>>);
+
+impl Attendant for OnceShort {
+    fn opens(&self, path: &Path, access: Access) -> io::Result<()> {
+        let name = path.to_string_lossy();
+        let is_index = name.contains(".idx") || name.contains(".run");
+        if access != Access::Read && is_index && self.0.lock().unwrap().insert(path.to_owned()) {
+            return Err(io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES));
+        }
+        Ok(())
+    }
+}
+
 fn append(store: &Store) -> quipu::Result<()> {
     let event = NewEvent::new("T", vec![7; 900]);
     store.append("a", ExpectedVersion::Any, [event]).map(drop)
@@ -114,6 +130,24 @@ fn a_writer_at_the_limit_of_descriptors_goes_on_with_those_that_are_kept() {
     disk.attendant.most.store(u64::MAX, Ordering::SeqCst);
     let report = quipu::verify_on(&disk, Path::new("s"), &mut |_| {}).unwrap();
     assert!(report.is_sound() && report.events == 700, "{:?}", report.findings);
+}
+
+/// What is kept open for readers is given back to who writes an index.
+#[test]
+fn an_index_is_written_with_a_descriptor_that_was_kept() {
+    let disk = Attended::<OnceShort>::new(&FaultDisk::new(1));
+    let store = Store::builder("s").disk(Arc::new(disk.clone())).options(small::options());
+    let store = store.open().unwrap();
+    while store.stats().rolls < 10 {
+        append(&store).unwrap();
+    }
+    store.close().unwrap();
+    let made = disk.attendant.0.lock().unwrap().len();
+    let of = |kind: &str| {
+        disk.disk.files().iter().filter(|file| file.extension() == Some(kind.as_ref())).count()
+    };
+    assert_eq!((of("idx"), of("run")), (of("seg"), 1));
+    assert_eq!(made, of("seg") + 1, "none was tried again later");
 }
 
 /// What is kept open of a store is given back to who looks for what has become visible in it.

@@ -166,17 +166,24 @@ impl Ledger {
         now.unsound()
     }
 
-    /// Those that may be called lost: also what stands behind, where a frame breaks off that may be the end for all that
-    /// is known. Without a manifest nothing tells where segments end, and links not of each; and no link of a segment that
+    /// Those that may be called lost: also what stands behind, where a frame breaks off, or the link, that may be the end
+    /// for all that is known. Without a manifest nothing tells where segments end, and links not of each; and no link of a segment that
     /// is gone.
     pub(super) fn lost(&self, disk: &FaultDisk) -> BTreeSet<u64> {
         let mut lost = self.unsound(disk);
-        let broken: Vec<&Stand> = lost.iter().filter_map(|at| self.stands.get(at)).collect();
-        for stand in broken {
-            if self.needs_headers || !self.is_ended(&stand.file, disk) {
-                lost.extend(
-                    self.standing(&stand.file, &(stand.frame.start..self.end_of(&stand.file))),
-                );
+        for (file, segment) in &self.segments {
+            if !self.needs_headers && self.is_ended(file, disk) {
+                continue;
+            }
+            let now = disk.contents(file).unwrap_or_default();
+            let is_bad = |frame: &Frame| {
+                self.bad.iter().any(|(bad, at)| bad == file && meet(at, &frame.range))
+            };
+            let mut frames = segment.frames.iter();
+            if let Some(first) =
+                frames.find(|frame| is_bad(frame) || !is_sound(segment, frame, &now))
+            {
+                lost.extend(self.standing(file, &(first.range.start..self.end_of(file))));
             }
         }
         lost
@@ -194,11 +201,9 @@ impl Ledger {
 
     /// The events of which one of these bytes is, or was.
     pub(super) fn standing(&self, file: &Path, bytes: &Range<u64>) -> BTreeSet<u64> {
-        let touched = |stand: &&Stand| {
-            stand.file == file && stand.frame.start < bytes.end && bytes.start < stand.frame.end
-        };
         let former = self.former.iter().map(|(position, stand)| (position, stand));
-        let stands = self.stands.iter().chain(former).filter(|(_, stand)| touched(stand));
+        let stands = self.stands.iter().chain(former);
+        let stands = stands.filter(|(_, stand)| stand.file == file && meet(&stand.frame, bytes));
         stands.map(|(&position, _)| position).collect()
     }
 
@@ -270,6 +275,11 @@ fn broken<'w>(segment: &'w Written, now: &[u8]) -> Option<&'w Frame> {
     behind.find(|frame| !is_sound(segment, frame, now))
 }
 
+/// Whether two ranges have a byte in common.
+fn meet(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
 /// Whether a frame is as it was written.
 fn is_sound(segment: &Written, frame: &Frame, now: &[u8]) -> bool {
     let range = frame.range.start as usize..frame.range.end as usize;
@@ -324,8 +334,7 @@ impl Now<'_> {
         let header = frame.start..frame.start + FRAME_HEADER_BYTES as u64;
         let is_bad = self.ledger.bad.iter().any(|(bad, at)| {
             // Of a frame that cannot be read as a whole nothing is, and without its header no segment.
-            let lies = |part: &Range<u64>| at.start < part.end && part.start < at.end;
-            bad == file && (lies(frame) || lies(&(0..FIRST_FRAME.0)))
+            bad == file && (meet(at, frame) || meet(at, &(0..FIRST_FRAME.0)))
         });
         let reaches = self.file(file).len() as u64 >= frame.end;
         !is_bad

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use quipu::{
-    ExpectedVersion, NewEvent, Options, ReadMode, RebuildReport, Result, rebuild_index_on,
+    ExpectedVersion, NewEvent, Options, ReadMode, RebuildProgress, RebuildReport, Result,
+    rebuild_index_on,
 };
 use quipu_disk::{Disk, Errno, Fault, FaultDisk, FaultKind, PowerCut};
 
@@ -212,4 +213,64 @@ fn reads_per_segment(segments: u64) -> u64 {
 fn all_index_files_are_made_anew_in_a_time_that_hardly_grows_for_each_segment() {
     let (few, many) = (reads_per_segment(24), reads_per_segment(200));
     assert!(many < 3 * few, "{few} for each of a few segments, {many} for each of many");
+}
+
+/// What stands behind a damaged segment is made anew, and this is done to the disk before the segment behind so many.
+fn rebuilt_while(
+    disk: &Attended<Refused>,
+    done: u64,
+    act: &dyn Fn(&Attended<Refused>),
+) -> RebuildReport {
+    damage(&disk.disk, "0000000003.seg");
+    let (shared, options): (Arc<dyn Disk>, _) =
+        (Arc::new(disk.clone()), Options { read_mode: ReadMode::Pread, ..options() });
+    let mut progress = |progress: RebuildProgress| {
+        if progress.done_segments == done {
+            act(disk);
+        }
+    };
+    rebuild_index_on(&shared, Path::new(PATH), &options, &mut progress).unwrap()
+}
+
+/// Lets nobody read a file that has this name.
+#[derive(Debug, Default)]
+struct Refused(Mutex<Option<PathBuf>>);
+
+impl Attendant for Refused {
+    fn reads(&self, path: &Path) -> io::Result<()> {
+        let is_refused = self.0.lock().unwrap().as_deref() == Some(path);
+        // `EIO`.
+        if is_refused { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+}
+
+/// An index that goes bad meanwhile is made anew with the way back to those before it, and so are those behind it.
+#[test]
+fn an_index_that_goes_bad_meanwhile_leads_no_other_astray() {
+    let disk = Attended::<Refused>::new(&closed_store());
+    let before = contents(&disk.disk, &["idx"]);
+    let report = rebuilt_while(&disk, 6, &|disk| spoil(&disk.disk, &file("0000000006.idx")));
+    assert_eq!((report.damage.len(), report.left_segments), (1, 0));
+    let sixth = file("0000000006.idx");
+    let but_that = |mut all: BTreeMap<PathBuf, Vec<u8>>| {
+        all.remove(&sixth);
+        all
+    };
+    assert!(but_that(contents(&disk.disk, &["idx"])) == but_that(before));
+    takes_events(&disk.disk);
+}
+
+/// An index from which nothing can be read any more may have known keys that nobody else knows: none is made that leads
+/// past them.
+#[test]
+fn behind_an_index_that_cannot_be_read_any_more_none_is_made() {
+    let disk = Attended::<Refused>::new(&closed_store());
+    let before = contents(&disk.disk, &["idx"]);
+    let report = rebuilt_while(&disk, 3, &|disk| {
+        *disk.attendant.0.lock().unwrap() = Some(file("0000000003.idx"));
+    });
+    let segments = files(&disk.disk, "seg").len() as u64;
+    assert_eq!((report.damage.len(), report.segments, report.left_segments), (1, 2, segments - 3));
+    assert!(contents(&disk.disk, &["idx"]) == before);
+    takes_events(&disk.disk);
 }
