@@ -187,6 +187,7 @@ impl Run {
             return self.come_elsewhere(random);
         };
         let next = store.next_position().0;
+        self.ground.catch_up(life);
         let all = *seen..=self.ground.ledger.next() + self.ground.pending.len() as u64;
         ensure(all.contains(&next), Rule::Watermark, || {
             format!("elsewhere {next} are visible, {all:?} may be")
