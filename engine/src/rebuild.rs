@@ -129,7 +129,7 @@ impl Rebuilding {
                 self.sum_up(index + 1)?;
             }
         }
-        if self.report.damage.is_empty() {
+        if self.report.damage.is_empty() && self.report.left_segments == 0 {
             sweep(&self.segments, &survey.index);
         }
         progress(RebuildProgress { done_segments: total_segments, total_segments });
@@ -171,6 +171,8 @@ impl Rebuilding {
         }
         if !made.is_lasting {
             // Something before it turns out to be lost: it would lead past that.
+            let lost = self.segments.upkeep.heads_are_known().err();
+            self.report.damage.extend(lost.filter(|_| self.report.damage.is_empty()));
             self.report.left_segments += 1;
             return Ok(false);
         }

@@ -16,8 +16,8 @@ use crate::{Result, find};
 /// those anew that are left.
 ///
 /// # Errors
-/// What the system refuses while the log is read. Where events are lost the index is left as it is, because it
-/// knows more of them than the log, and it is noted that their ids are not known.
+/// What the system refuses while the log is read. Where events are lost, or on sectors that cannot be read, the index is
+/// left as it is, because it knows more of them than the log, and it is noted that their ids are not known.
 pub(crate) fn complete_ids(view: &View) -> Result<()> {
     let segments = &view.table.segments;
     let first = segments.len().saturating_sub(view.store.shelf.id_segments as usize);
@@ -36,7 +36,16 @@ pub(crate) fn complete_ids(view: &View) -> Result<()> {
 fn add_ids(view: &View, index: usize, file: &Sealed, parts: &Arc<[Part]>) -> Result<()> {
     let (segment, upkeep) = (&view.table.segments[index], &view.store.upkeep);
     tracing::info!(segment = %segment.id, "the index does not hold the ids of all events: making it anew");
-    let made = make(view, index, Some(*file.covers()), heads_before(view, index)?)?;
+    let made =
+        heads_before(view, index).and_then(|heads| make(view, index, Some(*file.covers()), heads));
+    let made = match made {
+        Err(error) if error.is_of_bad_sector() => {
+            tracing::warn!(%error, "events cannot be read, and so the ids of their segment are not known");
+            upkeep.note_ids_lost(segment.id, error);
+            return Ok(());
+        }
+        made => made?,
+    };
     if let Some(lost) = made.lost {
         tracing::warn!(error = %lost, "events are lost, and with them their ids");
         upkeep.note_ids_lost(segment.id, lost);

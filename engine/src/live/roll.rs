@@ -36,14 +36,18 @@ impl State {
         let known = &view.table;
         let later = known.holes.from(survey.next_position);
         table.holes = Holes::new(holes.iter().chain(later).cloned());
-        let rest = known.segments.iter().filter(|segment| Some(segment.id) > sealed);
+        let is_left = |id: SegmentId| Some(id) > sealed && !survey.gone.contains(&id);
+        let rest = known.segments.iter().filter(|segment| is_left(segment.id));
         table.segments.extend(rest.cloned());
         if !goes_on(&table, &survey, &view) {
             return Ok(false);
         }
-        let loose = table.loose;
-        let segments_now = table.segments.iter_mut().enumerate();
-        segments_now.for_each(|(at, segment)| keep(segment, at < loose, known));
+        // The way back that an index knows is through the segments before it.
+        let both = table.segments.iter().zip(&known.segments);
+        let same = both.take_while(|(now, then)| now.id == then.id).count();
+        let whole = same.min(table.loose).min(known.loose);
+        let now = table.segments.iter_mut().enumerate();
+        now.for_each(|(at, segment)| keep(segment, at < whole, known));
         if !begin(&mut table, &survey, (current, &view))? {
             return Ok(false);
         }
@@ -112,11 +116,12 @@ fn begun(file: &SegmentFile) -> Result<Option<(Arc<Segment>, Option<Lsn>)>> {
     Ok(Some((Arc::new(segment), link.predecessor.map(|(end, _)| end))))
 }
 
-/// Goes on with what is held of a segment that was known before: with all of it if its heads were known then and are now,
-/// else with its open file. Readers who hold an older table keep what was made of it here, which may know of losses behind
-/// it. Where an index before it is gone since, what is made of it from now on does not know the way back that they follow:
-/// it is of another segment than theirs then, which begins with what theirs has.
-fn keep(sealed: &mut Arc<Segment>, has_heads: bool, known: &Table) {
+/// Goes on with what is held of a segment that was known before: with all of it if `is_whole`, when its heads and those of
+/// the very same segments before it were known then and are now; else with its open file. Readers who hold an older table
+/// keep what was made of it here, which may know of losses behind it. Where a segment before it, or the index of one, is
+/// gone since, what is made of it from now on does not know the way back that they follow: it is of another segment than
+/// theirs then, which begins with what theirs has.
+fn keep(sealed: &mut Arc<Segment>, is_whole: bool, known: &Table) {
     let segments = &known.segments;
     let Ok(at) = segments.binary_search_by_key(&sealed.id, |segment| segment.id) else { return };
     let held = &segments[at];
@@ -128,7 +133,7 @@ fn keep(sealed: &mut Arc<Segment>, has_heads: bool, known: &Table) {
     {
         return;
     }
-    if at < known.loose && has_heads {
+    if is_whole {
         *sealed = Arc::clone(held);
         return;
     }

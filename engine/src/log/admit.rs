@@ -45,10 +45,12 @@ pub(crate) type Place<'p> =
 
 impl Log {
     /// Gives a commit its place, or the answer why it gets none. A store that has failed says that before all else: it is to
-    /// be opened anew, whatever is wrong with it besides.
+    /// be opened anew, whatever is wrong with it besides. Of a retry of what was on its way nobody knows whether it is there.
     pub(crate) fn admit(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {
-        let admitted = self.judge(draft, place);
-        admitted.map_err(|error| self.pipeline().poison().map_or(error, Error::not_written))
+        self.judge(draft, place).map_err(|error| match error.kind() {
+            ErrorKind::Unknown => error,
+            _ => self.pipeline().poison().map_or(error, Error::not_written),
+        })
     }
 
     fn judge(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {

@@ -183,3 +183,26 @@ fn a_manifest_that_cannot_be_read_now_is_no_damaged_one() {
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert!(segments(&disk as &dyn Disk, PATH).len() > 1);
 }
+
+/// Of what cannot be read nobody knows the ids: commits that have some are refused for that, and no others.
+#[test]
+fn ids_are_asked_for_of_a_store_with_a_page_that_cannot_be_read() {
+    let disk = FaultDisk::new(1);
+    let store = open(&disk, Mode::Create, ReadMode::Pread).unwrap();
+    fill(&store, 55);
+    store.close().unwrap();
+    spoil(&disk, &commits(&disk, PATH)[0].file, 2);
+    let options = Options {
+        segment_bytes_min: BYTES,
+        segment_bytes_max: BYTES,
+        read_mode: ReadMode::Pread,
+        id_segments: 100,
+        ..small::options()
+    };
+    let store = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options).open().unwrap();
+    let event = || NewEvent::new("T", vec![7; 100]);
+    store.append("new", ExpectedVersion::NoStream, [event()]).unwrap();
+    let known = event().id(quipu::Uuid::from_u128(7));
+    let refused = store.append("new", ExpectedVersion::Any, [known]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
+}

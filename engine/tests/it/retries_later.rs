@@ -297,3 +297,21 @@ fn says_that_it_has_failed(id_segments: u32) {
     fails(0, true);
     assert_eq!(again(), ErrorKind::Poisoned, "{id_segments} segments know ids");
 }
+
+/// Its bytes may have reached the disk, and a recovery may find them there.
+#[test]
+fn of_a_commit_whose_sync_failed_a_retry_is_not_told_that_it_is_not_written() {
+    for id_segments in [0, ASKED] {
+        let disk = FaultDisk::new(17);
+        let store = open(&disk, id_segments);
+        let append = || {
+            let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(9999));
+            let appended = store.append("s", quipu::ExpectedVersion::NoStream, [event]);
+            appended.unwrap_err().kind()
+        };
+        let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
+        // The first operation writes, the second one syncs.
+        disk.plan(quipu_disk::Fault { at: disk.operations() + 1, kind, sticky: false });
+        assert_eq!([append(), append()], [ErrorKind::Unknown; 2], "{id_segments} know ids");
+    }
+}

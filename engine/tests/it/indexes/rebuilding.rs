@@ -215,13 +215,12 @@ fn all_index_files_are_made_anew_in_a_time_that_hardly_grows_for_each_segment() 
     assert!(many < 3 * few, "{few} for each of a few segments, {many} for each of many");
 }
 
-/// What stands behind a damaged segment is made anew, and this is done to the disk before the segment behind so many.
+/// All is made anew, and this is done to the disk before the segment behind so many.
 fn rebuilt_while(
     disk: &Attended<Refused>,
     done: u64,
     act: &dyn Fn(&Attended<Refused>),
 ) -> RebuildReport {
-    damage(&disk.disk, "0000000003.seg");
     let (shared, options): (Arc<dyn Disk>, _) =
         (Arc::new(disk.clone()), Options { read_mode: ReadMode::Pread, ..options() });
     let mut progress = |progress: RebuildProgress| {
@@ -249,6 +248,7 @@ impl Attendant for Refused {
 fn an_index_that_goes_bad_meanwhile_leads_no_other_astray() {
     let disk = Attended::<Refused>::new(&closed_store());
     let before = contents(&disk.disk, &["idx"]);
+    damage(&disk.disk, "0000000003.seg");
     let report = rebuilt_while(&disk, 6, &|disk| spoil(&disk.disk, &file("0000000006.idx")));
     assert_eq!((report.damage.len(), report.left_segments), (1, 0));
     let sixth = file("0000000006.idx");
@@ -266,11 +266,27 @@ fn an_index_that_goes_bad_meanwhile_leads_no_other_astray() {
 fn behind_an_index_that_cannot_be_read_any_more_none_is_made() {
     let disk = Attended::<Refused>::new(&closed_store());
     let before = contents(&disk.disk, &["idx"]);
+    damage(&disk.disk, "0000000003.seg");
     let report = rebuilt_while(&disk, 3, &|disk| {
         *disk.attendant.0.lock().unwrap() = Some(file("0000000003.idx"));
     });
     let segments = files(&disk.disk, "seg").len() as u64;
     assert_eq!((report.damage.len(), report.segments, report.left_segments), (1, 2, segments - 3));
     assert!(contents(&disk.disk, &["idx"]) == before);
+    takes_events(&disk.disk);
+}
+
+/// The runs of before may be all that still knows the last versions of streams.
+#[test]
+fn runs_are_kept_where_events_are_lost_meanwhile() {
+    let disk = Attended::<Refused>::new(&closed_store());
+    let before = contents(&disk.disk, &["run"]);
+    let report = rebuilt_while(&disk, 6, &|disk| {
+        spoil(&disk.disk, &file("0000000006.idx"));
+        damage(&disk.disk, "0000000006.seg");
+    });
+    let segments = files(&disk.disk, "seg").len() as u64;
+    assert_eq!((report.damage.len(), report.segments, report.left_segments), (1, 6, segments - 6));
+    assert!(!before.is_empty() && contents(&disk.disk, &["run"]) == before);
     takes_events(&disk.disk);
 }
