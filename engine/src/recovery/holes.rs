@@ -26,7 +26,37 @@ impl Survey {
             let what = lost_with(hole, &hole.positions);
             Damage { what, ..hole.clone() }
         }));
+        if let Some(end) = self.unknown_end(self.next_left()) {
+            match lost.iter_mut().rfind(|other| other.file == end.file) {
+                Some(other) => other.what = format!("{}; {}", other.what, end.what),
+                None => lost.push(end),
+            }
+        }
         lost
+    }
+
+    /// Says of a log of which what is left goes up to this position that more may be lost than its last close tells of:
+    /// it was opened for writing since, and nothing is left that says what was written then.
+    pub(crate) fn unknown_end(&self, next: Position) -> Option<Damage> {
+        let (end, position) = self.closed_before()?;
+        // The index may know what events there were where the file is cut short.
+        let is_cut = |part: &Part| {
+            part.segment.id == end.segment()
+                && part.unsealed().is_some_and(|unsealed| unsealed.file.size < end.offset())
+        };
+        (next < position || self.parts.iter().any(is_cut)).then(|| Damage {
+            file: self.directory.segment(end.segment()),
+            offset: end.offset(),
+            bytes: 0,
+            positions: position..position,
+            what: "how many events were written behind the place of the last close is not known"
+                .into(),
+        })
+    }
+
+    /// The position behind the last event that is left.
+    pub(crate) fn next_left(&self) -> Position {
+        self.parts.last().map_or(Position(0), |part| part.next)
     }
 
     /// Whether reading comes by some damage: its positions are lost, or others at the place where it stands.

@@ -150,6 +150,10 @@ pub fn verify_on(
     let disk = &BadSectors::new(disk);
     let (mut survey, newer) = survey(disk, &directory)?;
     survey.look_at_sealed(disk)?;
+    if newer.is_none() {
+        let unknown = survey.unknown_end(survey.next_left());
+        survey.damage.extend(unknown.map(Error::damaged));
+    }
     survey.end_with_close();
     let keys = Keys::new(survey.manifest.as_ref().map_or([0; 16], |m| m.header.secret));
     let total_bytes = survey.bytes();

@@ -61,7 +61,7 @@ fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
 }
 
 /// The last segment that was written; another may have been prepared.
-fn last_written(disk: &FaultDisk) -> PathBuf {
+pub(crate) fn last_written(disk: &FaultDisk) -> PathBuf {
     let is_written = |path: &PathBuf| disk.contents(path).unwrap()[4096..].iter().any(|&b| b != 0);
     segments(disk).into_iter().rfind(is_written).unwrap()
 }
@@ -83,7 +83,7 @@ fn verified(disk: &FaultDisk) -> VerifyReport {
 }
 
 /// Events that are served.
-fn served(store: &Store) -> u64 {
+pub(crate) fn served(store: &Store) -> u64 {
     let mut events = store.all().events().unwrap();
     let mut served = 0;
     loop {
@@ -97,7 +97,7 @@ fn served(store: &Store) -> u64 {
 
 /// Everybody says that this file is damaged: verification, who opens the store to read it, and who would write it; and
 /// salvage does not call the store whole. What there is is served.
-fn is_told(disk: &FaultDisk, file: &Path, events: u64) -> Result<(), String> {
+pub(crate) fn is_told(disk: &FaultDisk, file: &Path, events: u64) -> Result<(), String> {
     let report = verified(disk);
     // A killed writer may leave a file that it was about to finish.
     let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);

@@ -9,6 +9,7 @@ use crate::{Damage, Error, Unreadable};
 
 impl Reading<'_, '_> {
     pub(super) fn finish(mut self, unreadable: Vec<Unreadable>) -> SalvageReport {
+        let unknown = self.survey.unknown_end(self.next);
         if let Some((end, position)) = self.survey.closed_last()
             && position > self.next
         {
@@ -23,6 +24,7 @@ impl Reading<'_, '_> {
         // Otherwise it is the end of a log that was not closed, and nothing behind it was promised; unless nobody can
         // read what stands there.
         let told = told.or_else(|| Some((self.unreadable_end(&unreadable)?, self.next)));
+        let told = told.or_else(|| Some((hole_of(unknown?), self.next)));
         if let Some((hole, until)) = told {
             self.lose(hole, until);
         }
@@ -36,8 +38,7 @@ impl Reading<'_, '_> {
 
     /// What cannot be read where a log that was not closed ends.
     fn unreadable_end(&self, unreadable: &[Unreadable]) -> Option<Hole> {
-        let Damage { file, offset, bytes, what, .. } = self.survey.unreadable_end(unreadable)?;
-        Some(Hole { file, offset: offset.0, bytes, what, segment: true })
+        self.survey.unreadable_end(unreadable).map(hole_of)
     }
 
     /// The position up to which events are lost with what was passed over at the end, if a frame that is no part of the
@@ -69,6 +70,12 @@ impl Reading<'_, '_> {
             self.hole = None;
         }
     }
+}
+
+/// Damage behind which an unknown number of events is lost.
+fn hole_of(damage: Damage) -> Hole {
+    let Damage { file, offset, bytes, what, .. } = damage;
+    Hole { file, offset: offset.0, bytes, what, segment: true }
 }
 
 /// What cannot be read, as damage.

@@ -105,18 +105,41 @@ fn verification_calls_it_newer_and_not_damaged() {
     }
 }
 
+/// Puts such a frame into the last segment that holds events.
+fn plant_in_the_last(disk: &FaultDisk, change: Plant) {
+    // What its index covers is not read by an opening.
+    files(disk, "idx").iter().for_each(|index| disk.remove(index).unwrap());
+    let holding = files(disk, "seg").into_iter().rfind(|path| {
+        frames(&disk.contents(path).unwrap())
+            .iter()
+            .any(|(_, header)| header.kind == FrameKind::Events)
+    });
+    plant(disk, &holding.unwrap(), (FrameKind::Events, 0), change);
+}
+
+/// The segments that are not sealed are left out then, which is no loss of what the last close tells of.
+#[test]
+fn in_the_last_segment_verification_does_not_miss_what_stands_there() {
+    for change in COMMITS {
+        let disk = closed_store();
+        let store = open(&disk, Mode::Existing).unwrap();
+        let disk = disk.kill();
+        drop(store);
+        plant_in_the_last(&disk, change);
+        let findings = verified(&disk).unwrap().findings;
+        assert!(findings.iter().any(|finding| finding.severity == Severity::Unsupported));
+        assert!(
+            !findings.iter().any(|finding| finding.severity == Severity::Damage),
+            "{findings:?}"
+        );
+    }
+}
+
 #[test]
 fn in_the_last_segment_the_store_is_not_opened() {
     for change in COMMITS {
         let disk = closed_store();
-        // What its index covers is not read by an opening.
-        files(&disk, "idx").iter().for_each(|index| disk.remove(index).unwrap());
-        let holding = files(&disk, "seg").into_iter().rfind(|path| {
-            frames(&disk.contents(path).unwrap())
-                .iter()
-                .any(|(_, header)| header.kind == FrameKind::Events)
-        });
-        plant(&disk, &holding.unwrap(), (FrameKind::Events, 0), change);
+        plant_in_the_last(&disk, change);
         for mode in [Mode::ReadOnly, Mode::Existing] {
             assert_eq!(open(&disk, mode).unwrap_err().kind(), ErrorKind::Unsupported);
         }
