@@ -1,7 +1,7 @@
 //! An index file that cannot be opened or read for once: what it knows of lost events nobody else does.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,8 +108,7 @@ fn one_call_that_fails_as_a_segment_is_sealed_does_not_cost_what_its_index_knows
 
 /// A segment was sealed, its index could not be written again, and the process was killed: what the last close has left
 /// covers the beginning alone, and knows the keys of an event there that has gone bad.
-#[test]
-fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event() {
+fn begun() -> (FaultDisk, PathBuf) {
     let disk = closed_store();
     let active = files(&disk, "seg").pop().unwrap();
     let index = active.with_extension("idx");
@@ -121,6 +120,12 @@ fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event()
     disk.put(&index, &before).unwrap();
     disk.flip(&active, 4300, 1).unwrap();
     remove(&disk, "run");
+    (disk, index)
+}
+
+#[test]
+fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event() {
+    let (disk, index) = begun();
     let store = open(&disk).unwrap();
     for stream in 0..=STREAMS {
         let event = [NewEvent::new("T", vec![])];
@@ -132,4 +137,26 @@ fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event()
     remove(&disk, "run");
     disk.put(&index, &disk.contents(&file("0000000005.idx")).unwrap()).unwrap();
     assert_eq!(open(&disk).unwrap_err().kind(), ErrorKind::Damaged);
+}
+
+/// Opens such a store while the call with this number is refused. Gives how many calls there were.
+fn begin_with_a_call_refused(disk: &FaultDisk, refuses: u64) -> u64 {
+    let disk = Attended::<Unlucky>::new(&copy(disk));
+    disk.attendant.refuses.store(refuses, Ordering::Relaxed);
+    let options = Options { read_mode: ReadMode::Pread, ..options() };
+    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
+    let store = builder.open().unwrap_or_else(|error| panic!("{refuses}: {error}"));
+    let calls = disk.attendant.calls.load(Ordering::Relaxed);
+    assert_eq!(served_and_lost(&store), (259, 1));
+    calls
+}
+
+#[test]
+fn one_call_that_fails_does_not_cost_what_the_index_of_a_beginning_knows() {
+    let (disk, _) = begun();
+    let calls = begin_with_a_call_refused(&disk, 0);
+    assert!(calls > 10, "{calls}");
+    for refuses in 1..=calls {
+        begin_with_a_call_refused(&disk, refuses);
+    }
 }
