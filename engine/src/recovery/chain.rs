@@ -166,21 +166,25 @@ fn find_end(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             return lenient(survey, candidates);
         }
     }
+    let last = end.map(Lsn::segment);
+    let tip = candidates.iter().find(|candidate| Some(candidate.file().id) == last);
+    let beyond = tip.map(Candidate::search_on).transpose()?;
+    let goes_on = beyond.as_ref().is_some_and(|beyond| beyond.first.is_some());
     if let Some((closed_end, position)) = survey.closed_before()
         && survey.next_position < position
+        // Sound frames behind the damage say how far it goes, where the close lies in their segment: see below.
+        && !(goes_on && last == Some(closed_end.segment()))
     {
         // Whoever has opened it since has not made it shorter.
         survey.damage.push(short_of_close(survey, closed_end, position));
         return lenient(survey, candidates);
     }
     let Some(last) = survey.parts.last_mut() else { return Ok(()) };
-    let Some(tip) = candidates.iter().find(|candidate| candidate.file().id == last.segment.id)
-    else {
+    let Some((tip, beyond)) = tip.zip(beyond) else {
         // The last segment is sealed: nothing was written after it.
         survey.tip = Tip::Unclean { durable: last.end, dropped_bytes: 0 };
         return Ok(());
     };
-    let beyond = tip.search_on()?;
     if beyond.durable > tip.scan.end && !plant::is_in(Bug::DamageTakenForTail) {
         // A writer may have gone on since the scan. What it wrote before is there by now.
         let again = tip.unsealed.scan_to(tip.file().capacity, &mut |_, _| Ok(()))?;

@@ -3,7 +3,7 @@
 use quipu_format::{Salt, SegmentId};
 
 use super::*;
-use crate::recovery::forged::{Written, closed, note_damage, survey};
+use crate::recovery::forged::{EPOCH, Written, closed, note_damage, survey};
 
 /// What `strict` says is damaged, and from where on; nothing where it finds its way.
 fn refused(candidates: &[Candidate]) -> Option<(String, u64)> {
@@ -151,4 +151,25 @@ fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events(
         connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
         assert_eq!(!survey.damage.is_empty(), is_damaged, "{:?}", survey.damage);
     }
+}
+
+/// The last close says that all before it was durable; what stands behind the damage says where that ends.
+#[test]
+fn damage_before_the_last_close_is_told_up_to_what_is_sound_behind_it() {
+    let one = Written::begun(1, 0, None).commit(0);
+    let all = one.clone().commit(0).damaged().commit(0).mark(true);
+    let reopened = [closed(all.named(), 6), quipu_format::manifest::Edit::Opened { epoch: EPOCH }];
+    let told = |written: &Written| {
+        let mut survey = survey(&reopened);
+        let mut candidate = written.candidate();
+        candidate.scan.durable = ByteOffset(all.end());
+        connect(&mut survey, &[candidate]).unwrap();
+        let damage = survey.damage[0].damage().unwrap();
+        (damage.positions.start.0..damage.positions.end.0, damage.what.clone())
+    };
+    let what = "acknowledged events are damaged: a later frame calls these bytes durable";
+    assert_eq!(told(&all), (2..4, what.to_owned()));
+    assert_eq!(told(&all.clone().commit(0)), (2..4, what.to_owned()));
+    let what = "the log ends before the place where it was closed";
+    assert_eq!(told(&one), (2..6, what.to_owned()), "nothing stands behind it");
 }
