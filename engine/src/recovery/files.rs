@@ -30,6 +30,8 @@ impl Survey {
             self.strangers.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
             return Ok(None);
         }
+        // However high it is: a recovery that was killed may have made it.
+        self.highest = self.highest.max(id);
         let header = header_of(&page, id, facts);
         if let Err(error) = &header {
             let error = Error::format(&path, ByteOffset(0), error);

@@ -57,6 +57,50 @@ fn a_strangers_file_does_not_use_up_the_segment_numbers() {
     drop(open(&disk.kill()).unwrap());
 }
 
+/// A recovery takes the number behind it, and is killed at any call; the next one does not write over what it has made.
+#[test]
+fn a_recovery_beside_a_strangers_file_can_be_killed_and_gone_on_with() {
+    const EVENTS: u64 = 3;
+    let killed = || {
+        let disk = closed(EVENTS - 1);
+        let store = open(&disk).unwrap();
+        store.append("a", ExpectedVersion::Any, [NewEvent::new("T", vec![7; 900])]).unwrap();
+        let after = disk.kill();
+        drop(store);
+        after.put(&Directory::new("s").segment(LAST_SEGMENT), b"somebody else's").unwrap();
+        after
+    };
+    let is_whole = |disk: &FaultDisk, what: &str| {
+        let options = Options { mode: Mode::ReadOnly, ..Options::default() };
+        let builder = Store::builder("s").disk(Arc::new(disk.clone())).options(options);
+        let store = builder.open().unwrap();
+        assert_eq!(store.opening().lost, [], "{what}");
+        assert_eq!(store.next_position(), Position(EVENTS), "{what}");
+        let mut events = store.all().events().unwrap();
+        for _ in 0..EVENTS {
+            assert!(events.next().unwrap().is_some(), "{what}");
+        }
+    };
+    let disk = killed();
+    let before = disk.operations();
+    drop(open(&disk).unwrap());
+    let calls = disk.operations() - before;
+    assert!(calls > 20, "{calls}");
+    for call in 0..calls {
+        let what = format!("killed at call {call} of {calls}");
+        let disk = killed();
+        let kind = FaultKind::Error(Errno::TimedOut);
+        disk.plan(Fault { at: disk.operations() + call, kind, sticky: true });
+        drop(open(&disk));
+        let disk = disk.kill();
+        is_whole(&disk, &what);
+        if let Err(error) = open(&disk).map(drop) {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}");
+        }
+        is_whole(&disk.kill(), &what);
+    }
+}
+
 #[test]
 fn a_sealed_segment_that_cannot_be_read_is_not_passed_over() {
     let disk = closed(40);
