@@ -158,7 +158,11 @@ impl Feed {
         let is_over = || self.segments.news().ending().is_some();
         // What ends it for everybody is told once, by whoever asks for the end.
         match if is_over() { Ok(()) } else { self.segments.refresh() } {
-            Err(error) if !is_over() => return Err(error),
+            Err(error) if !is_over() => {
+                // Whoever asks is told by this very error.
+                let _ = self.segments.trouble_since(&mut self.told);
+                return Err(error);
+            }
             _ => {}
         }
         let seen = self.stand.next.position.max(self.source.end());

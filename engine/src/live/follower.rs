@@ -147,20 +147,22 @@ impl Follower {
         let doubted = mem::replace(&mut state.doubted, doubtful);
         let now = segments.shelf.disk.elapsed();
         let is_due = (doubtful && !doubted) || now.saturating_sub(state.seen) >= PATIENCE;
-        if is_due {
-            state.seen = now;
-            if self.look_around(state, segments)? {
-                return Ok(Looked::Around);
-            }
-            if state.author == Author::Silent && !is_left() {
-                segments.with_descriptors(|| state.take_vouched_for(segments))?;
-            }
+        if !is_due {
+            return taken.map(|_| Looked::AtThePage);
         }
-        taken.map(|_| if is_due { Looked::Around } else { Looked::AtThePage })
+        state.seen = now;
+        let looked = self.look_around(state, segments)?;
+        if looked == Looked::Anew {
+            return Ok(looked);
+        }
+        if state.author == Author::Silent && !is_left() {
+            segments.with_descriptors(|| state.take_vouched_for(segments))?;
+        }
+        taken.map(|_| looked)
     }
 
-    /// Looks whether the writer is still there, and goes on with what is there now if not: true then.
-    fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<bool> {
+    /// Looks whether the writer is still there, and goes on with what is there now if not.
+    fn look_around(&self, state: &mut State, segments: &Arc<Segments>) -> Result<Looked> {
         let shelf = &segments.shelf;
         let (disk, directory) = (&*shelf.disk, &shelf.directory);
         let there = segments.with_descriptors(|| author(disk, directory))?;
@@ -172,20 +174,21 @@ impl Follower {
             && state.is_undisturbed(disk, directory)
             && (is_settled || since < REVISION || is_left())
         {
-            return Ok(false);
+            // What is looked at once a second only may not have been looked at.
+            return Ok(if is_settled { Looked::Around } else { Looked::AtThePage });
         }
         state.looked = state.seen;
         let look = || look(&self.sight, &shelf.directory, &self.options);
         let found = segments.with_descriptors(look)?;
         if segments.shelf.store != found.segments.shelf.store {
-            return state.keep_to_what_is_known(&found).map(|()| true);
+            return state.keep_to_what_is_known(&found).map(|()| Looked::Anew);
         }
         let (ours, theirs) = (segments.visible_position(), found.segments.visible_position());
         let same_life = found.opened == state.opened && found.opened.is_some();
         if theirs < ours && (found.author == Author::Silent || same_life) {
             // It has not recovered yet, or does not tell: what it will show is not known.
             state.await_author(&found);
-            return Ok(true);
+            return Ok(Looked::Anew);
         }
         if let Err(error) = refuse_loss(segments, &found.segments) {
             if error.kind() == ErrorKind::Poisoned {
@@ -195,7 +198,7 @@ impl Follower {
         }
         segments.adopt(&found.segments);
         state.settle(found);
-        Ok(true)
+        Ok(Looked::Anew)
     }
 }
 

@@ -8,10 +8,12 @@ const TOLD_FROM: u32 = 2;
 /// How far it was looked for news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looked {
-    /// At what the writer tells.
+    /// At what the writer tells, and at no more of the store than that needs.
     AtThePage,
-    /// Also whether it is still there.
+    /// Also whether it is still there, and that is all there is to be looked at.
     Around,
+    /// At all of the store.
+    Anew,
 }
 
 /// What has failed since looking for news last went well.
@@ -27,7 +29,7 @@ impl Trouble {
     pub(super) fn note(&mut self, looked: &Result<Looked>) {
         match looked {
             Ok(Looked::AtThePage) => {}
-            Ok(Looked::Around) => (self.error, self.in_a_row) = (None, 0),
+            Ok(Looked::Around | Looked::Anew) => (self.error, self.in_a_row) = (None, 0),
             Err(error) => {
                 self.error = Some(error.clone());
                 self.in_a_row = self.in_a_row.saturating_add(1);

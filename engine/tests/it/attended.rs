@@ -18,6 +18,10 @@ pub(crate) trait Attendant: Debug + Send + Sync + 'static {
     fn has_opened(&self, _path: &Path) {}
     /// An open file was closed. What has been mapped of it stays.
     fn closes(&self) {}
+    /// A directory is about to be listed, and is not where this is an error.
+    fn lists(&self, _directory: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// A lock is about to be looked at by somebody who does not want it, and is not where this is an error.
     fn looks_at_a_lock(&self, _path: &Path) -> io::Result<()> {
         Ok(())
@@ -63,6 +67,7 @@ impl<A: Attendant> Disk for Attended<A> {
         Ok(Arc::new(AttendedFile { file, path: path.to_owned(), by: self.clone() }))
     }
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        self.attendant.lists(directory)?;
         self.disk.list(directory)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -169,3 +169,63 @@ fn who_waits_is_told_that_the_store_cannot_be_read_any_more() {
     });
     assert_eq!(next, Some(events));
 }
+
+#[test]
+fn what_a_follower_was_told_as_it_looked_itself_is_not_told_it_again() {
+    let disk = FaultDisk::new(29);
+    let (_, events) = closed(&disk);
+    let seen = Attended::<Gone>::new(&disk);
+    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
+    let reader = open_with(&seen, options);
+    let mut following = reader.all().from(events).subscribe().unwrap();
+    assert!(matches!(following.next().unwrap(), Some(Delivery::CaughtUp)));
+    seen.attendant.0.store(true, Ordering::SeqCst);
+    let mut heard = || following.next_within(Duration::ZERO).map(|it| it.is_some());
+    for _ in 0..3 {
+        disk.advance(A_WHILE);
+        assert_eq!(heard().map_err(|error| error.kind()), Err(ErrorKind::Io));
+    }
+    // It is not looked again so soon.
+    assert_eq!(heard().map_err(|error| error.kind()), Ok(false));
+}
+
+/// Lists no directory while this is so.
+#[derive(Debug, Default)]
+struct Unlisted(AtomicBool);
+
+impl Attendant for Unlisted {
+    fn lists(&self, _directory: &Path) -> io::Result<()> {
+        // `EIO`.
+        if self.0.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+}
+
+/// All of the store is looked at once a second only. That it was found there in between, many times, is no look that went
+/// well.
+#[test]
+fn who_waits_beside_a_writer_that_tells_nothing_is_told_that_the_store_cannot_be_looked_at() {
+    let disk = FaultDisk::new(29);
+    let (_, events) = closed(&disk);
+    let lock = disk.lock(&Path::new(PATH).join("lock")).unwrap().unwrap();
+    let seen = Attended::<Unlisted>::new(&disk);
+    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
+    let reader = open_with(&seen, options);
+    let mut waiting = reader.all().from(events).subscribe().unwrap();
+    assert!(matches!(waiting.next().unwrap(), Some(Delivery::CaughtUp)));
+    // It never is the first to look after a while.
+    let mut hears = || {
+        (0..40).find_map(|_| {
+            disk.advance(A_WHILE);
+            drop(reader.all().events());
+            waiting.next_within(Duration::ZERO).map(drop).err()
+        })
+    };
+    assert!(hears().is_none(), "nothing is wrong");
+    seen.attendant.0.store(true, Ordering::SeqCst);
+    assert_eq!(hears().map(|error| error.kind()), Some(ErrorKind::Io));
+    seen.attendant.0.store(false, Ordering::SeqCst);
+    // The last failure may not have been told yet.
+    drop(hears());
+    assert!(hears().is_none(), "it is over");
+    drop(lock);
+}
