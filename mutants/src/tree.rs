@@ -35,7 +35,7 @@ pub struct Woven {
 }
 
 impl Tree {
-    /// Copies a tree, all but what is built and what is kept of the past.
+    /// Copies a tree, all but what is built and what is kept of the past; of an earlier copy nothing stays that is gone.
     ///
     /// # Errors
     /// Those of the system.
@@ -198,7 +198,18 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
             write(&target, &fs::read(&path)?)?;
         }
     }
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        let is_ours = entry.path().file_stem().is_some_and(|stem| stem == SWITCH);
+        if !from.join(entry.file_name()).exists() && !is_ours {
+            remove(&entry.path())?;
+        }
+    }
     Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 /// Writes a file, unless it holds these bytes: what is built from it stays good.

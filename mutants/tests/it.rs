@@ -73,7 +73,11 @@ fn tried(name: &str, numbers: &[usize], again: &str) -> (Output, String, String)
     let output = run();
     let read = |name: &str| fs::read_to_string(folder.join("out").join(name)).unwrap_or_default();
     let (missed, left) = (read("missed.txt"), read("left.txt"));
+    let gone = folder.join("out/tree/tests/gone.rs");
+    fs::create_dir_all(gone.parent().unwrap()).unwrap();
+    fs::write(&gone, "no test").unwrap();
     assert_eq!(run().status.code(), output.status.code(), "what is known is not tried again");
+    assert!(!gone.exists(), "what is not in the tree any more would be built");
     (output, missed, left)
 }
 

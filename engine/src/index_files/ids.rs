@@ -7,7 +7,7 @@ use quipu_index::{Part, Sealed};
 use super::mend::heads_before;
 use super::{held_index, make, write_again};
 use crate::segments::View;
-use crate::{Result, find};
+use crate::{Error, Result, find};
 
 /// Sees to it that the last segments, as many as must find their events by id, do. They do not where the store was
 /// written for a while without being asked to, or an index was lost: such an index is made anew from the log.
@@ -41,7 +41,8 @@ fn add_ids(view: &View, index: usize, file: &Sealed, parts: &Arc<[Part]>) -> Res
     let made = match made {
         Err(error) if error.is_of_bad_sector() => {
             tracing::warn!(%error, "events cannot be read, and so the ids of their segment are not known");
-            upkeep.note_ids_lost(segment.id, error);
+            let until = "which ids are in its segment is not known until the store is opened anew";
+            upkeep.note_ids_lost(segment.id, Error::new(error.kind(), format!("{error}: {until}")));
             return Ok(());
         }
         made => made?,

@@ -45,11 +45,16 @@ pub(crate) type Place<'p> =
 
 impl Log {
     /// Gives a commit its place, or the answer why it gets none. A store that has failed says that before all else: it is to
-    /// be opened anew, whatever is wrong with it besides. Of a retry of what was on its way nobody knows whether it is there.
+    /// be opened anew, whatever is wrong with it besides. What cannot be compared may be a retry of what is there.
     pub(crate) fn admit(&self, draft: &mut Draft<'_>, place: &mut Place<'_>) -> Result<Admitted> {
-        self.judge(draft, place).map_err(|error| match error.kind() {
-            ErrorKind::Unknown => error,
-            _ => self.pipeline().poison().map_or(error, Error::not_written),
+        self.judge(draft, place).map_err(|error| match (self.pipeline().poison(), error.kind()) {
+            (None, _) | (_, ErrorKind::Unknown) => error,
+            (Some(poison), ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::Io)
+                if !draft.outline.anonymous =>
+            {
+                poison.unknown()
+            }
+            (Some(poison), _) => poison.not_written(),
         })
     }
 

@@ -277,12 +277,13 @@ fn says_that_it_has_failed(id_segments: u32) {
     let builder = Store::builder(PATH).disk(Arc::new(disk.clone()));
     let options = Options { read_mode: ReadMode::Pread, ..options(id_segments) };
     let store = builder.options(options).open().unwrap();
-    let again = || {
-        let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(9999));
+    // The fourth event was the second of this stream: the very commit, and one that was never sent.
+    let again = |id: u128| {
+        let event = NewEvent::new("Noted", vec![7; 200]).id(Uuid::from_u128(id));
         let stored = store.append("s-1", quipu::ExpectedVersion::Exact(0), [event]);
         stored.unwrap_err().kind()
     };
-    assert_eq!(again(), ErrorKind::Damaged);
+    assert_eq!([again(4), again(9999)], [ErrorKind::Damaged; 2]);
     let fails = |after: u64, sticky: bool| {
         let kind = quipu_disk::FaultKind::Error(quipu_disk::Errno::Io);
         disk.plan(quipu_disk::Fault { at: disk.operations() + after, kind, sticky });
@@ -290,12 +291,27 @@ fn says_that_it_has_failed(id_segments: u32) {
     // Until it is a write, or a sync.
     let is_failed = |after: u64| {
         fails(after, false);
-        let appended = append(&store, 1000 + u128::from(after));
-        appended.is_err_and(|error| error.kind() == ErrorKind::Poisoned)
+        append(&store, 1000 + u128::from(after))
+            .is_err_and(|error| error.kind() == ErrorKind::Poisoned)
     };
     assert!((0..100).any(is_failed));
-    fails(0, true);
-    assert_eq!(again(), ErrorKind::Poisoned, "{id_segments} segments know ids");
+    let anonymous = || {
+        let forbidden = quipu::Query::new().item(quipu::QueryItem::new().event_type("Noted"));
+        let commit = store.commit().fail_if(forbidden.absent());
+        let event = NewEvent::new("Noted", vec![7; 200]);
+        commit.append("s-1", Any, [event]).submit().map(drop).unwrap_err().kind()
+    };
+    for is_dead in [false, true] {
+        if is_dead {
+            fails(0, true);
+        }
+        assert_eq!(
+            [again(4), again(9999)],
+            [ErrorKind::Unknown; 2],
+            "{id_segments} segments know ids"
+        );
+        assert_eq!(anonymous(), ErrorKind::Poisoned, "{id_segments} segments know ids");
+    }
 }
 
 /// Its bytes may have reached the disk, and a recovery may find them there.

@@ -22,6 +22,8 @@ pub(super) struct Life {
     pub(super) is_outlived: bool,
     /// A read of the log or the manifest has failed in it.
     pub(super) has_failed: bool,
+    /// As it opened the store the ids of some segment could not be read, which it says until it ends.
+    pub(super) lacks_ids: bool,
     /// One has failed since this was set aside.
     pub(super) fails_now: bool,
     /// It writes the store.
@@ -132,11 +134,16 @@ impl Ground {
     pub(super) fn explain(&mut self, life: &mut Life, error: &Error) -> Checked {
         self.catch_up(life);
         let explained = match error.kind() {
-            ErrorKind::Io => self.ledger.is_bad() || life.fails_now || self.is_of_gone(error),
+            ErrorKind::Io => {
+                self.ledger.is_bad() || life.fails_now || life.lacks_ids || self.is_of_gone(error)
+            }
             // Who follows a store in its own process is told that no more will come.
             // And who has seen what looks torn by now, that it may be gone.
             ErrorKind::Poisoned if !life.writes => {
                 life.is_over |= self.harmed.tail || self.ledger.torn(&self.disk).is_some();
+                // What was carried on by a recovery, and is harmed where it stood, cannot be compared.
+                let before = self.ledger.lost_elsewhere(&self.disk, life.is_outlived);
+                life.is_over |= !before.is_empty();
                 life.is_over
             }
             ErrorKind::Poisoned => self.may_be_poisoned(life),

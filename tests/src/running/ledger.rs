@@ -235,11 +235,10 @@ impl Ledger {
         changed.map(|(file, _)| file.as_path()).collect()
     }
 
-    /// The segments that are shorter than what was written to them.
+    /// The segments that are shorter than they were made.
     pub(super) fn cut(&self, disk: &FaultDisk) -> Vec<&Path> {
         let is_cut = |file: &Path, segment: &Written| {
-            let end = segment.frames.last().map_or(0, |frame| frame.range.end);
-            disk.contents(file).is_ok_and(|now| (now.len() as u64) < end)
+            disk.contents(file).is_ok_and(|now| now.len() < segment.size)
         };
         let cut = self.segments.iter().filter(|(file, segment)| is_cut(file, segment));
         cut.map(|(file, _)| file.as_path()).collect()

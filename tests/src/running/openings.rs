@@ -87,6 +87,10 @@ impl Run {
                 self.counts.openings += 1;
                 let next = writer.stepper.next_position().0;
                 self.ground.say(|| format!("opened at {next}"));
+                let Ground { ledger, disk, options, .. } = &self.ground;
+                let is_unread =
+                    ledger.is_bad() || writer.life.has_failed || !ledger.cut(disk).is_empty();
+                writer.life.lacks_ids = is_unread && options.id_segments > 0;
                 self.opened(&writer, torn)?;
                 self.readers.iter_mut().for_each(|reader| reader.life.is_outlived = true);
                 let last = self.ground.ledger.last_file().map(Path::to_owned);
