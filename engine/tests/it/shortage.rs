@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quipu::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Store};
+use quipu::stepping::{Part, Step, Stepper, Waiting};
+use quipu::{Durability, ErrorKind, ExpectedVersion, Mode, NewEvent, Options, ReadMode, Store};
 use quipu_disk::{Access, FaultDisk};
 
 use crate::attended::{Attendant, Attended};
@@ -136,10 +137,22 @@ fn a_writer_at_the_limit_of_descriptors_goes_on_with_those_that_are_kept() {
 #[test]
 fn an_index_is_written_with_a_descriptor_that_was_kept() {
     let disk = Attended::<OnceShort>::new(&FaultDisk::new(1));
-    let store = Store::builder("s").disk(Arc::new(disk.clone())).options(small::options());
-    let store = store.open().unwrap();
-    while store.stats().rolls < 10 {
-        append(&store).unwrap();
+    let store = Stepper::open(Arc::new(disk.clone()), Path::new("s"), &small::options()).unwrap();
+    let event = || NewEvent::new("T", vec![7; 900]);
+    let work = || {
+        while store.take_job() {
+            store.finish_job();
+        }
+        while store.chore() {}
+    };
+    while store.segments() < 10 {
+        let parts = [Part { stream: "a", expected: ExpectedVersion::Any, events: vec![event()] }];
+        match store.place(&parts, None, Durability::Sync, &mut Waiting::default()) {
+            Ok(Step::Placed(copy)) => drop(copy.finish()),
+            Ok(Step::Busy) => {}
+            _ => panic!("it is refused"),
+        }
+        work();
     }
     store.close().unwrap();
     let made = disk.attendant.0.lock().unwrap().len();
