@@ -209,13 +209,17 @@ impl Ledger {
 
     /// Whether something tells where a segment ended: its seal, or the link of the next one.
     fn is_ended(&self, file: &Path, disk: &FaultDisk) -> bool {
-        let is_sealed = |frame: &Frame| frame.header.kind == FrameKind::Seal;
-        let own = self.segments.get(file);
         let Some((next, written)) = self.behind(file) else { return true };
         let now = disk.contents(next).unwrap_or_default();
         let link = written.frames.first();
-        own.is_some_and(|own| own.frames.iter().any(is_sealed))
+        self.is_sealed(file)
             || link.is_some_and(|link| is_sound(written, link, &now)) && !self.is_spoiled(next)
+    }
+
+    /// Whether a segment has its seal.
+    pub(super) fn is_sealed(&self, file: &Path) -> bool {
+        let is_seal = |frame: &Frame| frame.header.kind == FrameKind::Seal;
+        self.segments.get(file).is_some_and(|segment| segment.frames.iter().any(is_seal))
     }
 
     /// The next segment in which there is a frame.

@@ -229,7 +229,11 @@ impl Run {
             format!("{kept_back:?} is harmed: {:?}", report.findings)
         })?;
         let lost = self.ground.ledger.lost(&self.ground.disk);
-        let made_up = named.difference(&lost).next();
+        let ledger = &self.ground.ledger;
+        let is_sealed = |at: &u64| ledger.file_of(*at).is_none_or(|file| ledger.is_sealed(file));
+        // Of one that is not sealed, and has lost its link, it is not known where it began.
+        let is_open = !lost.iter().all(is_sealed);
+        let made_up = named.difference(&lost).find(|at| is_sealed(at) || !is_open);
         let excused = self.ground.harmed.manifest || self.ground.ledger.is_bad();
         ensure(made_up.is_none() || excused, Rule::Verification, || {
             format!("{made_up:?} is as it was written: {:?}", report.findings)
