@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::manifest::refuse_foreign;
 use crate::opened::report;
 use crate::pipeline::Tail;
+use crate::plant::{self, Bug};
 use crate::recovery::{self, Part, Ready, Survey};
 use crate::reindex::{Ids, replay};
 use crate::segments::{Bounds, Segments};
@@ -298,7 +299,7 @@ pub(crate) fn complete(
     let view = segments.view();
     let ids = Ids::wanted(&segments.shelf, None);
     let mut lost = None;
-    for (index, from, active) in rest {
+    for (index, from, active) in rest.into_iter().filter(|_| !plant::is_in(Bug::HeadsNotFilled)) {
         let damage = replay(&view, index, from, u32::MAX, &active, ids)?;
         lost = lost.or(damage);
     }

@@ -42,6 +42,10 @@ bugs! {
     SavedIndexBelieved = "saved-index-believed",
     /// A run of heads is taken to cover one segment more.
     RunCoversMore = "run-covers-more",
+    /// What a recovery finds in segments that are not sealed is unknown to the heads of streams, and to readers by key.
+    HeadsNotFilled = "heads-not-filled",
+    /// A file gets its name before its bytes are durable.
+    NamedBeforeSync = "named-before-sync",
     /// After a recovery the log goes on one position too early.
     PositionReused = "position-reused",
     /// A torn tail is called damage.

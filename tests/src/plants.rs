@@ -111,6 +111,8 @@ pub const PLANTS: &[Plant] = &[
         .saying(&["missing", "instead of"]),
     by_simulator(Bug::SavedIndexBelieved, &[Opening], 100).saying(&["damaged"]),
     by_simulator(Bug::RunCoversMore, &[Selection, Conflict, Receipt], 40),
+    by_simulator(Bug::HeadsNotFilled, &[Conflict, Receipt, Selection, Expectation], 20),
+    by_simulator(Bug::NamedBeforeSync, &[Opening], 20).saying(&["damaged"]),
     by_simulator(Bug::PositionReused, &[Lost, Torn], 10),
     by_simulator(Bug::TornTailRefused, &[Opening], 50).saying(&["damaged"]),
     by_flips(Bug::DamageTakenForTail, &[Lost], 250),

@@ -36,11 +36,14 @@ impl Survey {
             Some(end) if end.segment() == id => end.offset().0,
             _ => FIRST_FRAME.0,
         };
-        let until = match self.dropped_bytes() {
+        let dropped = self.dropped_bytes();
+        let until = if !self.damage.is_empty() {
             // Of a damaged log nobody has looked what stands behind its end.
-            _ if !self.damage.is_empty() => u64::MAX,
-            0 => start,
-            dropped => start.saturating_add(dropped).next_multiple_of(PAGE_BYTES),
+            u64::MAX
+        } else if dropped == 0 {
+            start
+        } else {
+            start.saturating_add(dropped).next_multiple_of(PAGE_BYTES)
         };
         bad.offset <= until && start < bad.offset.saturating_add(bad.bytes)
     }
