@@ -79,7 +79,7 @@ impl fmt::Debug for Door {
 /// What a call does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Call {
-    /// It finds out something, or opens a file.
+    /// It finds out something, or opens a file to read it.
     Reads,
     /// It changes a name, or syncs a directory.
     Names,
@@ -90,7 +90,7 @@ enum Call {
 }
 
 /// Whether a call that fails may poison the store. That may every call that is about a file of the log, finished or not,
-/// or about the directory where their names stand. For want of room only a name that may not be durable does, the sync
+/// or about the directory where their names stand, unless it only finds out something. For want of room only a name that may not be durable does, the sync
 /// of a file that has its name, and what is written into a segment that has: there is room for it. A write
 /// that was interrupted is called again.
 fn may_poison(call: Call, path: &Path, error: io::ErrorKind) -> bool {
@@ -100,7 +100,9 @@ fn may_poison(call: Call, path: &Path, error: io::ErrorKind) -> bool {
     let is_of_log = is_directory || name.contains(".seg") || name.starts_with("manifest");
     is_of_log
         && match (error, call) {
-            (io::ErrorKind::NotFound, _) | (io::ErrorKind::Interrupted, Call::Writes) => false,
+            (_, Call::Reads)
+            | (io::ErrorKind::NotFound, _)
+            | (io::ErrorKind::Interrupted, Call::Writes) => false,
             (io::ErrorKind::StorageFull, Call::Writes) => is_segment,
             (io::ErrorKind::StorageFull, Call::Syncs) => is_segment || is_manifest,
             (io::ErrorKind::StorageFull, _) => is_directory,
@@ -131,7 +133,8 @@ impl Attended {
 impl Disk for Attended {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
         let opened = self.attended().open(path, access);
-        let file = self.door.noted(Call::Reads, path, opened)?;
+        let call = if access == Access::Read { Call::Reads } else { Call::Names };
+        let file = self.door.noted(call, path, opened)?;
         let (disk, door) = (self.disk.clone(), Arc::clone(&self.door));
         Ok(Arc::new(AttendedFile { file, disk, door, path: path.to_owned() }))
     }
@@ -252,7 +255,8 @@ mod tests {
             ["/store/0000000001.seg", "/store/0000000001.seg.tmp", "/store/manifest", "/store"]
         {
             assert!(may(Call::Syncs, file, Other) && may(Call::Names, file, Other), "{file}");
-            assert!(!may(Call::Reads, file, NotFound) && !may(Call::Writes, file, Interrupted));
+            assert!(!may(Call::Reads, file, Other) && !may(Call::Names, file, NotFound));
+            assert!(!may(Call::Writes, file, Interrupted), "{file}");
         }
         for file in ["/store/0000000001.idx", "/store/0000000001-0000000008.run.tmp", "/store/live"]
         {

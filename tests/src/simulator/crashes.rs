@@ -65,20 +65,21 @@ impl World {
         if self.subject.faults.is_stuck(operations) || self.random.percent(60) {
             return self.crash();
         }
-        self.forget();
+        self.forget()?;
         self.subject.abandon()?;
         self.reopen_as_it_is()
     }
 
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self) -> Checked {
         self.waiting.clear();
-        self.cursors.clear();
         self.is_stuck = false;
+        let mut cursors = std::mem::take(&mut self.cursors).into_iter();
+        cursors.try_for_each(|cursor| self.subject.let_go(cursor))
     }
 
     pub(super) fn crash(&mut self) -> Checked {
         let end = self.end();
-        self.forget();
+        self.forget()?;
         let operations = self.subject.disk().operations();
         let is_armed = self.subject.faults.is_armed(operations);
         let is_calm = !is_armed
@@ -122,7 +123,7 @@ impl World {
     }
 
     pub(super) fn close(&mut self) -> Checked {
-        self.forget();
+        self.forget()?;
         if self.random.percent(30) {
             self.expect_visitor(30);
         }
@@ -207,6 +208,10 @@ impl World {
                 }
                 Opened::Failed(_) if self.subject.faults.is_stuck(disk.operations()) => {
                     found = Some(self.crash_again(found)?);
+                }
+                Opened::Failed(_) if found.is_none() => {
+                    let events = self.subject.peek_beside()?;
+                    found = Some(Found { events, lasts: false });
                 }
                 Opened::Failed(_) => {}
             }

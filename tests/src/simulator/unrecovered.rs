@@ -30,14 +30,14 @@ impl World {
         let operations = disk.operations();
         let is_armed = self.subject.faults.is_armed(operations);
         if is_armed || self.subject.is_off() || self.random.percent(30) {
-            self.forget();
+            self.forget()?;
             return Ok(false);
         }
         self.subject.faults.limit_room(&disk, None);
         let (wishes, durability) = self.wishes();
         self.subject.press(&wishes, durability)?;
         if self.subject.is_spoiled() && !self.subject.is_recovered() {
-            self.forget();
+            self.forget()?;
             return Ok(false);
         }
         ensure(self.subject.is_recovered(), Rule::Stuck, || {

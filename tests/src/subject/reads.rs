@@ -57,10 +57,29 @@ impl Subject {
                     self.record(Entry::Read { from, visible, events })?;
                     return Ok(None);
                 }
-                Err(error) => return self.explain_read(before, &error).map(|()| None),
+                Err(error) => {
+                    self.let_go(cursor)?;
+                    return self.explain_read(before, &error).map(|()| None);
+                }
             }
         }
         Ok(Some(cursor))
+    }
+
+    /// A cursor comes to no end. What it gave so far is judged all the same.
+    ///
+    /// # Errors
+    /// As [`Subject::read`].
+    pub fn let_go(&mut self, cursor: Cursor) -> Checked {
+        let Cursor { from, visible, got: events, .. } = cursor;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let reached = from + events.len() as u64;
+        ensure(reached <= visible, Rule::Reading, || {
+            format!("{} events from {from}, where {visible} is visible", events.len())
+        })?;
+        self.record(Entry::Read { from, visible: reached, events })
     }
 
     /// Reads from a position to the end of what is visible.
