@@ -5,6 +5,7 @@
 //! has its name, it is the log, and what lay beyond is only evidence. Until then nothing has changed,
 //! so a crash during recovery leads to the same recovery again.
 
+mod beside;
 mod candidate;
 mod carry;
 mod chain;

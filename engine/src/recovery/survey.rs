@@ -119,7 +119,7 @@ pub(crate) struct Survey {
 }
 
 /// A survey that has looked into no segment yet, what the manifest lists, and the segments that have a file.
-type Lists = (Survey, BTreeMap<SegmentId, Listed>, Vec<SegmentId>);
+pub(super) type Lists = (Survey, BTreeMap<SegmentId, Listed>, Vec<SegmentId>);
 
 impl Survey {
     /// Surveys a store.
@@ -138,7 +138,7 @@ impl Survey {
 
     /// What the manifest and the directory list, without looking into any segment: the parts are those that
     /// are sealed.
-    fn list(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Lists> {
+    pub(super) fn list(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Lists> {
         let mut survey = Survey::start(disk, directory, mode)?;
         let listed = survey.listed();
         let names = disk
@@ -147,38 +147,6 @@ impl Survey {
         let found = survey.sort_names(names);
         survey.add_sealed(&listed, &found);
         Ok((survey, listed, found))
-    }
-
-    /// As [`Survey::list`], beside a writer that may be at work: damage is believed only if it is there a
-    /// second time.
-    ///
-    /// # Errors
-    /// As [`Survey::take`].
-    pub(crate) fn list_beside_writer(
-        disk: &dyn Disk,
-        directory: &Directory,
-        mode: ReadMode,
-    ) -> Result<Survey> {
-        match Survey::list(disk, directory, mode) {
-            Ok((survey, ..)) if survey.damage.is_empty() => Ok(survey),
-            _ => Survey::list(disk, directory, mode).map(|(survey, ..)| survey),
-        }
-    }
-
-    /// As [`Survey::take`], beside a writer that may be at work: files read at two moments may seem to
-    /// contradict each other, so damage is believed only if it is there a second time.
-    ///
-    /// # Errors
-    /// As [`Survey::take`].
-    pub(crate) fn take_beside_writer(
-        disk: &dyn Disk,
-        directory: &Directory,
-        mode: ReadMode,
-    ) -> Result<Survey> {
-        match Survey::take(disk, directory, mode) {
-            Ok(survey) if survey.damage.is_empty() => Ok(survey),
-            _ => Survey::take(disk, directory, mode),
-        }
     }
 
     fn start(disk: &dyn Disk, directory: &Directory, mode: ReadMode) -> Result<Survey> {

@@ -199,12 +199,17 @@ fn ids_are_asked_for_of_a_store_with_a_page_that_cannot_be_read() {
         id_segments: 100,
         ..small::options()
     };
-    let store = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options).open().unwrap();
+    let open = || Store::builder(PATH).disk(Arc::new(disk.clone())).options(options.clone()).open();
+    let store = open().unwrap();
     let event = || NewEvent::new("T", vec![7; 100]);
     store.append("new", ExpectedVersion::NoStream, [event()]).unwrap();
     disk.restore();
-    let known = event().id(quipu::Uuid::from_u128(7));
-    let refused = store.append("new", ExpectedVersion::Any, [known]).unwrap_err();
+    let known = || event().id(quipu::Uuid::from_u128(7));
+    let refused = store.append("new", ExpectedVersion::Any, [known()]).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
     assert!(refused.to_string().contains("until the store is opened anew"), "{refused}");
+    store.close().unwrap();
+    let store = open().unwrap();
+    let answers = [(); 2].map(|()| store.append("new", ExpectedVersion::Any, [known()]).unwrap());
+    assert_eq!(answers[0].position, answers[1].position, "it is known by now");
 }
