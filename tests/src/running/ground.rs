@@ -36,7 +36,8 @@ pub(super) struct Life {
 #[derive(Default)]
 pub(super) struct Harmed {
     pub(super) manifest: bool,
-    /// The page for readers in other processes.
+    /// The page for readers in other processes, or something of the segment that is being written, since the store was
+    /// opened for writing last.
     pub(super) live: bool,
     /// Something of a segment that was being written, or the name of one.
     pub(super) tail: bool,
@@ -171,10 +172,14 @@ impl Ground {
         life.has_failed || self.harmed.tail || self.ledger.is_bad() || is_gone
     }
 
+    /// Whether one who reads elsewhere cannot look at the store: for now something cannot be read.
+    pub(super) fn may_be_deaf(&self, life: &Life) -> bool {
+        self.harmed.manifest || life.fails_now || self.ledger.is_bad()
+    }
+
     /// Whether nothing has happened on account of which a reader may see late what a writer acknowledges.
     pub(super) fn is_calm(&self, life: &Life) -> bool {
-        let Harmed { manifest, live, tail, .. } = self.harmed;
-        !(manifest || live || tail || life.has_failed || self.ledger.is_bad())
+        !(self.harmed.live || self.may_be_deaf(life))
     }
 
     /// Whether an error says that a segment is not there any more, or ends too early, and that is so.

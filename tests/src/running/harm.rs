@@ -57,6 +57,7 @@ impl Ground {
             return;
         };
         self.harmed.tail |= Some(&file) == last.as_ref();
+        self.harmed.live |= Some(&file) == last.as_ref();
         let Ok(bytes) = self.disk.contents(&file) else { return };
         let end = self.ledger.end_of(&file).min(bytes.len() as u64);
         let frames = self.ledger.frames_of(&file);

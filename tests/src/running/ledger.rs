@@ -248,6 +248,12 @@ impl Ledger {
         cut.map(|(file, _)| file.as_path()).collect()
     }
 
+    /// Whether the segment of an event is shorter than it was made, and nothing tells where it ended.
+    pub(super) fn is_cut_open(&self, position: u64, disk: &FaultDisk) -> bool {
+        let file = self.file_of(position).filter(|file| self.cut(disk).contains(file));
+        file.is_some_and(|file| !self.is_ended(file, disk))
+    }
+
     /// The first position that may be gone in silence once no writer is there: where the last segment that was written
     /// breaks off, and nothing behind that place calls it durable. If that takes all of it, so it is with the one before
     /// if that is not sealed, unless the frame behind the link shows that it was durable.

@@ -99,6 +99,7 @@ impl Run {
                 self.ground.harmed.keys |=
                     harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
                 self.torn = u64::MAX;
+                self.ground.harmed.live = false;
                 self.writer = Some(writer);
                 Ok(())
             }
@@ -164,11 +165,46 @@ impl Run {
                 self.ground.say(|| "a reader comes".to_owned());
                 self.ground.catch_up(&mut life);
                 self.ground.say(|| format!("a reader of {}", store.next_position().0));
-                self.readers.push(Reader { store, life, under_way: Vec::new(), seen: 0 });
-                Ok(())
+                self.readers.push(Reader { store, life, under_way: Vec::new(), seen: None });
+                self.visible_elsewhere(self.readers.len() - 1)
             }
             Err(error) => self.ground.explain(&mut life, &error),
         }
+    }
+
+    /// A reader sees as much as is there, and never less than before, or its opening has told of losses.
+    pub(super) fn visible_elsewhere(&mut self, at: usize) -> Checked {
+        let torn = self.torn.min(self.torn());
+        let is_left = self.writer.is_none();
+        let Some(Reader { store, life, seen, .. }) = self.readers.get_mut(at) else {
+            return Ok(());
+        };
+        // One that comes has looked already.
+        life.fails_now &= seen.is_none();
+        let next = store.next_position().0;
+        self.ground.catch_up(life);
+        let all = self.ground.ledger.next();
+        let may_be = seen.unwrap_or(0)..=all + self.ground.pending.len() as u64;
+        ensure(may_be.contains(&next), Rule::Watermark, || {
+            format!("elsewhere {next} are visible, {may_be:?} may be")
+        })?;
+        let least = match () {
+            () if !store.opening().lost.is_empty() => 0,
+            () if life.fails_now || seen.is_some() && self.ground.may_be_deaf(life) => 0,
+            () if self.ground.ledger.is_cut_open(next, &self.ground.disk) => 0,
+            () if is_left => torn.min(all),
+            () if self.ground.is_calm(life) => all,
+            // A writer that does not tell, or is not believed: what it writes may be seen late.
+            () => 0,
+        };
+        if next < least && is_told(&mut self.ground, life, store)? {
+            return Ok(());
+        }
+        ensure(next >= least, Rule::Following, || {
+            format!("elsewhere {next} are seen of {all}, at least {least} are there")
+        })?;
+        *seen = Some(next);
+        Ok(())
     }
 
     pub(super) fn new_life(&mut self, random: &mut Random) -> Life {
@@ -179,6 +215,14 @@ impl Run {
         }
         life
     }
+}
+
+/// Whether who follows the store is told why no more of it is seen.
+fn is_told(ground: &mut Ground, life: &mut Life, store: &Store) -> Checked<bool> {
+    let next = store.next_position().0;
+    let followed = Source::new(store, &Choice::All, Manner::Followed, next);
+    let told = followed.and_then(|mut followed| followed.next());
+    told.map_or_else(|error| ground.explain(life, &error).map(|()| true), |_| Ok(false))
 }
 
 /// When the event at a position was recorded, of which that was not known.

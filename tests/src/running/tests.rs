@@ -133,6 +133,25 @@ fn a_writer_who_is_told_anything_else_is_caught() {
     is_told(&forgotten, Rule::Receipt);
 }
 
+/// Whoever sees less elsewhere than there is, while it is written or once it is left, is caught.
+#[test]
+fn a_reader_elsewhere_who_sees_less_is_caught() {
+    let mut caught = [0; 3];
+    for seed in 0..20 {
+        let (mut run, mut random) = (written(seed), Random::new(seed));
+        assert_eq!(run.come_elsewhere(&mut random), Ok(()));
+        let next = run.ground.ledger.next();
+        run.ground.ledger.add(vec![event(next)]);
+        let is_caught = |seen: Checked| seen.is_err_and(|broken| broken.rule == Rule::Following);
+        caught[0] += u32::from(is_caught(run.visible_elsewhere(0)));
+        caught[1] += u32::from(is_caught(run.come_elsewhere(&mut random)));
+        run.writer = None;
+        caught[2] += u32::from(is_caught(run.visible_elsewhere(0)));
+    }
+    // Some of them could not read something at that moment.
+    assert!(caught.iter().all(|&seen| seen > 15), "{caught:?}");
+}
+
 /// What is harmed is told from the bytes alone, and heals with them.
 #[test]
 fn what_is_harmed_is_known() {
