@@ -90,6 +90,8 @@ impl Gauge {
         ensure(few && made_up.is_none(), Rule::Reading, || {
             format!("{:?}: {made_up:?} is called lost: {damage:?}", self.choice)
         })?;
+        let is_new = positions.is_empty() || positions.clone().any(|at| !self.lost.contains(&at));
+        ensure(is_new, Rule::Stuck, || format!("{:?} is told twice: {damage:?}", self.choice))?;
         self.lost.extend(positions);
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(super) struct UnderWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goes {
     On,
+    /// It has come to the end of what there is, and waits for more.
+    Waits,
     /// Something could not be read. Asked again, it goes on from there.
     Halted,
     /// It has come to its end, or an error has ended it.
@@ -83,7 +85,7 @@ impl UnderWay {
                     looks += 1;
                     if looks == LOOKS {
                         self.gauge.ended(&ground.ledger, visible)?;
-                        return Ok(Goes::On);
+                        return Ok(Goes::Waits);
                     }
                 }
                 Ok(None) => {
@@ -123,8 +125,7 @@ pub(super) fn read(
     let words = format!("{asked:?}");
     let Some(mut reading) = UnderWay::begin(ground, life, store, asked)? else { return Ok(()) };
     let goes = reading.go_on(ground, life, store, PIECES_MAX)?;
-    let ends = goes != Goes::On || reading.manner == Manner::Followed;
-    ensure(ends, Rule::Stuck, || format!("{words} has no end"))
+    ensure(goes != Goes::On, Rule::Stuck, || format!("{words} has no end"))
 }
 
 /// Reads everything in every way.
@@ -177,7 +178,9 @@ pub(super) fn names(ground: &mut Ground, life: &mut Life, store: &impl Asked) ->
         Ok(told) => told,
         Err(error) => return ground.explain(life, &error),
     };
+    let mut pieces = 0;
     for name in told.take(PIECES_MAX) {
+        pieces += 1;
         match name {
             Ok(name) => names.push(name),
             Err(error) => match error.damage() {
@@ -187,6 +190,11 @@ pub(super) fn names(ground: &mut Ground, life: &mut Life, store: &impl Asked) ->
         }
     }
     ground.catch_up(life);
+    ensure(pieces < PIECES_MAX, Rule::Stuck, || "the names have no end".to_owned())?;
+    let is_known = names.iter().all(|name| STREAMS.iter().any(|known| name == known));
+    ensure(is_known && names.is_sorted_by(|one, next| one < next), Rule::Selection, || {
+        format!("names that are unknown, or come twice: {names:?}")
+    })?;
     let made_up = lost.iter().find(|at| !life.harmed.contains(at));
     ensure(made_up.is_none(), Rule::Reading, || format!("names: {made_up:?} is called lost"))?;
     for (at, &name) in STREAMS.iter().enumerate() {

@@ -37,6 +37,7 @@ struct Doctored {
     way: Way,
     before: Vec<u64>,
     told: std::ops::Range<u64>,
+    times: usize,
     after: Vec<Seen>,
 }
 
@@ -50,7 +51,8 @@ impl Doctored {
                 (after, vec![1, 0])
             }
         };
-        Doctored { way, before, told: 2..3, after: after.into_iter().map(event).collect() }
+        let after = after.into_iter().map(event).collect();
+        Doctored { way, before, told: 2..3, times: 1, after }
     }
 
     fn judge(&self) -> Checked {
@@ -60,7 +62,9 @@ impl Doctored {
             gauge.given(&ledger, &event(position))?;
         }
         if !self.told.is_empty() {
-            gauge.told(&ledger, (&harmed, 0), &damage(self.told.clone()))?;
+            for _ in 0..self.times {
+                gauge.told(&ledger, (&harmed, 0), &damage(self.told.clone()))?;
+            }
         }
         for seen in &self.after {
             gauge.given(&ledger, seen)?;
@@ -79,6 +83,7 @@ fn a_reader_who_is_given_or_told_anything_else_is_caught() {
         };
         assert_eq!(Doctored::honest(way).judge(), Ok(()));
         assert_eq!(refused(&|all| all.told = 0..0), Rule::Lost, "told nothing");
+        assert_eq!(refused(&|all| all.times = 2), Rule::Stuck, "told twice");
         assert_eq!(refused(&|all| all.after.truncate(1)), Rule::Lost, "ended early");
         assert_eq!(refused(&|all| all.after.rotate_left(1)), Rule::Lost, "one skipped");
         assert_eq!(refused(&|all| all.before.truncate(1)), Rule::Lost, "one skipped before");
