@@ -1,5 +1,6 @@
 //! What whoever appends to a store that is harmed must be told.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -118,7 +119,8 @@ impl Writer {
                 Ok(())
             }
             Answer::Refused(error) => {
-                if error.kind() == ErrorKind::Unknown {
+                self.says_poison(&error)?;
+                if error.kind() == ErrorKind::Unknown && !self.is_poisoned {
                     ground.say(|| format!("unknown: {wish:?}"));
                     ground.pending = written(ground, wish, &digests, 0);
                 }
@@ -148,13 +150,14 @@ impl Writer {
                 (None, None) => false,
             },
             ErrorKind::Damaged => {
+                // Also one for which there is no room is looked for, as a retry would be.
                 let concerns = |event: &Seen| {
                     let named = wish.iter().any(|(stream, ..)| *stream == event.stream);
-                    let is_compared = !is_expected || !forbidden.is_empty();
+                    let is_compared =
+                        !is_expected || !forbidden.is_empty() || ground.may_lack_room();
                     is_compared && named || forbidden.contains(&event.position)
                 };
-                // A poisoned store says so only if it can say that the commit is no retry.
-                self.is_lost(ground, concerns) || ground.may_be_poisoned(&self.life)
+                self.is_lost(ground, concerns)
             }
             _ => return self.failed(ground, error),
         };
@@ -166,17 +169,25 @@ impl Writer {
     /// Whether an event was harmed that an answer depends on, or nobody knows whether one was.
     fn is_lost(&self, ground: &Ground, concerns: impl Fn(&Seen) -> bool) -> bool {
         let lost = |at: &u64| ground.ledger.events.get(*at as usize).is_some_and(&concerns);
-        let harmed = &self.life.harmed;
+        // What was written since to a file that has lost its name stands nowhere.
+        let harmed: BTreeSet<u64> = &self.life.harmed | &ground.ledger.lost(&ground.disk);
         let is_unknown = ground.harmed.keys || ground.harmed.ids && ground.options.id_segments > 0;
         is_unknown && !harmed.is_empty() || harmed.iter().any(lost)
+    }
+
+    /// Once a store has failed it says so, and not that events are damaged.
+    fn says_poison(&self, error: &Error) -> Checked {
+        let is_hidden = self.is_poisoned && error.kind() == ErrorKind::Damaged;
+        ensure(!is_hidden, Rule::Poison, || format!("it has failed before: {error:?}"))
     }
 
     /// It failed for a reason of the system.
     fn failed(&mut self, ground: &mut Ground, error: &Error) -> Checked {
         match error.kind() {
             ErrorKind::Poisoned | ErrorKind::Unknown => {
+                let explained = self.is_poisoned || ground.may_be_poisoned();
                 self.is_poisoned = true;
-                ensure(ground.may_be_poisoned(&self.life), Rule::Poison, || format!("{error:?}"))
+                ensure(explained, Rule::Poison, || format!("{error:?}"))
             }
             _ => ground.explain(&mut self.life, error),
         }
@@ -206,6 +217,7 @@ impl Writer {
             }
             Answer::Repeated(told) => same_answer(&events, &told),
             Answer::Refused(error) if error.kind() == ErrorKind::Damaged => {
+                self.says_poison(&error)?;
                 let concerns = |event: &Seen| commit.contains(&event.position);
                 ensure(self.is_lost(ground, concerns), Rule::Repeat, || {
                     format!("{commit:?} is there: {error:?}, {:?} harmed", self.life.harmed)

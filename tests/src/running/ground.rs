@@ -41,6 +41,8 @@ pub(super) struct Harmed {
     pub(super) live: bool,
     /// Something of a segment that was being written, or the name of one.
     pub(super) tail: bool,
+    /// Segments of which bytes were harmed while they had no seal.
+    pub(super) unsealed: BTreeSet<PathBuf>,
     /// Index files, each as it was left; nothing of one that is gone.
     pub(super) indexes: BTreeMap<PathBuf, Option<Vec<u8>>>,
     /// There may be lost events of which no index knows what they were.
@@ -147,7 +149,7 @@ impl Ground {
                 life.is_over |= !before.is_empty();
                 life.is_over
             }
-            ErrorKind::Poisoned => self.may_be_poisoned(life),
+            ErrorKind::Poisoned => self.may_be_poisoned(),
             _ => false,
         };
         ensure(explained, Rule::Error, || format!("{error:?}"))
@@ -165,11 +167,15 @@ impl Ground {
         }
     }
 
-    /// Whether a writer may have met something that it cannot go on after: a file of the log that cannot be read, or that
-    /// is gone.
-    pub(super) fn may_be_poisoned(&self, life: &Life) -> bool {
-        let is_gone = !self.gone().is_empty() && self.harmed.keys;
-        life.has_failed || self.harmed.tail || self.ledger.is_bad() || is_gone
+    /// Whether a writer may have met something that it cannot go on after: a segment that it is to seal is not as it was
+    /// written. What cannot be read is tried again.
+    pub(super) fn may_be_poisoned(&self) -> bool {
+        self.harmed.unsealed.iter().any(|file| !self.ledger.is_sealed(file))
+    }
+
+    /// Whether a writer may get no further segment: one that is to be sealed cannot be read as it was written.
+    pub(super) fn may_lack_room(&self) -> bool {
+        self.may_be_poisoned() || self.ledger.is_bad()
     }
 
     /// Whether one who reads elsewhere cannot look at the store: for now something cannot be read.

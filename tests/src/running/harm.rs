@@ -59,6 +59,9 @@ impl Ground {
         self.harmed.tail |= Some(&file) == last.as_ref();
         self.harmed.live |= Some(&file) == last.as_ref();
         let Ok(bytes) = self.disk.contents(&file) else { return };
+        if !self.ledger.is_sealed(&file) {
+            self.harmed.unsealed.insert(file.clone());
+        }
         let end = self.ledger.end_of(&file).min(bytes.len() as u64);
         let frames = self.ledger.frames_of(&file);
         let Some(frame) = random.pick(&frames) else { return };

@@ -55,9 +55,9 @@ impl Run {
             self.ground.say(|| format!("closed: {closed:?}"));
             return match closed {
                 Err(error) => {
-                    ensure(self.ground.may_be_poisoned(&writer.life), Rule::Error, || {
-                        format!("closing: {error:?}")
-                    })
+                    let is_poison = error.kind() == ErrorKind::Poisoned;
+                    let explained = writer.is_poisoned || self.ground.may_be_poisoned();
+                    ensure(is_poison && explained, Rule::Error, || format!("closing: {error:?}"))
                 }
                 Ok(()) => Ok(()),
             };
