@@ -54,11 +54,7 @@ impl UnderWay {
                 Ok(Some(UnderWay { source, gauge, manner, bound }))
             }
             Err(error) => {
-                ground.catch_up(life);
-                let behind = choice_is_lost(ground, life, &choice);
-                if error.kind() == ErrorKind::Damaged && behind {
-                    return Ok(None);
-                }
+                // What is lost is told as it is read, and keeps nobody from reading the rest.
                 ground.explain(life, &error).map(|()| None)
             }
         }
@@ -107,12 +103,6 @@ impl UnderWay {
         }
         Ok(Goes::On)
     }
-}
-
-/// Whether something may be lost of what is asked for.
-fn choice_is_lost(ground: &Ground, life: &Life, choice: &Choice) -> bool {
-    let mut lost = life.harmed.iter().filter_map(|&at| ground.ledger.events.get(at as usize));
-    ground.harmed.keys && !life.harmed.is_empty() || lost.any(|event| choice.has(event))
 }
 
 /// Reads all that is asked for, in some way.
