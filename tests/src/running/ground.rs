@@ -205,13 +205,10 @@ impl Ground {
     /// Whether the store may be refused for writing: of the log something is harmed that no index covers, or the manifest.
     pub(super) fn may_be_refused(&self) -> bool {
         let files = self.disk.files();
-        let written = self.ledger.written_files();
-        // Of the last ones a part may not be sealed.
-        let open: Vec<&&Path> = written.iter().rev().take(3).collect();
         let changed = self.ledger.changed(&self.disk);
         let mut beyond = changed.iter().filter(|file| {
             let is_there = files.iter().any(|other| other == **file);
-            !is_there || open.contains(file) || !self.is_indexed(file)
+            !is_there || !self.ledger.is_sealed(file) || !self.is_indexed(file)
         });
         self.harmed.manifest || self.harmed.keys || beyond.next().is_some()
     }
