@@ -98,7 +98,7 @@ impl Writer {
         let (parts, digests) = parts(wish, random);
         self.life.fails_now = false;
         let answer = self.place(&parts, demand.as_ref(), ground.options.durability)?;
-        ground.catch_up(&mut self.life);
+        self.answered(ground, &answer);
         let stands = |(stream, expected, _): &(u16, ExpectedVersion, Vec<u64>)| {
             holds(*expected, ground.ledger.head(*stream).map(|event| event.version))
         };
@@ -209,13 +209,16 @@ impl Writer {
         let (parts, _) = parts(&wish, random);
         self.life.fails_now = false;
         let answer = self.place(&parts, None, ground.options.durability)?;
-        ground.catch_up(&mut self.life);
+        self.answered(ground, &answer);
         match answer {
             Answer::Appended(told) => {
                 let detail = format!("{events:?} was taken again: {told:?}");
                 Err(Violation::new(Rule::Twice, detail))
             }
-            Answer::Repeated(told) => same_answer(&events, &told),
+            Answer::Repeated(told) => {
+                ground.counts.repeated += 1;
+                same_answer(&events, &told)
+            }
             Answer::Refused(error) if error.kind() == ErrorKind::Damaged => {
                 self.says_poison(&error)?;
                 let concerns = |event: &Seen| commit.contains(&event.position);
@@ -231,6 +234,13 @@ impl Writer {
             }
             Answer::Refused(error) => self.failed(ground, &error),
         }
+    }
+
+    fn answered(&mut self, ground: &mut Ground, answer: &Answer) {
+        ground.catch_up(&mut self.life);
+        let is_damaged =
+            matches!(answer, Answer::Refused(error) if error.kind() == ErrorKind::Damaged);
+        ground.counts.damaged += u64::from(is_damaged);
     }
 
     fn place(

@@ -8,6 +8,7 @@ use quipu_disk::{Access, Disk, FaultDisk, read_exact_at};
 
 use super::flaw::{Flaw, Flawed};
 use super::ledger::Ledger;
+use super::steps::Counts;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::history::Seen;
 use crate::segments::is_index;
@@ -56,6 +57,8 @@ pub(super) struct Ground {
     pub(super) options: Options,
     pub(super) ledger: Ledger,
     pub(super) harmed: Harmed,
+    /// All that happened, in numbers.
+    pub(super) counts: Counts,
     /// All that was done, in words.
     pub(super) words: Vec<String>,
     /// A commit of which nobody knows whether it is there.
@@ -71,6 +74,7 @@ impl Ground {
             options,
             ledger: Ledger::default(),
             harmed: Harmed::default(),
+            counts: Counts::default(),
             words: Vec::new(),
             pending: Vec::new(),
             indexed: BTreeSet::new(),

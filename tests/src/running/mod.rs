@@ -54,7 +54,7 @@ fn attempt(seed: u64) -> Checked<Counts> {
     let done = run.steps(&mut random).and_then(|()| run.end(&mut random));
     let words = || run.ground.words.join("; ");
     done.map_err(|broken| Violation::new(broken.rule, format!("{}\n{}", broken.detail, words())))?;
-    Ok(run.counts)
+    Ok(run.ground.counts)
 }
 
 fn options(random: &mut Random) -> Options {

@@ -34,7 +34,7 @@ impl Run {
         self.ground.note();
         self.touch();
         if random.percent(30) {
-            self.counts.harms += 1;
+            self.ground.counts.harms += 1;
             self.ground.harm(random);
             self.touch();
         }
@@ -84,7 +84,7 @@ impl Run {
         match Writer::open(&self.ground, life) {
             Ok(mut writer) => {
                 self.ground.catch_up(&mut writer.life);
-                self.counts.openings += 1;
+                self.ground.counts.openings += 1;
                 let next = writer.stepper.next_position().0;
                 self.ground.say(|| format!("opened at {next}"));
                 let Ground { ledger, disk, options, .. } = &self.ground;
@@ -105,7 +105,7 @@ impl Run {
             }
             Err((error, mut life)) if error.kind() == ErrorKind::Damaged => {
                 self.ground.catch_up(&mut life);
-                self.counts.refused += 1;
+                self.ground.counts.refused += 1;
                 self.ground.say(|| format!("refused: {error:?}"));
                 ensure(self.ground.may_be_refused(), Rule::Opening, || {
                     format!("what was harmed is known by an index: {error:?}")

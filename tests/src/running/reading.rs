@@ -91,6 +91,7 @@ impl UnderWay {
                 Err(error) => {
                     ground.catch_up(life);
                     if let Some(damage) = error.damage() {
+                        ground.counts.told += 1;
                         let pending = ground.pending.len() as u64;
                         self.gauge.told(&ground.ledger, (&life.harmed, pending), damage)?;
                     } else {
@@ -115,6 +116,7 @@ pub(super) fn read(
     let words = format!("{asked:?}");
     let Some(mut reading) = UnderWay::begin(ground, life, store, asked)? else { return Ok(()) };
     let goes = reading.go_on(ground, life, store, PIECES_MAX)?;
+    ground.counts.read += u64::from(matches!(goes, Goes::Waits | Goes::Over));
     ensure(goes != Goes::On, Rule::Stuck, || format!("{words} has no end"))
 }
 

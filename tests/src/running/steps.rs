@@ -41,6 +41,50 @@ pub struct Counts {
     pub refused: u64,
     /// Commits that were sent again.
     pub retries: u64,
+    /// Those that got the answer of before.
+    pub repeated: u64,
+    /// Commits of whatever kind that were told of damage.
+    pub damaged: u64,
+    /// Times that whoever reads was told of a loss.
+    pub told: u64,
+    /// Readings of all that was asked for that came to its end.
+    pub read: u64,
+}
+
+impl Counts {
+    /// Each, by its name.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 10] {
+        [
+            ("harms", self.harms),
+            ("events", self.events),
+            ("events harmed", self.harmed),
+            ("openings", self.openings),
+            ("openings refused", self.refused),
+            ("retries", self.retries),
+            ("retries answered as before", self.repeated),
+            ("commits told of damage", self.damaged),
+            ("losses told", self.told),
+            ("readings that came to their end", self.read),
+        ]
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Counts) -> Counts {
+        Counts {
+            harms: self.harms + other.harms,
+            events: self.events + other.events,
+            harmed: self.harmed + other.harmed,
+            openings: self.openings + other.openings,
+            refused: self.refused + other.refused,
+            retries: self.retries + other.retries,
+            repeated: self.repeated + other.repeated,
+            damaged: self.damaged + other.damaged,
+            told: self.told + other.told,
+            read: self.read + other.read,
+        }
+    }
 }
 
 /// The store, open for reading in another process.
@@ -63,7 +107,6 @@ pub(super) struct Run {
     pub(super) closed_at: u64,
     /// From here on events may be gone in silence, by what was there at each attempt to open the store since.
     pub(super) torn: u64,
-    pub(super) counts: Counts,
 }
 
 impl Run {
@@ -76,7 +119,6 @@ impl Run {
             ids: 0,
             closed_at: 0,
             torn: u64::MAX,
-            counts: Counts::default(),
         }
     }
 
@@ -119,7 +161,7 @@ impl Run {
                 Ok(())
             }
             _ => {
-                self.counts.harms += 1;
+                self.ground.counts.harms += 1;
                 self.ground.harm(random);
                 Ok(())
             }
@@ -167,7 +209,7 @@ impl Run {
     pub(super) fn retry(&mut self, random: &mut Random) -> Checked {
         for _ in 0..random.between(1, 4) {
             let Some(writer) = &mut self.writer else { return Ok(()) };
-            self.counts.retries += 1;
+            self.ground.counts.retries += 1;
             writer.retry(&mut self.ground, random)?;
         }
         Ok(())
@@ -243,8 +285,8 @@ impl Run {
             self.ground.restore();
         }
         self.touch();
-        self.counts.events = self.ground.ledger.next();
-        self.counts.harmed = self.ground.ledger.unsound(&self.ground.disk).len() as u64;
+        self.ground.counts.events = self.ground.ledger.next();
+        self.ground.counts.harmed = self.ground.ledger.unsound(&self.ground.disk).len() as u64;
         let life = self.new_life(random);
         self.open(life)?;
         if let Some(Writer { stepper, life, .. }) = &mut self.writer {
