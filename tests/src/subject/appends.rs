@@ -249,7 +249,8 @@ impl Subject {
                 matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Unknown);
             // Where what is stored could not be read, whatever the error was, nobody knows whether this is a retry.
             let has_failed = self.faults.has_failed_since(before, self.disk.operations())
-                || error.kind() == ErrorKind::Unknown && self.disk.has_bad_sectors();
+                || error.kind() == ErrorKind::Unknown
+                    && (self.disk.has_bad_sectors() || self.is_off());
             if error.kind() != ErrorKind::Io && !has_failed {
                 let Submission { commit, parts, durability, .. } = submission;
                 self.record(Entry::Declined { commit, parts, durability })?;
