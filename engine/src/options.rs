@@ -238,4 +238,4 @@ fn pages(option: &str, bytes: u64, range: RangeInclusive<u64>, bounds: &str) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

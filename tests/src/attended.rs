@@ -90,9 +90,9 @@ enum Call {
 }
 
 /// Whether a call that fails may poison the store. That may every call that is about a file of the log, finished or not,
-/// or about the directory where their names stand, unless it only finds out something. For want of room only a name that may not be durable does, the sync
-/// of a file that has its name, and what is written into a segment that has: there is room for it. A write
-/// that was interrupted is called again.
+/// or about the directory where their names stand, unless it only finds out something. For want of room only a name that
+/// may not be durable does, the sync of a file that has its name, and what is written into a segment that has: there is
+/// room for it. A write that was interrupted is called again.
 fn may_poison(call: Call, path: &Path, error: io::ErrorKind) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (is_segment, is_manifest) = (name.ends_with(".seg"), name == "manifest");

@@ -17,9 +17,10 @@ use quipu_index::{
 };
 
 use super::{Budget, Leaf, Plan, Sight, first_match, parts, position_of};
+use crate::options::tests::small;
 use crate::query::Compiled;
 use crate::segments::View;
-use crate::{ErrorKind, ExpectedVersion, Mode, NewEvent, Options, Query, QueryItem, Store};
+use crate::{ErrorKind, ExpectedVersion, Mode, NewEvent, Query, QueryItem, Store};
 
 #[derive(Debug)]
 struct Bytes(Vec<u8>);
@@ -44,14 +45,7 @@ fn written() -> Store {
 }
 
 fn written_on(disk: &Arc<MemoryDisk>) -> Store {
-    let options = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    };
-    let builder = || Store::builder("s").disk(disk.clone()).options(options.clone());
+    let builder = || Store::builder("s").disk(disk.clone()).options(small());
     let store = builder().open().unwrap();
     let mut random = 1_u64;
     for number in 0..1500_u64 {

@@ -11,8 +11,9 @@ use quipu_disk::MemoryDisk;
 use quipu_format::Position;
 use quipu_index::Part;
 
+use crate::options::tests::small;
 use crate::segments::Segments;
-use crate::{Delivery, ExpectedVersion, NewEvent, Options, Query, QueryItem, Store, Subscription};
+use crate::{Delivery, ExpectedVersion, NewEvent, Query, QueryItem, Store, Subscription};
 
 /// How often the table, its segments' files and their indexes are held, apart from the store itself.
 fn held(segments: &Arc<Segments>) -> usize {
@@ -41,15 +42,8 @@ fn catch_up(subscription: &mut Subscription) -> u64 {
 
 #[test]
 fn who_has_caught_up_holds_on_to_no_file() {
-    let small = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        ..Options::default()
-    };
     let disk = Arc::new(MemoryDisk::new());
-    let builder = || Store::builder("s").disk(disk.clone()).options(small.clone());
+    let builder = || Store::builder("s").disk(disk.clone()).options(small());
     let store = builder().open().unwrap();
     let append = |store: &Store| {
         let event = NewEvent::new("T", vec![1; 900]).tag("t");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{Lsn, Position, SegmentId};
-use quipu_index::{Active, Covers, IndexError, Layer, Layers, Part as IndexPart, Sealed};
+use quipu_index::{Active, Covers, Layer, Layers, Part as IndexPart, Sealed};
 
 use super::mend::{Made, make, open_sealed, write_parts};
 use super::{IndexNames, Trouble, held_index, index_on, mend, open_run, write};
@@ -131,7 +131,7 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
     let heads = Arc::new(Heads::new(Layers::new(older.to_vec())));
     let mut made = make(view, index, covers(part), Arc::clone(&heads))?;
     if let Some(lost) = made.lost {
-        made = continued(view, index, part, &heads)?.ok_or(lost)?;
+        made = continued(view, index, part, heads)?.ok_or(lost)?;
     }
     let shelf = &view.store.shelf;
     if !made.is_lasting {
@@ -153,7 +153,7 @@ fn anew(view: &View, index: usize, part: &Part, older: &[Layer]) -> Result<Arc<S
 
 /// The index of a segment, of what a file says of its beginning and the log of the rest: the file may know keys that the
 /// log has lost since. None where there is no such file, or the two do not go together.
-fn continued(view: &View, index: usize, part: &Part, heads: &Arc<Heads>) -> Result<Option<Made>> {
+fn continued(view: &View, index: usize, part: &Part, heads: Arc<Heads>) -> Result<Option<Made>> {
     let (shelf, segment) = (&view.store.shelf, &view.table.segments[index]);
     let begun = index_on(&view.store, &shelf.identity(segment.id, segment.salt));
     let (Some(begun), Some(whole)) = (begun, covers(part)) else { return Ok(None) };
@@ -174,13 +174,7 @@ fn continued(view: &View, index: usize, part: &Part, heads: &Arc<Heads>) -> Resu
     }
     let ids = if ids == Ids::Indexed { whole.events } else { begun_covers.ids };
     let parts = [IndexPart::File(Arc::new(begun)), IndexPart::Memory(Arc::new(active))];
-    let write = || write_parts(view, index, &Covers { ids, ..whole }, (&parts, Arc::clone(heads)));
-    let written = match write() {
-        // One read that fails does not cost what nobody else knows.
-        Err(Trouble::Index(IndexError::Io(_))) => write(),
-        written => written,
-    };
-    match written {
+    match write_parts(view, index, &Covers { ids, ..whole }, (&parts, heads)) {
         Ok((bytes, is_lasting)) => Ok(Some(Made { bytes, lost: None, is_lasting })),
         Err(Trouble::Index(error)) => {
             tracing::warn!(segment = %segment.id, %error, "the index of its beginning cannot be used");

@@ -178,17 +178,30 @@ pub(super) fn write_parts(
     covers: &Covers,
     (parts, heads): (&[Part], Arc<Heads>),
 ) -> std::result::Result<(Arc<[u8]>, bool), Trouble> {
-    let segment = &view.table.segments[index];
-    let identity = view.store.shelf.identity(segment.id, segment.salt);
-    let ancestors = Ancestors::new(view, Arc::clone(&heads));
-    let bytes: std::result::Result<_, Trouble> =
-        write_segment(&identity, covers, parts, &mut |key| ancestors.of(key));
-    let bytes = Arc::from(bytes?);
+    let bytes = Arc::from(index_bytes(view, index, covers, (parts, &heads))?);
     // Asked last: only as the keys are looked for it may come out what those before have lost.
     let lost = keys::lost(&view.store.shelf.keys);
     let is_rooted =
         covered(view, &heads, lost)?.is_none() && view.store.upkeep.heads_are_known().is_ok();
     Ok((bytes, is_rooted))
+}
+
+/// The bytes of such an index. What cannot be read is read once more: of events that are lost a file may know what nothing
+/// else does.
+pub(crate) fn index_bytes(
+    view: &View,
+    index: usize,
+    covers: &Covers,
+    (parts, heads): (&[Part], &Arc<Heads>),
+) -> std::result::Result<Vec<u8>, Trouble> {
+    let segment = &view.table.segments[index];
+    let identity = view.store.shelf.identity(segment.id, segment.salt);
+    let ancestors = Ancestors::new(view, Arc::clone(heads));
+    let write = || write_segment(&identity, covers, parts, &mut |key| ancestors.of(key));
+    match write() {
+        Err(Trouble::Index(IndexError::Io(_))) => write(),
+        written => written,
+    }
 }
 
 /// Writes the index of a sealed segment, made from the log, and uses the file from now on.

@@ -23,7 +23,9 @@ pub(crate) use file::{held_index, index_on, load_index, open_index, open_run, tr
 pub(crate) use gather::{Missing, covers, gather, segment, sweep};
 pub(crate) use ids::complete_ids;
 pub(crate) use lineage::{Ancestors, Trouble};
-pub(crate) use mend::{covered, for_each, lost_events, make, mend, open_sealed, write_again};
+pub(crate) use mend::{
+    covered, for_each, index_bytes, lost_events, make, mend, open_sealed, write_again,
+};
 pub(crate) use names::IndexNames;
 pub(crate) use runs::Merge;
 pub(crate) use upkeep::{Task, Upkeep};

@@ -10,17 +10,11 @@ use quipu_format::{Epoch, Live, Lsn, Position, Standing};
 use quipu_index::Active;
 
 use super::look::load_in_time;
+use crate::options::tests::small;
 use crate::{ExpectedVersion, Mode, NewEvent, Options, Store};
 
 fn open(disk: &Arc<dyn Disk>, mode: Mode) -> Store {
-    let options = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        mode,
-        ..Options::default()
-    };
+    let options = Options { mode, ..small() };
     Store::builder("s").disk(Arc::clone(disk)).options(options).open().unwrap()
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use quipu_format::segment::FIRST_FRAME;
 use quipu_format::{ByteOffset, Lsn, Position, SegmentId, Timestamp};
-use quipu_index::{Covers, IndexError, Layer, Part, Sealed, write_segment};
+use quipu_index::{Covers, Layer, Part, Sealed};
 
 use super::{Log, count};
 use crate::create::remove_if_there;
 use crate::index_files::{
-    Ancestors, Merge, Task, Trouble, held_index, index_on, mend, open_run, write, write_again,
+    Merge, Task, Trouble, held_index, index_bytes, index_on, mend, open_run, write, write_again,
 };
 use crate::plant::{self, Bug};
 use crate::segments::View;
@@ -43,7 +43,7 @@ impl Log {
         last_time: Timestamp,
     ) -> Result<Arc<Sealed>> {
         let (shelf, segment) = (&self.segments.shelf, &view.table.segments[index]);
-        let bytes = index_bytes_surely(view, index, end, last_time)?;
+        let bytes = made(view, index, end, last_time)?;
         let identity = shelf.identity(segment.id, segment.salt);
         if self.segments.upkeep.heads_are_known().is_err() {
             // Keys whose last events are lost would lead past them for ever: the next opening makes it from the log.
@@ -200,40 +200,19 @@ fn ids_held(view: &View, parts: &[Part], events: u32) -> u32 {
     if goes_on { events } else { held }
 }
 
-/// The index of a segment, of its parts. A file among them that fails a check is set aside, and what the log says is taken;
-/// one that cannot be read is read once more before: of events that are lost it may know what nothing else does.
-fn index_bytes_surely(
-    view: &View,
-    index: usize,
-    covered: ByteOffset,
-    last_time: Timestamp,
-) -> Result<Vec<u8>> {
-    let made = |parts: &[Part]| index_bytes(view, index, parts, covered, last_time);
-    let parts = find::parts(view, index)?;
-    let bytes = match made(&parts) {
-        Err(Trouble::Index(IndexError::Io(_))) => made(&parts),
-        bytes => bytes,
+/// The index of a segment, of its parts. A file among them that fails a check is set aside, and what the log says is taken.
+fn made(view: &View, index: usize, covered: ByteOffset, last_time: Timestamp) -> Result<Vec<u8>> {
+    let base = view.table.segments[index].base;
+    let bytes = |parts: &[Part]| {
+        let events = end(parts);
+        let ids = ids_held(view, parts, events);
+        let covers = Covers { base, events, ids, end: covered, last_time };
+        index_bytes(view, index, &covers, (parts, &view.table.heads))
     };
-    match bytes {
-        Err(Trouble::Index(error)) => Ok(made(&mend(view, index, &error)?)?),
-        bytes => Ok(bytes?),
+    match bytes(&find::parts(view, index)?) {
+        Err(Trouble::Index(error)) => Ok(bytes(&mend(view, index, &error)?)?),
+        made => Ok(made?),
     }
-}
-
-fn index_bytes(
-    view: &View,
-    index: usize,
-    parts: &[Part],
-    covered: ByteOffset,
-    last_time: Timestamp,
-) -> std::result::Result<Vec<u8>, Trouble> {
-    let segment = &view.table.segments[index];
-    let (base, events) = (segment.base, end(parts));
-    let ids = ids_held(view, parts, events);
-    let covers = Covers { base, events, ids, end: covered, last_time };
-    let identity = view.store.shelf.identity(segment.id, segment.salt);
-    let ancestors = Ancestors::new(view, Arc::clone(&view.table.heads));
-    write_segment(&identity, &covers, parts, &mut |key| ancestors.of(key))
 }
 
 #[cfg(test)]
@@ -242,18 +221,12 @@ mod tests {
     use quipu_disk::MemoryDisk;
 
     use super::*;
-    use crate::{ExpectedVersion, NewEvent, Options, Store};
+    use crate::options::tests::small;
+    use crate::{ExpectedVersion, NewEvent, Store};
 
     #[test]
     fn an_index_that_is_to_stand_in_no_file_is_held() {
-        let options = Options {
-            segment_bytes_min: 8 << 10,
-            segment_bytes_max: 8 << 10,
-            buffer_bytes: 4096,
-            ballast_bytes: 0,
-            ..Options::default()
-        };
-        let builder = Store::builder("s").disk(Arc::new(MemoryDisk::new())).options(options);
+        let builder = Store::builder("s").disk(Arc::new(MemoryDisk::new())).options(small());
         let store = builder.open().unwrap();
         let segments = Arc::clone(store.segments());
         let append = || {

@@ -5,6 +5,17 @@ const DAY: Duration = Duration::from_hours(24);
 const MS: Duration = Duration::from_millis(1);
 const NS: Duration = Duration::from_nanos(1);
 
+/// Those of stores of many segments, each of some events.
+pub(crate) fn small() -> Options {
+    Options {
+        segment_bytes_min: 8 << 10,
+        segment_bytes_max: 8 << 10,
+        buffer_bytes: 4096,
+        ballast_bytes: 0,
+        ..Options::default()
+    }
+}
+
 /// Sets one option.
 type Set<T> = fn(&mut Options, T);
 

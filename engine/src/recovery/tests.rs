@@ -6,17 +6,11 @@ use quipu_disk::{Errno, Fault, FaultDisk, FaultKind};
 
 use super::*;
 use crate::manifest::load;
+use crate::options::tests::small;
 use crate::{ExpectedVersion, Mode, NewEvent, ReadMode, Store};
 
 fn open(disk: &FaultDisk) -> Result<Store> {
-    let options = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        mode: Mode::Create,
-        ..Options::default()
-    };
+    let options = Options { mode: Mode::Create, ..small() };
     Store::builder("s").disk(Arc::new(disk.clone())).options(options).open()
 }
 

@@ -167,8 +167,8 @@ impl Ledger {
     }
 
     /// Those that may be called lost: also what stands behind, where a frame breaks off, or the link, that may be the end
-    /// for all that is known. Without a manifest nothing tells where segments end, and links not of each; and no link of a segment that
-    /// is gone.
+    /// for all that is known. Without a manifest nothing tells where segments end, and links not of each; and no link of
+    /// a segment that is gone.
     pub(super) fn lost(&self, disk: &FaultDisk) -> BTreeSet<u64> {
         let mut lost = self.unsound(disk);
         for (file, segment) in &self.segments {

@@ -5,19 +5,13 @@ use std::sync::Arc;
 use quipu_disk::{Disk, MemoryDisk};
 
 use super::*;
+use crate::options::tests::small;
 use crate::{ExpectedVersion, NewEvent, Options, Store};
 
 #[test]
 fn the_indexes_of_segments_that_nobody_reads_are_let_go() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
-    let options = Options {
-        segment_bytes_min: 8 << 10,
-        segment_bytes_max: 8 << 10,
-        buffer_bytes: 4096,
-        ballast_bytes: 0,
-        read_mode: ReadMode::Pread,
-        ..Options::default()
-    };
+    let options = Options { read_mode: ReadMode::Pread, ..small() };
     let store = Store::builder("s").disk(disk).options(options).open().unwrap();
     for _ in 0..600 {
         let event = NewEvent::new("T", vec![7; 3000]);

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use quipu::{Delivery, Durability, ErrorKind, Mode, Options, ReadMode, Store};
+use quipu::{
+    Delivery, Durability, ErrorKind, Mode, Options, Position, ReadMode, Store, Subscription,
+};
 use quipu_disk::{Access, Disk, FaultDisk};
 
 use super::follower::{ABOUT, About, PATH, append, open, open_with, options, pause};
@@ -131,16 +133,22 @@ impl Attendant for Gone {
     }
 }
 
+/// Who reads a store, and who follows it and has caught up with so many events.
+fn caught_up(disk: &Attended<impl Attendant>, events: u64) -> (Store, Subscription<Position>) {
+    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
+    let reader = open_with(disk, options);
+    let mut following = reader.all().from(events).subscribe().unwrap();
+    assert!(matches!(following.next().unwrap(), Some(Delivery::CaughtUp)));
+    (reader, following)
+}
+
 /// Who waits asks for nothing, and hears of it all the same; once the store is back, it goes on.
 #[test]
 fn who_waits_is_told_that_the_store_cannot_be_read_any_more() {
     let disk = FaultDisk::new(29);
     let (_, events) = closed(&disk);
     let seen = Attended::<Gone>::new(&disk);
-    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
-    let reader = open_with(&seen, options);
-    let mut waiting = reader.all().from(events).subscribe().unwrap();
-    assert!(matches!(waiting.next().unwrap(), Some(Delivery::CaughtUp)));
+    let (_reader, mut waiting) = caught_up(&seen, events);
     let (tell, told) = channel();
     let thread = std::thread::spawn(move || {
         tell.send(waiting.next().map(drop).map_err(|error| error.kind())).unwrap();
@@ -175,10 +183,7 @@ fn what_a_follower_was_told_as_it_looked_itself_is_not_told_it_again() {
     let disk = FaultDisk::new(29);
     let (_, events) = closed(&disk);
     let seen = Attended::<Gone>::new(&disk);
-    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
-    let reader = open_with(&seen, options);
-    let mut following = reader.all().from(events).subscribe().unwrap();
-    assert!(matches!(following.next().unwrap(), Some(Delivery::CaughtUp)));
+    let (_reader, mut following) = caught_up(&seen, events);
     seen.attendant.0.store(true, Ordering::SeqCst);
     let mut heard = || following.next_within(Duration::ZERO).map(|it| it.is_some());
     for _ in 0..3 {
@@ -208,10 +213,7 @@ fn who_waits_beside_a_writer_that_tells_nothing_is_told_that_the_store_cannot_be
     let (_, events) = closed(&disk);
     let lock = disk.lock(&Path::new(PATH).join("lock")).unwrap().unwrap();
     let seen = Attended::<Unlisted>::new(&disk);
-    let options = Options { mode: Mode::ReadOnly, ..options(ReadMode::Pread, Durability::Sync) };
-    let reader = open_with(&seen, options);
-    let mut waiting = reader.all().from(events).subscribe().unwrap();
-    assert!(matches!(waiting.next().unwrap(), Some(Delivery::CaughtUp)));
+    let (reader, mut waiting) = caught_up(&seen, events);
     // It never is the first to look after a while.
     let mut hears = || {
         (0..40).find_map(|_| {

@@ -60,16 +60,22 @@ impl Attendant for Unlucky {
     }
 }
 
-/// Opens a store that has lost an event of which only an index knows the keys, and writes to all streams, while the call
-/// with this number is refused. Gives how many calls there were.
-fn write_with_a_call_refused(read_mode: ReadMode, refuses: u64) -> u64 {
-    let disk = Attended::<Unlucky>::new(&damaged());
-    remove(&disk.disk, "run");
+/// Opens a store while the call with this number is refused.
+fn opened(disk: &FaultDisk, read_mode: ReadMode, refuses: u64) -> (Attended<Unlucky>, Store) {
+    let disk = Attended::<Unlucky>::new(disk);
     disk.attendant.refuses.store(refuses, Ordering::Relaxed);
     let options = Options { read_mode, ..options() };
     let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
-    let store =
-        builder.open().unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}"));
+    let store = builder.open();
+    (disk, store.unwrap_or_else(|error| panic!("{refuses} of {read_mode:?}: {error}")))
+}
+
+/// Opens a store that has lost an event of which only an index knows the keys, and writes to all streams, while the call
+/// with this number is refused. Gives how many calls there were.
+fn write_with_a_call_refused(read_mode: ReadMode, refuses: u64) -> u64 {
+    let damaged = damaged();
+    remove(&damaged, "run");
+    let (disk, store) = opened(&damaged, read_mode, refuses);
     for stream in 0..=STREAMS {
         let event = [NewEvent::new("T", vec![])];
         store
@@ -94,11 +100,7 @@ fn one_call_that_fails_does_not_cost_what_an_index_knows() {
 
 /// The same of a store whose active segment has lost such an event, until that is sealed. Gives how many calls there were.
 fn seal_with_a_call_refused(damaged: &FaultDisk, refuses: u64) -> u64 {
-    let disk = Attended::<Unlucky>::new(&copy(damaged));
-    disk.attendant.refuses.store(refuses, Ordering::Relaxed);
-    let options = Options { read_mode: ReadMode::Pread, ..options() };
-    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
-    let store = builder.open().unwrap_or_else(|error| panic!("{refuses}: {error}"));
+    let (disk, store) = opened(&copy(damaged), ReadMode::Pread, refuses);
     fill(&store, 60);
     store.close().unwrap();
     let calls = disk.attendant.counted();
@@ -153,11 +155,7 @@ fn an_index_of_the_beginning_of_a_segment_is_used_where_that_has_lost_an_event()
 
 /// Opens such a store while the call with this number is refused. Gives how many calls there were.
 fn begin_with_a_call_refused(disk: &FaultDisk, refuses: u64) -> u64 {
-    let disk = Attended::<Unlucky>::new(&copy(disk));
-    disk.attendant.refuses.store(refuses, Ordering::Relaxed);
-    let options = Options { read_mode: ReadMode::Pread, ..options() };
-    let builder = Store::builder(PATH).disk(Arc::new(disk.clone())).options(options);
-    let store = builder.open().unwrap_or_else(|error| panic!("{refuses}: {error}"));
+    let (disk, store) = opened(&copy(disk), ReadMode::Pread, refuses);
     let calls = disk.attendant.counted();
     assert_eq!(served_and_lost(&store), (259, 1));
     calls
