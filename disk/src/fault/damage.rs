@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::FaultDisk;
 use super::inode::Inode;
 use crate::memory::Content;
+use crate::{Access, PAGE_WORDS};
 
 impl FaultDisk {
     /// Flips the bits of `mask` in one byte: seen, durable and on its way alike. Nobody may hold a
@@ -116,6 +117,14 @@ impl FaultDisk {
     /// [`io::ErrorKind::NotFound`] if there is no such file.
     pub fn contents(&self, path: &Path) -> io::Result<Vec<u8>> {
         Ok(self.inode(path)?.content.copy())
+    }
+
+    /// What is stored on the page that a file carries now, none of it while somebody stores it: no call, as all else here.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is no such file; [`io::ErrorKind::InvalidData`] if it is too short for a page.
+    pub fn page_words(&self, path: &Path) -> io::Result<Option<[u64; PAGE_WORDS]>> {
+        Ok(self.inode(path)?.content.page(Access::Read)?.load())
     }
 
     /// All files that are seen now, ordered by name.

@@ -235,7 +235,10 @@ fn has_link(part: &Part) -> bool {
 /// As far as later frames call the log durable: the writer does not say what else is.
 fn bounds_beside(disk: &dyn Disk, survey: &mut Survey) -> Result<Bounds> {
     let is_named = settle_name(disk, survey);
-    let begins = survey.parts.last().is_none_or(has_link);
+    let begins = match (&survey.tip, survey.parts.last().and_then(Part::unsealed)) {
+        (Tip::Unclean { durable, .. }, Some(unsealed)) => unsealed.begins_by(*durable)?,
+        _ => true,
+    };
     if is_named && begins { bounds_proven(survey) } else { Ok(bounds_before_last(survey)) }
 }
 
@@ -252,7 +255,7 @@ fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
         && let State::Unsealed(unsealed) = &last.state
     {
         last.end = *durable;
-        let found = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?.next_position;
+        let found = unsealed.position_at(last.end)?;
         let end = Lsn::new(last.segment.id, last.end);
         bounds = Bounds { visible: end, durable: end, next_position: found.max(last.base) };
     }

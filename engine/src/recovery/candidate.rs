@@ -11,6 +11,9 @@ use super::scan::{Scan, SegmentFile};
 use super::unsealed::Unsealed;
 use crate::Result;
 
+/// Where the frame behind the link stands.
+const BEHIND_LINK: ByteOffset = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
+
 /// A segment that is not sealed, as scanned.
 pub(super) struct Candidate {
     pub(super) unsealed: Unsealed,
@@ -38,20 +41,22 @@ impl Candidate {
     /// The position with which a segment begins that has lost its link: that of a frame right behind the link.
     pub(super) fn first_behind_link(&self) -> Result<Option<Position>> {
         let mut frames = self.file().frames(self.file().capacity);
-        let behind = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
-        let frame = frames.frame_at(behind).map_err(|error| self.file().io(error))?.ok();
+        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?.ok();
         let frame = frame.filter(|frame| frame.body().is_ok());
         Ok(frame.map(|frame| frame.header.first_position))
     }
 
     /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
-    /// durable.
+    /// durable. A link that is lost is passed over where a frame stands right behind it.
     pub(super) fn own_end(&self, beyond: &Beyond) -> Result<ByteOffset> {
-        if beyond.durable <= self.scan.end {
-            return Ok(self.scan.end);
-        }
         let mut frames = self.file().frames(self.file().capacity);
         let mut end = beyond.durable;
+        if end <= self.scan.end {
+            if self.scan.link.is_some() || self.first_behind_link()?.is_none() {
+                return Ok(self.scan.end);
+            }
+            end = BEHIND_LINK;
+        }
         while let Ok(frame) = frames.frame_at(end).map_err(|error| self.file().io(error))?
             && frame.body().is_ok()
         {

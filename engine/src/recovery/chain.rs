@@ -241,8 +241,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     survey.parts.retain(|part| part.sealed().is_some());
     survey.unused.clear();
     survey.blank = None;
-    survey.tip = Tip::Unclean { durable: FIRST_FRAME, dropped_bytes: 0 };
-    let mut named: Option<Lsn> = None;
+    let (mut named, mut durable): (Option<Lsn>, Option<ByteOffset>) = (None, None);
     for candidate in candidates.iter().rev() {
         let beyond = candidate.search_on()?;
         let id = candidate.file().id;
@@ -259,7 +258,8 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             None => unnamed_end(survey, candidate, &beyond)?,
         };
         let end = end.min(candidate.file().size);
-        let next = last_position(candidate, end)?;
+        durable.get_or_insert(beyond.durable.min(end));
+        let next = candidate.unsealed.position_at(end)?;
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         (survey.next_position, survey.last_time) = (next_position, last_time);
@@ -273,6 +273,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.parts.push(part);
     }
     survey.parts.sort_by_key(|part| part.segment.id);
+    survey.tip = Tip::Unclean { durable: durable.unwrap_or(FIRST_FRAME), dropped_bytes: 0 };
     if let Some((_, position)) = survey.closed_last() {
         // What the log held as it was closed is lost where it is not there any more.
         survey.next_position = survey.next_position.max(position);
@@ -308,20 +309,4 @@ fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Resul
         Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
         _ => candidate.own_end(beyond),
     }
-}
-
-/// The position after the last valid frame of a damaged segment.
-fn last_position(candidate: &Candidate, end: ByteOffset) -> Result<Position> {
-    let mut frames = candidate.file().frames(end);
-    let mut position = candidate.scan.next_position;
-    let mut at = candidate.scan.end;
-    while at < end {
-        let found = frames.find(at, position, candidate.scan.last_time);
-        let Some((offset, header)) = found.map_err(|error| candidate.file().io(error))? else {
-            break;
-        };
-        position = header.next_position();
-        at = ByteOffset(offset.0 + u64::from(header.len));
-    }
-    Ok(position)
 }

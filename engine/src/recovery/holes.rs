@@ -68,8 +68,11 @@ impl Survey {
         let Some(index) = parts.position(|file| file == damage.file) else { return false };
         let part = &self.parts[index];
         let before = index.checked_sub(1).map_or(Position(0), |before| self.parts[before].next);
+        // Nobody reads behind the end of the log that was found.
         let after = self.parts.get(index + 1).map_or(self.next_position, |after| after.base);
-        !damage.positions.is_empty() || before < part.base || part.next < after
+        let after = after.min(self.next_position);
+        let base = part.base.min(self.next_position);
+        !damage.positions.is_empty() || before < base || part.next < after
     }
 
     /// Says of each segment that is gone which positions went with it, where the log around it tells; and that nobody

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Position};
+use quipu_format::{ByteOffset, Position, Timestamp};
 use quipu_index::Sealed;
 
 use super::scan::{Scan, SegmentFile};
@@ -87,6 +87,34 @@ impl Unsealed {
         visit: &mut dyn FnMut(&Frame<'_>, &Body<'_>) -> Result<()>,
     ) -> Result<Scan> {
         self.file.scan_on(self.start_below(limit), limit, visit)
+    }
+
+    /// The position that follows what stands before a place: behind damage, headers that sum up tell, and that of a frame
+    /// which stands right there.
+    pub(crate) fn position_at(&self, end: ByteOffset) -> Result<Position> {
+        let scan = self.scan_to(end, &mut |_, _| Ok(()))?;
+        let (mut at, mut position) = (scan.end, scan.next_position);
+        let mut frames = self.file.frames(self.file.capacity);
+        while at < end {
+            let found = frames.find(at, position, scan.last_time);
+            let found = found.map_err(|error| self.file.io(error))?;
+            let Some((offset, header)) = found.filter(|(offset, _)| *offset <= end) else { break };
+            position = if offset < end { header.next_position() } else { header.first_position };
+            at = ByteOffset(offset.0 + u64::from(header.len));
+        }
+        Ok(position)
+    }
+
+    /// Whether a place up to which it is durable settles where it begins: the link does, or else a frame that stands before
+    /// that place, or right there.
+    pub(crate) fn begins_by(&self, durable: ByteOffset) -> Result<bool> {
+        if self.has_link {
+            return Ok(true);
+        }
+        let mut frames = self.file.frames(self.file.capacity);
+        let found = frames.find(FIRST_FRAME, Position(0), Timestamp(0));
+        let found = found.map_err(|error| self.file.io(error))?;
+        Ok(durable > FIRST_FRAME && found.is_some_and(|(offset, _)| offset <= durable))
     }
 
     /// Where a scan to `limit` begins.

@@ -248,10 +248,26 @@ impl Ledger {
         cut.map(|(file, _)| file.as_path()).collect()
     }
 
-    /// Whether the segment of an event is shorter than it was made, and nothing tells where it ended.
-    pub(super) fn is_cut_open(&self, position: u64, disk: &FaultDisk) -> bool {
-        let file = self.file_of(position).filter(|file| self.cut(disk).contains(file));
-        file.is_some_and(|file| !self.is_ended(file, disk))
+    /// Up to which position the frames of the last segment that was begun call the log durable, as far as they are as they
+    /// were written. Nobody says of a segment without its link where it begins, but a frame in what is durable of it.
+    pub(super) fn vouched_for(&self, disk: &FaultDisk) -> u64 {
+        let mut begun = self.segments.iter().filter(|(_, segment)| !segment.frames.is_empty());
+        let Some((file, segment)) = begun.next_back() else { return 0 };
+        let now = disk.contents(file).unwrap_or_default();
+        let sound = |frame: &&Frame| is_sound(segment, frame, &now);
+        let Some(first) = segment.frames.iter().find(sound).filter(|_| !self.is_spoiled(file))
+        else {
+            return 0;
+        };
+        let durable = segment.frames.iter().filter(sound).map(|frame| frame.header.durable_to.0);
+        let durable = durable.max().unwrap_or_default();
+        let is_link = first.range.start == FIRST_FRAME.0;
+        if !is_link && (durable <= FIRST_FRAME.0 || first.range.start > durable) {
+            return 0;
+        }
+        let before = segment.frames.iter().filter(|frame| frame.range.end <= durable);
+        let before = before.map(|frame| frame.header.next_position().0).max();
+        before.unwrap_or(first.header.first_position.0)
     }
 
     /// The first position that may be gone in silence once no writer is there: where the last segment that was written

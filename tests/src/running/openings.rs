@@ -191,10 +191,10 @@ impl Run {
         let least = match () {
             () if !store.opening().lost.is_empty() => 0,
             () if life.fails_now || seen.is_some() && self.ground.may_be_deaf(life) => 0,
-            () if self.ground.ledger.is_cut_open(next, &self.ground.disk) => 0,
             () if is_left => torn.min(all),
             () if self.ground.is_calm(life) => all,
-            // A writer that does not tell, or is not believed: what it writes may be seen late.
+            // Of a writer that does not tell, or is not believed, what later frames call durable.
+            () if seen.is_none() => self.ground.ledger.vouched_for(&self.ground.disk).min(all),
             () => 0,
         };
         if next < least && is_told(&mut self.ground, life, store)? {

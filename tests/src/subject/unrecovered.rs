@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quipu_disk::PAGE_FILE_BYTES;
+use quipu_disk::PAGE_WORDS;
 
 use super::{PATH, Subject};
 use crate::checker::Checked;
@@ -32,9 +32,9 @@ impl Subject {
 
     /// Whether there is a page that can tell other processes something.
     pub(super) fn has_page(&self) -> bool {
-        let page = self.disk.contents(&Path::new(PATH).join("live"));
-        // What is stored on a page shows in no file of this disk; one that could not be filled is shorter.
-        page.is_ok_and(|page| page.len() as u64 >= PAGE_FILE_BYTES)
+        let words = self.disk.page_words(&Path::new(PATH).join("live"));
+        // Of one that could not be filled there are none, and one that was filled may never have been stored.
+        words.is_ok_and(|words| words != Some([0; PAGE_WORDS]))
     }
 
     /// How the last writer ended that nobody has recovered since.

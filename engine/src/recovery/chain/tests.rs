@@ -173,3 +173,26 @@ fn damage_before_the_last_close_is_told_up_to_what_is_sound_behind_it() {
     let what = "the log ends before the place where it was closed";
     assert_eq!(told(&one), (2..6, what.to_owned()), "nothing stands behind it");
 }
+
+/// Nobody follows a link to it, and nothing calls its frames durable.
+#[test]
+fn what_is_left_of_a_log_goes_on_behind_a_lost_link() {
+    let sound = Written::begun(1, 0, None).commit(0).commit(0);
+    let cut = Written::begun(1, 0, None).commit(0);
+    let headless = Written::begun(2, 4, sound.named()).damaged();
+    let left = |next: &Written| {
+        let mut survey = survey(&[]);
+        note_damage(&mut survey, 1, 0..0);
+        connect(&mut survey, &[cut.candidate(), next.candidate()]).unwrap();
+        let parts = survey.parts.iter().map(|part| (part.segment.id.0, part.next.0));
+        let told = survey.lost(&survey.holes()).into_iter().map(|damage| damage.file).collect();
+        (parts.collect::<Vec<_>>(), survey.next_position.0, told)
+    };
+    let told: Vec<std::path::PathBuf> = Vec::new();
+    let next = headless.clone().commit(0).commit(0);
+    assert_eq!(left(&next), (vec![(1, 2), (2, 8)], 8, told), "who reads comes by what is lost");
+    // Where its first frame is lost too, nobody reads up to the next, nor by what is lost before.
+    let next = headless.commit(0).damaged().commit(0);
+    let told = vec![survey(&[]).directory.segment(SegmentId(1))];
+    assert_eq!(left(&next), (vec![(1, 2), (2, 0)], 2, told));
+}

@@ -73,3 +73,32 @@ fn a_log_is_written_on_where_a_frame_begins() {
     assert!(on(one.end()));
     assert!(!on(one.end() + 16) && !on(file.capacity.0));
 }
+
+/// The body of what is damaged here is, and not its header.
+#[test]
+fn the_position_at_a_place_is_that_of_what_stands_there() {
+    let one = Written::begun(1, 0, None).commit(0);
+    let two = one.clone().commit(0).damaged();
+    let three = two.clone().commit(0);
+    let unsealed = three.clone().commit(0).candidate().unsealed;
+    let places = [one.end(), two.end(), three.end()];
+    let positions = places.map(|at| unsealed.position_at(ByteOffset(at)).unwrap().0);
+    assert_eq!(positions, [2, 4, 6]);
+    let unsealed = two.candidate().unsealed;
+    assert_eq!(unsealed.position_at(ByteOffset(two.end())).unwrap().0, 4, "its header sums up");
+}
+
+#[test]
+fn what_is_durable_of_a_segment_settles_where_it_begins() {
+    let begun = Written::begun(1, 4, None);
+    let begins = |written: &Written, durable: u64| {
+        written.candidate().unsealed.begins_by(ByteOffset(durable)).unwrap()
+    };
+    assert!(begins(&begun, FIRST_FRAME.0), "its link says so");
+    let damaged = begun.clone().damaged();
+    assert!(!begins(&damaged, FIRST_FRAME.0), "nothing is durable");
+    assert!(begins(&damaged, begun.end()), "the header of its link sums up");
+    let headless = Written::nothing(1).commit(0);
+    assert!(begins(&headless, headless.end()));
+    assert!(!begins(&Written::nothing(1), headless.end()), "there is no frame");
+}

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quipu::stepping::Stepper;
 use quipu::{Durability, Error, ErrorKind, Mode, Options, ReadMode};
@@ -11,6 +12,7 @@ use quipu_disk::{Access, Disk, FaultDisk, File, MemoryDisk, read_exact_at, write
 use super::beside::{place, work};
 use super::follower::{ABOUT, About, Got, PATH, append, open, open_with, options, write};
 use crate::random::Random;
+use crate::reading::served_and_lost;
 
 fn flip(file: &dyn File, offset: u64) {
     let mut byte = [0];
@@ -226,4 +228,49 @@ fn what_stands_behind_a_link_that_cannot_be_read_moves_nobody_on_before_it_is_du
         spanning += usize::from(lost.iter().any(|lost| lost.what.contains("link")));
     }
     assert!(spanning > 3, "{spanning} groups end behind the page");
+}
+
+/// What it goes on to write calls all before it durable, whatever has become of that meanwhile.
+#[test]
+fn damage_beside_a_writer_that_tells_nothing_hides_nothing_behind_it() {
+    let path = |number: u32| Path::new(PATH).join(format!("{number:010}.seg"));
+    let harms: [&dyn Fn(&FaultDisk); 3] = [
+        &|disk| {
+            let bytes = disk.contents(&path(1)).unwrap();
+            disk.put(&path(1), &bytes[..bytes.len() - 2000]).unwrap();
+        },
+        &|disk| disk.flip(&path(2), 4096 + 40, 1).unwrap(),
+        &|disk| disk.flip(&path(2), 4096 + 96 + 40, 1).unwrap(),
+    ];
+    for (case, harm) in harms.into_iter().enumerate() {
+        let disk = FaultDisk::new(6);
+        let options = options(ReadMode::Pread, Durability::Sync);
+        let writer = Stepper::open(Arc::new(disk.clone()), Path::new(PATH), &options).unwrap();
+        let write = || {
+            place(&writer, Durability::Sync);
+            work(&writer);
+            writer.next_position().0
+        };
+        write();
+        // The segment after it is ready, and nobody seals the first.
+        while writer.chore() {}
+        while disk.contents(&path(2)).is_ok_and(|bytes| bytes[4096..].iter().all(|it| *it == 0)) {
+            write();
+        }
+        write();
+        disk.remove(&Path::new(PATH).join("live")).unwrap();
+        let open = || open_with(&disk, Options { mode: Mode::ReadOnly, ..options.clone() });
+        let there = open();
+        harm(&disk);
+        (0..3).for_each(|_| _ = write());
+        disk.advance(Duration::from_millis(1100));
+        let all = writer.next_position().0;
+        for reader in [there, open()] {
+            let seen = reader.next_position().0;
+            assert!((all - 1..=all).contains(&seen), "{case}: {seen} of {all}");
+            let (served, lost) = served_and_lost(&reader);
+            assert_eq!(served + lost, seen, "{case}");
+            assert_eq!(lost == 0, case == 1, "{case}: a link holds no event");
+        }
+    }
 }
