@@ -77,7 +77,13 @@ impl Disk for FaultDisk {
 
     fn page(&self, path: &Path, access: Access) -> io::Result<Page> {
         self.run_whole(&Call::of(Kind::Map, path), |state| {
-            state.names.seen().file(path)?.content.page(access)
+            let inode = state.names.seen().file(path)?;
+            // Whoever touches it would be ended by a signal, were it no error.
+            let size = inode.content.size();
+            if inode.readable(0, size) < size {
+                return Err(Errno::Io.into());
+            }
+            inode.content.page(access)
         })
     }
 

@@ -255,7 +255,8 @@ fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
         && let State::Unsealed(unsealed) = &last.state
     {
         last.end = *durable;
-        let found = unsealed.position_at(last.end)?;
+        let scan = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?;
+        let (found, _) = unsealed.positions_at(&scan, last.end)?;
         let end = Lsn::new(last.segment.id, last.end);
         bounds = Bounds { visible: end, durable: end, next_position: found.max(last.base) };
     }

@@ -38,12 +38,12 @@ impl Candidate {
         durable > self.scan.end || (events && durable > FIRST_FRAME)
     }
 
-    /// The position with which a segment begins that has lost its link: that of a frame right behind the link.
-    pub(super) fn first_behind_link(&self) -> Result<Option<Position>> {
+    /// Whether it has lost its link, and the frame behind that is whole. No write that was torn leaves it so: they are written
+    /// at once, and the link stands in one sector with the header behind it.
+    pub(super) fn is_headless(&self) -> Result<bool> {
         let mut frames = self.file().frames(self.file().capacity);
-        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?.ok();
-        let frame = frame.filter(|frame| frame.body().is_ok());
-        Ok(frame.map(|frame| frame.header.first_position))
+        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?;
+        Ok(self.scan.link.is_none() && frame.is_ok_and(|frame| frame.body().is_ok()))
     }
 
     /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
@@ -52,7 +52,7 @@ impl Candidate {
         let mut frames = self.file().frames(self.file().capacity);
         let mut end = beyond.durable;
         if end <= self.scan.end {
-            if self.scan.link.is_some() || self.first_behind_link()?.is_none() {
+            if !self.is_headless()? {
                 return Ok(self.scan.end);
             }
             end = BEHIND_LINK;

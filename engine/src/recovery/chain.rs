@@ -133,7 +133,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < id);
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
-        } else if candidate.holds_more()? || (is_behind && is_too_late(survey, candidate)?) {
+        } else if candidate.holds_more()? || (is_behind && candidate.is_headless()?) {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
@@ -144,12 +144,6 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a segment without a link, behind all others, begins with a later position than is left of the log: all before a
-/// segment is durable before the first frame of it is written.
-fn is_too_late(survey: &Survey, candidate: &Candidate) -> Result<bool> {
-    Ok(candidate.first_behind_link()?.is_some_and(|first| first > survey.next_position))
 }
 
 /// Decides how the log ends: cleanly, torn, or damaged.
@@ -258,8 +252,9 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             None => unnamed_end(survey, candidate, &beyond)?,
         };
         let end = end.min(candidate.file().size);
-        durable.get_or_insert(beyond.durable.min(end));
-        let next = candidate.unsealed.position_at(end)?;
+        let is_closed = survey.closed().is_some_and(|(closed, _)| closed == Lsn::new(id, end));
+        durable.get_or_insert(if is_closed { end } else { beyond.durable.min(end) });
+        let next = next_position(candidate, &beyond, end)?;
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         (survey.next_position, survey.last_time) = (next_position, last_time);
@@ -279,6 +274,17 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.next_position = survey.next_position.max(position);
     }
     Ok(())
+}
+
+/// The position behind a segment's part of the log. Where damage ends it, that of what stands behind: nobody knows how many
+/// events were lost.
+fn next_position(candidate: &Candidate, beyond: &Beyond, end: ByteOffset) -> Result<Position> {
+    let Candidate { unsealed, scan } = candidate;
+    if end < scan.end {
+        return Ok(unsealed.scan_to(end, &mut |_, _| Ok(()))?.next_position);
+    }
+    let (next, behind) = unsealed.positions_at(scan, end)?;
+    Ok(behind.filter(|_| end == beyond.durable).unwrap_or(next))
 }
 
 /// Whether a segment without a frame may have held some: it is damaged, and not as one that was never written.

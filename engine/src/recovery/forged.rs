@@ -87,6 +87,13 @@ impl Written {
         self
     }
 
+    /// So many bytes of which nothing is left, that have held so many events.
+    pub(super) fn nothing_of(mut self, bytes: u64, events: u64) -> Written {
+        self.frames.push(vec![0; bytes as usize]);
+        self.position += events;
+        self
+    }
+
     /// As a segment that is not sealed, scanned to its first bad frame.
     pub(super) fn candidate(&self) -> Candidate {
         self.candidate_behind(1)

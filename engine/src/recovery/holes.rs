@@ -72,7 +72,8 @@ impl Survey {
         let after = self.parts.get(index + 1).map_or(self.next_position, |after| after.base);
         let after = after.min(self.next_position);
         let base = part.base.min(self.next_position);
-        !damage.positions.is_empty() || before < base || part.next < after
+        let is_read = damage.positions.start < self.next_position;
+        (is_read && !damage.positions.is_empty()) || before < base || part.next < after
     }
 
     /// Says of each segment that is gone which positions went with it, where the log around it tells; and that nobody

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use quipu_format::frame::LINK_FRAME_BYTES;
 use quipu_format::segment::FIRST_FRAME;
-use quipu_format::{ByteOffset, Position, Timestamp};
+use quipu_format::{ByteOffset, Position, Timestamp, UNIT_BYTES};
 use quipu_index::Sealed;
 
 use super::scan::{Scan, SegmentFile};
@@ -89,20 +89,26 @@ impl Unsealed {
         self.file.scan_on(self.start_below(limit), limit, visit)
     }
 
-    /// The position that follows what stands before a place: behind damage, headers that sum up tell, and that of a frame
-    /// which stands right there.
-    pub(crate) fn position_at(&self, end: ByteOffset) -> Result<Position> {
-        let scan = self.scan_to(end, &mut |_, _| Ok(()))?;
-        let (mut at, mut position) = (scan.end, scan.next_position);
+    /// The position that follows what stands before a place, as far as headers that sum up tell behind the end of a scan;
+    /// and where they do not lead there, that of the first frame which stands there or behind.
+    pub(crate) fn positions_at(
+        &self,
+        scan: &Scan,
+        end: ByteOffset,
+    ) -> Result<(Position, Option<Position>)> {
+        let (mut at, mut next) = (scan.end, scan.next_position);
         let mut frames = self.file.frames(self.file.capacity);
         while at < end {
-            let found = frames.find(at, position, scan.last_time);
-            let found = found.map_err(|error| self.file.io(error))?;
-            let Some((offset, header)) = found.filter(|(offset, _)| *offset <= end) else { break };
-            position = if offset < end { header.next_position() } else { header.first_position };
+            let found = frames.find(at, next, scan.last_time);
+            let Some((offset, header)) = found.map_err(|error| self.file.io(error))? else { break };
+            if offset >= end {
+                let first = header.first_position;
+                return Ok((if offset == end { first } else { next }, Some(first)));
+            }
+            next = header.next_position();
             at = ByteOffset(offset.0 + u64::from(header.len));
         }
-        Ok(position)
+        Ok((next, None))
     }
 
     /// Whether a place up to which it is durable settles where it begins: the link does, or else a frame that stands before
@@ -112,7 +118,9 @@ impl Unsealed {
             return Ok(true);
         }
         let mut frames = self.file.frames(self.file.capacity);
-        let found = frames.find(FIRST_FRAME, Position(0), Timestamp(0));
+        // What is left of the link itself is not asked where positions begin either.
+        let behind = ByteOffset(FIRST_FRAME.0 + UNIT_BYTES);
+        let found = frames.find(behind, Position(0), Timestamp(0));
         let found = found.map_err(|error| self.file.io(error))?;
         Ok(durable > FIRST_FRAME && found.is_some_and(|(offset, _)| offset <= durable))
     }

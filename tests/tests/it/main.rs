@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod crash_points;
+#[cfg(target_os = "linux")]
+mod cut_under;
 mod fixture;
 mod flips;
 mod full_disk;

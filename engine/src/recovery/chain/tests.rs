@@ -140,17 +140,54 @@ fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written
     assert!(!told(&cut, None));
 }
 
-/// All of a segment was durable before anything was written to the next one, whose link is damaged too.
+/// A write that was torn leaves no frame right behind a link of which it has left nothing; and all of a segment was durable
+/// before anything was written to the next one.
 #[test]
-fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events() {
+fn a_whole_frame_behind_a_lost_link_is_damage() {
     let sound = Written::begun(1, 0, None).commit(0).commit(0);
     let torn = Written::begun(1, 0, None).commit(0).commit(0).damaged();
-    let next = Written::begun(2, 4, sound.named()).damaged().commit(0);
-    for (first, is_damaged) in [(sound, false), (torn, true)] {
+    let begun = Written::begun(2, 4, sound.named());
+    let next = begun.clone().damaged().commit(0);
+    for first in [&sound, &torn] {
         let mut survey = survey(&[]);
         connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
-        assert_eq!(!survey.damage.is_empty(), is_damaged, "{:?}", survey.damage);
+        assert!(!survey.damage.is_empty());
+        // Who reads it sees what is left.
+        assert_eq!(survey.next_position.0, 6);
     }
+    let mut survey = survey(&[]);
+    let damaged = begun.damaged().commit(0).damaged();
+    connect(&mut survey, &[sound.candidate(), damaged.candidate()]).unwrap();
+    assert!(survey.damage.is_empty(), "nothing of it is whole: {:?}", survey.damage);
+}
+
+/// The frame behind the damage is durable up to its own beginning and no farther: it may be whole by chance.
+#[test]
+fn of_damage_at_the_end_of_what_is_durable_the_opening_tells() {
+    let one = Written::begun(1, 0, None).commit(0);
+    let bytes = one.end() - Written::begun(1, 0, None).end();
+    let lost = one.clone().nothing_of(bytes, 2);
+    let group = lost.end();
+    let last = lost.nothing_of(bytes, 2).commit(group);
+    let mut survey = survey(&[]);
+    connect(&mut survey, &[last.candidate()]).unwrap();
+    assert_eq!((survey.parts[0].end.0, survey.next_position.0), (group, 6));
+    let damage = survey.damage[0].damage().unwrap();
+    assert_eq!(damage.positions.start.0..damage.positions.end.0, 2..6);
+    // Who reads comes by it; and who did not come so far would be told as the store is opened.
+    assert!(survey.lost(&survey.holes()).is_empty());
+    survey.next_position = Position(2);
+    assert_eq!(survey.lost(&survey.holes()).len(), 1);
+}
+
+/// With the index that a close writes nothing is scanned that says so.
+#[test]
+fn what_is_left_of_a_closed_log_was_durable() {
+    let one = Written::begun(1, 0, None).commit(FIRST_FRAME.0);
+    let mut survey = survey(&[closed(one.named(), 2)]);
+    lenient(&mut survey, &[one.candidate()]).unwrap();
+    let Tip::Unclean { durable, .. } = survey.tip else { panic!("{:?}", survey.tip) };
+    assert_eq!(durable.0, one.end());
 }
 
 /// The last close says that all before it was durable; what stands behind the damage says where that ends.

@@ -76,16 +76,23 @@ fn a_log_is_written_on_where_a_frame_begins() {
 
 /// The body of what is damaged here is, and not its header.
 #[test]
-fn the_position_at_a_place_is_that_of_what_stands_there() {
+fn the_position_at_a_place_is_that_of_what_stands_before_it() {
     let one = Written::begun(1, 0, None).commit(0);
     let two = one.clone().commit(0).damaged();
     let three = two.clone().commit(0);
-    let unsealed = three.clone().commit(0).candidate().unsealed;
-    let places = [one.end(), two.end(), three.end()];
-    let positions = places.map(|at| unsealed.position_at(ByteOffset(at)).unwrap().0);
-    assert_eq!(positions, [2, 4, 6]);
-    let unsealed = two.candidate().unsealed;
-    assert_eq!(unsealed.position_at(ByteOffset(two.end())).unwrap().0, 4, "its header sums up");
+    let candidate = three.clone().commit(0).candidate();
+    let at = |end: u64| {
+        let (next, behind) =
+            candidate.unsealed.positions_at(&candidate.scan, ByteOffset(end)).unwrap();
+        (next.0, behind.map(|position| position.0))
+    };
+    assert_eq!(at(one.end()), (2, None), "the scan has come there");
+    assert_eq!([at(two.end()), at(three.end())], [(4, None), (6, None)], "and headers lead there");
+    // Nothing is left of the second but its bytes.
+    let candidate = one.clone().nothing_of(two.end() - one.end(), 2).commit(0).candidate();
+    let places = [one.end() + 16, two.end()].map(ByteOffset);
+    let at = places.map(|end| candidate.unsealed.positions_at(&candidate.scan, end).unwrap());
+    assert_eq!(at, [(Position(2), Some(Position(4))), (Position(4), Some(Position(4)))]);
 }
 
 #[test]
@@ -95,10 +102,11 @@ fn what_is_durable_of_a_segment_settles_where_it_begins() {
         written.candidate().unsealed.begins_by(ByteOffset(durable)).unwrap()
     };
     assert!(begins(&begun, FIRST_FRAME.0), "its link says so");
-    let damaged = begun.clone().damaged();
-    assert!(!begins(&damaged, FIRST_FRAME.0), "nothing is durable");
-    assert!(begins(&damaged, begun.end()), "the header of its link sums up");
-    let headless = Written::nothing(1).commit(0);
-    assert!(begins(&headless, headless.end()));
-    assert!(!begins(&Written::nothing(1), headless.end()), "there is no frame");
+    let headless = begun.clone().damaged();
+    assert!(!begins(&headless, begun.end()), "what is left of a link says nothing");
+    let followed = headless.clone().commit(0);
+    assert!(!begins(&followed, FIRST_FRAME.0), "nothing is durable");
+    assert!(begins(&followed, begun.end()), "all before that frame is");
+    let behind = headless.nothing_of(160, 2).commit(0);
+    assert!(!begins(&behind, begun.end()), "it stands behind what is durable");
 }

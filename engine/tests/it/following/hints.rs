@@ -11,6 +11,7 @@ use quipu_disk::{Access, Disk, FaultDisk, MemoryDisk, Page};
 use quipu_format::{Epoch, LIVE_BYTES, Live, Lsn};
 
 use super::follower::{About, PATH, append, open, open_with, options, pause};
+use super::succession::A_WHILE;
 
 fn reader(disk: &(impl Disk + Clone + 'static)) -> Store {
     open_with(disk, Options { mode: Mode::ReadOnly, ..options(ReadMode::Map, Durability::Sync) })
@@ -124,4 +125,30 @@ fn a_reader_that_was_closed_delivers_nothing_new() {
         delivered += usize::from(matches!(delivery, Delivery::Event(_)));
     }
     assert!(delivered <= 1, "what became visible after the close");
+}
+
+/// Whoever touches such a page is ended by a signal.
+#[test]
+fn a_page_that_cannot_be_read_is_touched_by_nobody() {
+    for read_mode in [ReadMode::Map, ReadMode::Pread] {
+        let disk = FaultDisk::new(8);
+        let writer = open(&disk);
+        append(&writer, "a");
+        append(&writer, "a");
+        let live = Path::new(PATH).join("live");
+        let bytes = disk.contents(&live).unwrap().len() as u64;
+        disk.spoil(&live, 0..bytes).unwrap();
+        assert!(disk.page(&live, Access::Read).is_err());
+        let options = Options { mode: Mode::ReadOnly, ..options(read_mode, Durability::Sync) };
+        let reader = open_with(&disk, options);
+        // What its frames call durable.
+        assert!(reader.next_position().0 >= 1);
+        drop(writer);
+        disk.advance(A_WHILE);
+        assert_eq!(About::All.read(&reader).len(), 2);
+        let writer = open(&disk);
+        append(&writer, "a");
+        disk.advance(A_WHILE);
+        assert_eq!(About::All.read(&reader).len(), 3, "another page is made");
+    }
 }

@@ -87,7 +87,9 @@ impl Said {
             match word {
                 "opening" => answers(rest, harm.openings()),
                 "error" if harm != Harm::None => answers(rest, &ANSWERS),
-                "again" if harm != Harm::None => answers(rest, &["poisoned"]),
+                "again" if harm != Harm::None && over => answers(rest, &["poisoned"]),
+                // What could not be read is asked for again, and nothing is written until it can be.
+                "again" if harm != Harm::None => answers(rest, &["poisoned", "io"]),
                 // It was killed within a line.
                 _ if self.signal() == Some(SIGKILL)
                     && at + 1 == self.lines.len()
@@ -236,6 +238,7 @@ mod tests {
         for harm in ALL.into_iter().filter(|&harm| harm != Harm::None) {
             said(FAILED, &all).is_orderly(harm).unwrap();
             said(FAILED, &["opening io: refused"]).is_orderly(harm).unwrap();
+            said(FAILED, &["error io: c", "again io: c"]).is_orderly(harm).unwrap();
             let by_map = said(SIGBUS, &[]).is_orderly(harm).is_ok();
             assert_eq!(by_map, [Harm::Reads(ReadMode::Map), Harm::PowerCut].contains(&harm));
             let damaged = said(FAILED, &["opening damaged: here"]).is_orderly(harm).is_ok();
@@ -248,6 +251,7 @@ mod tests {
                 said(FAILED, &["opening conflict: no"]),
                 said(FAILED, &["opening io: a thread panicked"]),
                 said(FAILED, &[&errors[..], &["again done"]].concat()),
+                said(FAILED, &[&errors[..], &["again io: e"]].concat()),
                 said(SIGKILL, &["error conflict: no"]),
             ] {
                 assert!(wrong.is_orderly(harm).is_err(), "{:?}", wrong.other());

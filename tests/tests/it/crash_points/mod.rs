@@ -6,6 +6,7 @@ mod shown;
 mod workload;
 mod workloads;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use quipu_disk::{Errno, FaultDisk, Lie, PowerCut};
@@ -29,9 +30,10 @@ const RANDOM_CUTS: usize = 8;
 const POINTS_MAX: u64 = 45;
 /// Of one write so many tears are tried by an ordinary run.
 const TEARS_MAX: usize = 4;
-/// A write that is not longer is torn at every byte, others where sectors begin.
+/// A write that is not longer is torn at every byte, others at every sixteenth and where sectors begin.
 const SMALL_BYTES: u64 = 512;
 const SECTOR_BYTES: u64 = 512;
+const STEP_BYTES: usize = 16;
 
 /// Whether each point is to be tried.
 fn is_every_point() -> bool {
@@ -156,7 +158,7 @@ fn the_power_goes_off_at_every_operation() {
 }
 
 /// The parts of a write that a torn write leaves, from and to which of its bytes: a prefix of any length of a small one,
-/// and where sectors begin a prefix or what comes behind it.
+/// of any sixteenth of a larger one, and where sectors begin a prefix or what comes behind it.
 fn tears(write: &std::ops::Range<u64>) -> Vec<(u64, u64)> {
     let length = write.end - write.start;
     let first = SECTOR_BYTES - write.start % SECTOR_BYTES;
@@ -164,24 +166,34 @@ fn tears(write: &std::ops::Range<u64>) -> Vec<(u64, u64)> {
     let behind = sectors.clone().map(|at| (at, length));
     match length <= SMALL_BYTES {
         true => (0..length).map(|at| (0, at)).chain(behind).collect(),
-        false => sectors.map(|at| (0, at)).chain(behind).collect(),
+        false => {
+            let places: BTreeSet<u64> = (0..length).step_by(STEP_BYTES).chain(sectors).collect();
+            places.into_iter().map(|at| (0, at)).chain(behind).collect()
+        }
     }
+}
+
+/// The last write before an operation is torn: of so many tears, or of all of them. How many were tried.
+fn torn(begun: &Begun, at: u64) -> Checked<usize> {
+    let subject = begun.stopped_at(at)?;
+    // Where the power goes off right after a sync there is none.
+    let Some(write) = subject.disk().last_write() else { return Ok(0) };
+    let tears = tears(&write);
+    let stride = if is_every_point() { 1 } else { tears.len().div_ceil(TEARS_MAX).max(1) };
+    let mut tried = 0;
+    for (from, to) in tears.into_iter().skip(at as usize % stride).step_by(stride) {
+        tried += 1;
+        goes_on(&mut subject.fork(End::Cut(PowerCut::TearLast(from, to)))?)?;
+    }
+    Ok(tried)
 }
 
 #[test]
 fn the_last_write_is_torn_everywhere() {
     let tried = std::cell::Cell::new(0);
     each_operation("tears", |begun, at| {
-        let subject = begun.stopped_at(at)?;
-        // Where the power goes off right after a sync there is none.
-        let Some(write) = subject.disk().last_write() else { return Ok(()) };
-        let tears = tears(&write);
-        let stride = if is_every_point() { 1 } else { tears.len().div_ceil(TEARS_MAX).max(1) };
-        let turn = at as usize % stride;
-        tears.into_iter().skip(turn).step_by(stride).try_for_each(|(from, to)| {
-            tried.set(tried.get() + 1);
-            goes_on(&mut subject.fork(End::Cut(PowerCut::TearLast(from, to)))?)
-        })
+        tried.set(tried.get() + torn(begun, at)?);
+        Ok(())
     });
     println!("{} tears", tried.get());
     assert!(tried.get() > 1000, "{}", tried.get());
@@ -203,7 +215,9 @@ fn the_power_goes_off_while_the_manifest_is_written_anew() {
     assert_eq!(after, before + 1, "the workload is what it is named for");
     for at in 0..begun.operations {
         let checked = begun.stopped_at(at).and_then(|subject| power_off(&subject));
+        let checked = checked.and_then(|()| torn(&begun, at).map(drop));
         let checked = checked.and_then(|()| fails_once(&begun, at, Errno::Full));
+        let checked = checked.and_then(|()| fails_once(&begun, at, Errno::Io));
         if let Err(violation) = checked {
             panic!("{}, at operation {at}: {violation}", RENEWAL.name);
         }
