@@ -115,7 +115,7 @@ impl Writer {
                 })?;
                 let events = written(ground, wish, &digests, told.recorded.0);
                 received(ground, &events, &told)?;
-                ground.ledger.add(events);
+                ground.add(events);
                 Ok(())
             }
             Answer::Refused(error) => {
@@ -171,8 +171,10 @@ impl Writer {
         let lost = |at: &u64| ground.ledger.events.get(*at as usize).is_some_and(&concerns);
         // What was written since to a file that has lost its name stands nowhere.
         let harmed: BTreeSet<u64> = &self.life.harmed | &ground.ledger.lost(&ground.disk);
-        let is_unknown = ground.harmed.keys || ground.harmed.ids && ground.options.id_segments > 0;
-        is_unknown && !harmed.is_empty() || harmed.iter().any(lost)
+        let is_asked = ground.options.id_segments > 0;
+        !ground.harmed.keys.is_disjoint(&harmed)
+            || is_asked && !ground.harmed.ids.is_disjoint(&harmed)
+            || harmed.iter().any(lost)
     }
 
     /// Once a store has failed it says so, and not that events are damaged.

@@ -32,6 +32,13 @@ pub(super) struct Hit {
     pub(super) bytes: Range<u64>,
 }
 
+impl Hit {
+    /// Whether the file was opened or mapped.
+    pub(super) fn is_opening(&self) -> bool {
+        self.bytes.end == u64::MAX
+    }
+}
+
 #[derive(Default, Debug)]
 struct Flaws {
     planned: Option<Planned>,

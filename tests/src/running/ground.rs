@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use quipu::{Error, ErrorKind, Options};
 use quipu_disk::{Access, Disk, FaultDisk, read_exact_at};
 
-use super::flaw::{Flaw, Flawed};
+use super::flaw::{Flaw, Flawed, Hit};
 use super::ledger::Ledger;
 use super::steps::Counts;
 use crate::checker::{Checked, Rule, Violation, ensure};
 use crate::history::Seen;
 use crate::segments::is_index;
+
+/// How it is told that the ids of a segment could not be read as the store was opened.
+const LACKS_IDS: &str = "which ids are in its segment is not known until the store is opened anew";
 
 /// One opening of the store, by whom ever: what it may have noticed of harms.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub(super) struct Life {
     pub(super) fails_now: bool,
     /// It writes the store.
     pub(super) writes: bool,
+    /// Positions below were seen as it looked last, who reads elsewhere.
+    pub(super) seen: Option<u64>,
     /// It was told, for a reason, that it sees no more until it is opened anew.
     pub(super) is_over: bool,
 }
@@ -36,20 +41,19 @@ pub(super) struct Life {
 /// What was harmed so far, beside events.
 #[derive(Default)]
 pub(super) struct Harmed {
-    pub(super) manifest: bool,
+    /// Bytes of the manifest, each as it was left; nothing of one that is gone.
+    pub(super) manifest: BTreeMap<usize, Option<u8>>,
     /// The page for readers in other processes, or something of the segment that is being written, since the store was
     /// opened for writing last.
     pub(super) live: bool,
-    /// Something of a segment that was being written, or the name of one.
-    pub(super) tail: bool,
     /// Segments of which bytes were harmed while they had no seal.
     pub(super) unsealed: BTreeSet<PathBuf>,
     /// Index files, each as it was left; nothing of one that is gone.
     pub(super) indexes: BTreeMap<PathBuf, Option<Vec<u8>>>,
-    /// There may be lost events of which no index knows what they were.
-    pub(super) keys: bool,
-    /// There may be events of which no index knows the ids.
-    pub(super) ids: bool,
+    /// Events of which, once they are lost, perhaps no index knows what they were.
+    pub(super) keys: BTreeSet<u64>,
+    /// Events of which, once they are lost, perhaps no index knows the ids.
+    pub(super) ids: BTreeSet<u64>,
 }
 
 pub(super) struct Ground {
@@ -94,7 +98,10 @@ impl Ground {
     /// Notes what was written, and which harms are healed.
     pub(super) fn note(&mut self) {
         self.ledger.note(&self.disk);
-        self.ledger.needs_headers = self.harmed.manifest;
+        let now = self.manifest().and_then(|file| self.disk.contents(&file).ok());
+        let byte = |at: &usize| now.as_ref().and_then(|bytes| bytes.get(*at).copied());
+        self.harmed.manifest.retain(|at, left| byte(at) == *left);
+        self.ledger.needs_headers = self.is_unlisted();
         let is_as_left = |file: &PathBuf, left: &Option<Vec<u8>>| {
             let now = self.disk.contents(file).ok();
             now == *left || !is_readable(&self.disk, file)
@@ -106,33 +113,67 @@ impl Ground {
         self.indexed.extend(files.filter(|file| file.extension().is_some_and(|e| e == "idx")));
     }
 
+    pub(super) fn manifest(&self) -> Option<PathBuf> {
+        self.disk.files().into_iter().find(|file| file.ends_with("manifest"))
+    }
+
+    /// Whether the manifest is harmed: something of it is not as it was written, or cannot be read.
+    pub(super) fn is_unlisted(&self) -> bool {
+        let is_bad = || self.ledger.bad_files().any(|file| file.ends_with("manifest"));
+        !self.harmed.manifest.is_empty() || is_bad()
+    }
+
     /// Whether the index of a segment is there and as it was made.
     pub(super) fn is_indexed(&self, segment: &Path) -> bool {
         let index = segment.with_extension("idx");
         !self.harmed.indexes.contains_key(&index) && is_readable(&self.disk, &index)
     }
 
-    /// Notes whether the keys of harmed events may be known to nobody by now.
+    /// Notes the harmed events of which nobody may know the keys by now, and those of which only an opening without ids
+    /// makes the index: it lacks one, or is to be sealed.
     pub(super) fn note_keys(&mut self, harmed: &BTreeSet<u64>) {
-        let mut files = harmed.iter().map(|&position| self.ledger.file_of(position));
-        let is_unknown = files.any(|file| {
-            let sealed = file.filter(|file| self.indexed.contains(&file.with_extension("idx")));
-            sealed.is_some_and(|file| !self.is_indexed(file))
-        });
-        self.harmed.keys |= is_unknown;
+        for &position in harmed {
+            let file = self.ledger.file_of(position);
+            let file = file.filter(|file| self.indexed.contains(&file.with_extension("idx")));
+            if file.is_some_and(|file| !self.is_indexed(file)) {
+                self.harmed.keys.insert(position);
+            }
+        }
+        if self.options.id_segments == 0 {
+            let mut files = self.ledger.written_files();
+            files.retain(|file| !(self.ledger.is_sealed(file) && self.is_indexed(file)));
+            let own = files.iter().flat_map(|file| self.ledger.standing(file, &(0..u64::MAX)));
+            self.harmed.ids.extend(own);
+        }
+    }
+
+    /// Whether of a lost event perhaps nobody knows in which stream it was. Who reads elsewhere knows that only of what is
+    /// sealed as far as it has seen.
+    pub(super) fn may_be_of_any(&self, life: &Life, position: u64) -> bool {
+        !life.writes || self.harmed.keys.contains(&position)
+    }
+
+    /// Adds a commit to what is there.
+    pub(super) fn add(&mut self, events: Vec<Seen>) {
+        if self.options.id_segments == 0 {
+            self.harmed.ids.extend(events.iter().map(|event| event.position));
+        }
+        self.ledger.add(events);
     }
 
     /// Takes what has failed for a process.
     pub(super) fn catch_up(&mut self, life: &mut Life) {
         for hit in life.flaw.take() {
-            self.words.push(format!("{} of {} failed", name(&hit.file), span(&hit.bytes)));
+            self.words.push(format!("{} of {} failed", name(&hit.file), span(&hit)));
             if !is_index(&hit.file) {
                 life.fails_now = true;
                 life.has_failed = true;
                 life.harmed.extend(self.ledger.standing(&hit.file, &hit.bytes));
-            } else if !life.harmed.is_empty() {
-                // It is made anew from what is left.
-                self.harmed.keys = true;
+            } else if hit.is_opening() {
+                // It is made anew from what is left. What cannot be read is read again.
+                let segment = hit.file.with_extension("seg");
+                let own = self.ledger.standing(&segment, &(0..u64::MAX));
+                self.harmed.keys.extend(own.intersection(&life.harmed));
             }
         }
     }
@@ -142,21 +183,36 @@ impl Ground {
         self.catch_up(life);
         let explained = match error.kind() {
             ErrorKind::Io => {
-                self.ledger.is_bad() || life.fails_now || life.lacks_ids || self.is_of_gone(error)
+                let words = error.to_string();
+                life.fails_now || life.lacks_ids && words.contains(LACKS_IDS) || self.is_at(&words)
             }
-            // Who follows a store in its own process is told that no more will come.
-            // And who has seen what looks torn by now, that it may be gone.
             ErrorKind::Poisoned if !life.writes => {
-                life.is_over |= self.harmed.tail || self.ledger.torn(&self.disk).is_some();
-                // What was carried on by a recovery, and is harmed where it stood, cannot be compared.
-                let before = self.ledger.lost_elsewhere(&self.disk, life.is_outlived);
-                life.is_over |= !before.is_empty();
+                life.is_over |= self.may_have_gone_back(life);
                 life.is_over
             }
             ErrorKind::Poisoned => self.may_be_poisoned(),
             _ => false,
         };
         ensure(explained, Rule::Error, || format!("{error:?}"))
+    }
+
+    /// Whether what was seen elsewhere may be gone: some of it is torn by now, or the last of it cannot be compared, since
+    /// it is harmed where it stood.
+    fn may_have_gone_back(&self, life: &Life) -> bool {
+        let seen = life.seen.unwrap_or(0);
+        let is_harmed =
+            |last: u64| life.harmed.contains(&last) || self.lost_to(life).contains(&last);
+        self.ledger.torn(&self.disk).is_some_and(|torn| torn < seen)
+            || seen.checked_sub(1).is_some_and(is_harmed)
+    }
+
+    /// What may be lost to one who has the store open: who writes it knows where each segment ends.
+    pub(super) fn lost_to(&self, life: &Life) -> BTreeSet<u64> {
+        let Ground { ledger, disk, .. } = self;
+        if life.writes {
+            return ledger.unsound(disk);
+        }
+        &ledger.lost(disk) | &ledger.lost_elsewhere(disk, life.is_outlived)
     }
 
     /// Whoever sees an event of the commit that nobody knows about shows that it is there.
@@ -166,8 +222,8 @@ impl Ground {
         if at.is_some_and(|event| Seen { recorded: seen.recorded, ..*event } == *seen) {
             let pending = std::mem::take(&mut self.pending).into_iter();
             let events = pending.map(|event| Seen { recorded: seen.recorded, ..event });
-            self.ledger.add(events.collect());
-            life.harmed.extend(self.ledger.lost(&self.disk));
+            self.add(events.collect());
+            life.harmed.extend(self.lost_to(life));
         }
     }
 
@@ -184,7 +240,7 @@ impl Ground {
 
     /// Whether one who reads elsewhere cannot look at the store: for now something cannot be read.
     pub(super) fn may_be_deaf(&self, life: &Life) -> bool {
-        self.harmed.manifest || life.fails_now || self.ledger.is_bad()
+        self.is_unlisted() || life.fails_now || self.ledger.is_bad()
     }
 
     /// Whether nothing has happened on account of which a reader may see late what a writer acknowledges.
@@ -192,11 +248,12 @@ impl Ground {
         !(self.harmed.live || self.may_be_deaf(life))
     }
 
-    /// Whether an error says that a segment is not there any more, or ends too early, and that is so.
-    fn is_of_gone(&self, error: &Error) -> bool {
-        let words = error.to_string();
-        let mut gone = self.gone().into_iter().chain(self.ledger.cut(&self.disk));
-        gone.any(|file| words.contains(&*file.to_string_lossy()))
+    /// Whether the words of an error name a file that is not there any more, or ends too early, or that has a page which
+    /// cannot be read.
+    fn is_at(&self, words: &str) -> bool {
+        let gone = self.gone().into_iter().chain(self.ledger.cut(&self.disk));
+        let mut files = gone.chain(self.ledger.bad_files());
+        files.any(|file| words.contains(&*file.to_string_lossy()))
     }
 
     fn gone(&self) -> Vec<&Path> {
@@ -214,7 +271,9 @@ impl Ground {
             let is_there = files.iter().any(|other| other == **file);
             !is_there || !self.ledger.is_sealed(file) || !self.is_indexed(file)
         });
-        self.harmed.manifest || self.harmed.keys || beyond.next().is_some()
+        self.is_unlisted()
+            || !self.harmed.keys.is_disjoint(&self.ledger.unsound(&self.disk))
+            || beyond.next().is_some()
     }
 }
 
@@ -231,8 +290,8 @@ pub(super) fn name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn span(bytes: &std::ops::Range<u64>) -> String {
-    if bytes.end == u64::MAX { "an opening".to_owned() } else { format!("a read of {bytes:?}") }
+fn span(hit: &Hit) -> String {
+    if hit.is_opening() { "an opening".to_owned() } else { format!("a read of {:?}", hit.bytes) }
 }
 
 pub(super) fn unexplained(error: &Error) -> Violation {

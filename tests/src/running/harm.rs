@@ -56,17 +56,18 @@ impl Ground {
         else {
             return;
         };
-        self.harmed.tail |= Some(&file) == last.as_ref();
         self.harmed.live |= Some(&file) == last.as_ref();
         let Ok(bytes) = self.disk.contents(&file) else { return };
-        if !self.ledger.is_sealed(&file) {
-            self.harmed.unsealed.insert(file.clone());
-        }
         let end = self.ledger.end_of(&file).min(bytes.len() as u64);
         let frames = self.ledger.frames_of(&file);
         let Some(frame) = random.pick(&frames) else { return };
         let begin = if random.percent(5) { 0 } else { frame.start };
-        match random.below(20) {
+        let what = random.below(20);
+        // What cannot be read is as it was written.
+        if what < 16 && !self.ledger.is_sealed(&file) {
+            self.harmed.unsealed.insert(file.clone());
+        }
+        match what {
             0..10 => {
                 let at = random.between(begin as usize, (frame.end - 1) as usize) as u64;
                 self.done(self.disk.flip(&file, at, 1 << random.below(8)).is_ok(), || {
@@ -139,20 +140,24 @@ impl Ground {
     }
 
     fn harm_manifest(&mut self, random: &mut Random) {
-        let files = self.disk.files();
-        let Some(file) = files.iter().find(|file| file.ends_with("manifest")) else { return };
-        self.harmed.manifest = true;
-        let Ok(bytes) = self.disk.contents(file) else { return };
+        let Some(file) = self.manifest() else { return };
+        let Ok(bytes) = self.disk.contents(&file) else { return };
         let used = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0);
-        match random.below(4) {
-            0 => self.erase(file),
-            1 => self.spoil(file, random.below(used + 1) as u64),
+        let what = random.below(4);
+        let at = if what == 0 { 0 } else { random.below(used + 1) };
+        match what {
+            0 => self.erase(&file),
+            1 => self.spoil(&file, at as u64),
             _ => {
-                let at = random.below(used + 1) as u64;
-                self.done(self.disk.flip(file, at, 1 << random.below(8)).is_ok(), || {
+                let bit = 1 << random.below(8);
+                self.done(self.disk.flip(&file, at as u64, bit).is_ok(), || {
                     format!("manifest: a bit at {at}")
                 });
             }
+        }
+        let left = self.disk.contents(&file).ok().and_then(|left| left.get(at).copied());
+        if left != bytes.get(at).copied() {
+            self.harmed.manifest.insert(at, left);
         }
     }
 

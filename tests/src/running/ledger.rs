@@ -115,6 +115,11 @@ impl Ledger {
         self.events.iter().rfind(|event| event.stream == stream)
     }
 
+    /// An event that was written to no file.
+    pub(super) fn nowhere(&self) -> Option<u64> {
+        (0..self.next()).find(|position| !self.stands.contains_key(position))
+    }
+
     /// The file in which an event stands.
     pub(super) fn file_of(&self, position: u64) -> Option<&Path> {
         self.stands.get(&position).map(|stand| stand.file.as_path())
@@ -155,9 +160,15 @@ impl Ledger {
         self.bad.clear();
     }
 
+    /// The segments, and the manifest, of which a page cannot be read.
+    pub(super) fn bad_files(&self) -> impl Iterator<Item = &Path> {
+        let files = self.bad.iter().map(|(file, _)| file.as_path());
+        files.filter(|file| !crate::segments::is_index(file))
+    }
+
     /// Whether a page of a segment, or of the manifest, cannot be read.
     pub(super) fn is_bad(&self) -> bool {
-        self.bad.iter().any(|(file, _)| !crate::segments::is_index(file))
+        self.bad_files().next().is_some()
     }
 
     /// The events that are not as they were written, or that something leads to that is not.
@@ -209,11 +220,16 @@ impl Ledger {
 
     /// Whether something tells where a segment ended: its seal, or the link of the next one.
     fn is_ended(&self, file: &Path, disk: &FaultDisk) -> bool {
-        let Some((next, written)) = self.behind(file) else { return true };
-        let now = disk.contents(next).unwrap_or_default();
-        let link = written.frames.first();
-        self.is_sealed(file)
-            || link.is_some_and(|link| is_sound(written, link, &now)) && !self.is_spoiled(next)
+        let Some(next) = self.behind(file) else { return true };
+        self.is_sealed(file) || self.has_link(next, disk) && !self.is_spoiled(next)
+    }
+
+    /// Whether the first frame of a segment is as it was written.
+    pub(super) fn has_link(&self, file: &Path, disk: &FaultDisk) -> bool {
+        let now = disk.contents(file).unwrap_or_default();
+        let segment = self.segments.get(file);
+        let link = segment.and_then(|segment| Some((segment, segment.frames.first()?)));
+        link.is_some_and(|(segment, link)| is_sound(segment, link, &now))
     }
 
     /// Whether a segment has its seal.
@@ -223,9 +239,8 @@ impl Ledger {
     }
 
     /// The next segment in which there is a frame.
-    fn behind(&self, file: &Path) -> Option<(&PathBuf, &Written)> {
-        let mut later = self.segments.iter().filter(|(other, _)| other.as_path() > file);
-        later.find(|(_, written)| !written.frames.is_empty())
+    pub(super) fn behind(&self, file: &Path) -> Option<&Path> {
+        self.written_files().into_iter().find(|&other| other > file)
     }
 
     /// The segments of which something is not as it was written.

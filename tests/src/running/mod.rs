@@ -18,6 +18,7 @@ mod steps;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests;
+mod verifying;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -28,14 +28,13 @@ impl Run {
         if random.percent(20) {
             let options = &mut self.ground.options;
             options.id_segments = if options.id_segments > 0 { 0 } else { ALL_SEGMENTS };
-            // Of what is lost of an opening without ids nobody knows them.
-            self.ground.harmed.ids = true;
         }
         self.ground.note();
         self.touch();
         if random.percent(30) {
             self.ground.counts.harms += 1;
             self.ground.harm(random);
+            self.ground.note();
             self.touch();
         }
         let life = self.new_life(random);
@@ -87,6 +86,10 @@ impl Run {
                 self.ground.counts.openings += 1;
                 let next = writer.stepper.next_position().0;
                 self.ground.say(|| format!("opened at {next}"));
+                if self.ground.is_unlisted() {
+                    // It goes on without what it says of a close.
+                    self.closed_at = 0;
+                }
                 let Ground { ledger, disk, options, .. } = &self.ground;
                 let is_unread =
                     ledger.is_bad() || writer.life.has_failed || !ledger.cut(disk).is_empty();
@@ -94,10 +97,11 @@ impl Run {
                 self.opened(&writer, torn)?;
                 self.readers.iter_mut().for_each(|reader| reader.life.is_outlived = true);
                 let last = self.ground.ledger.last_file().map(Path::to_owned);
-                // What stands in the segment that is not sealed only its index would know.
-                let mut harmed = writer.life.harmed.iter();
-                self.ground.harmed.keys |=
-                    harmed.any(|&at| self.ground.ledger.file_of(at) == last.as_deref());
+                if let Some(last) = last.filter(|last| !self.ground.is_indexed(last)) {
+                    // What stands in the segment that is not sealed only its index would know.
+                    let own = self.ground.ledger.standing(&last, &(0..u64::MAX));
+                    self.ground.harmed.keys.extend(own.intersection(&writer.life.harmed));
+                }
                 self.torn = u64::MAX;
                 self.ground.harmed.live = false;
                 self.writer = Some(writer);
@@ -118,7 +122,7 @@ impl Run {
     /// From here on events may be gone in silence: never those that were there as the store was closed, whoever has opened
     /// it since, as long as the manifest says so.
     fn torn(&self) -> u64 {
-        let closed_at = if self.ground.harmed.manifest { 0 } else { self.closed_at };
+        let closed_at = if self.ground.is_unlisted() { 0 } else { self.closed_at };
         let torn = self.ground.ledger.torn(&self.ground.disk).map(|torn| torn.max(closed_at));
         torn.filter(|&torn| torn < self.ground.ledger.next()).unwrap_or(u64::MAX)
     }
@@ -131,7 +135,7 @@ impl Run {
         if next == all + pending.len() as u64 {
             if let Some(recorded) = recorded(writer, all)?.filter(|_| next > all) {
                 let events = pending.into_iter().map(|event| Seen { recorded, ..event });
-                self.ground.ledger.add(events.collect());
+                self.ground.add(events.collect());
             }
             self.ground.note();
             return Ok(());
@@ -165,7 +169,7 @@ impl Run {
                 self.ground.say(|| "a reader comes".to_owned());
                 self.ground.catch_up(&mut life);
                 self.ground.say(|| format!("a reader of {}", store.next_position().0));
-                self.readers.push(Reader { store, life, under_way: Vec::new(), seen: None });
+                self.readers.push(Reader { store, life, under_way: Vec::new() });
                 self.visible_elsewhere(self.readers.len() - 1)
             }
             Err(error) => self.ground.explain(&mut life, &error),
@@ -176,25 +180,23 @@ impl Run {
     pub(super) fn visible_elsewhere(&mut self, at: usize) -> Checked {
         let torn = self.torn.min(self.torn());
         let is_left = self.writer.is_none();
-        let Some(Reader { store, life, seen, .. }) = self.readers.get_mut(at) else {
-            return Ok(());
-        };
+        let Some(Reader { store, life, .. }) = self.readers.get_mut(at) else { return Ok(()) };
         // One that comes has looked already.
-        life.fails_now &= seen.is_none();
+        life.fails_now &= life.seen.is_none();
         let next = store.next_position().0;
         self.ground.catch_up(life);
         let all = self.ground.ledger.next();
-        let may_be = seen.unwrap_or(0)..=all + self.ground.pending.len() as u64;
+        let may_be = life.seen.unwrap_or(0)..=all + self.ground.pending.len() as u64;
         ensure(may_be.contains(&next), Rule::Watermark, || {
             format!("elsewhere {next} are visible, {may_be:?} may be")
         })?;
         let least = match () {
             () if !store.opening().lost.is_empty() => 0,
-            () if life.fails_now || seen.is_some() && self.ground.may_be_deaf(life) => 0,
+            () if life.fails_now || life.seen.is_some() && self.ground.may_be_deaf(life) => 0,
             () if is_left => torn.min(all),
             () if self.ground.is_calm(life) => all,
             // Of a writer that does not tell, or is not believed, what later frames call durable.
-            () if seen.is_none() => self.ground.ledger.vouched_for(&self.ground.disk).min(all),
+            () if life.seen.is_none() => self.ground.ledger.vouched_for(&self.ground.disk).min(all),
             () => 0,
         };
         if next < least && is_told(&mut self.ground, life, store)? {
@@ -203,7 +205,7 @@ impl Run {
         ensure(next >= least, Rule::Following, || {
             format!("elsewhere {next} are seen of {all}, at least {least} are there")
         })?;
-        *seen = Some(next);
+        life.seen = Some(next);
         Ok(())
     }
 

@@ -115,7 +115,10 @@ pub(super) fn read(
 ) -> Checked {
     let words = format!("{asked:?}");
     let Some(mut reading) = UnderWay::begin(ground, life, store, asked)? else { return Ok(()) };
-    let goes = reading.go_on(ground, life, store, PIECES_MAX)?;
+    let mut goes = reading.go_on(ground, life, store, PIECES_MAX)?;
+    if goes == Goes::Halted {
+        goes = reading.go_on(ground, life, store, PIECES_MAX)?;
+    }
     ground.counts.read += u64::from(matches!(goes, Goes::Waits | Goes::Over));
     ensure(goes != Goes::On, Rule::Stuck, || format!("{words} has no end"))
 }
@@ -150,10 +153,12 @@ pub(super) fn head(ground: &mut Ground, life: &mut Life, store: &impl Asked, at:
         Err(error) if error.kind() == ErrorKind::Damaged => {
             let sound = own.iter().rfind(|event| !life.harmed.contains(&event.position));
             let mut behind = life.harmed.range(sound.map_or(0, |event| event.position)..);
+            let is_own = |at: &u64| own.iter().any(|event| event.position == *at);
+            let concerns = |at: &u64| is_own(at) || ground.may_be_of_any(life, *at);
             // Of a commit whose outcome is unknown it is not known what stands where.
             let damage = error.damage().map(|damage| damage.positions.start.0);
             let is_unknown = !ground.pending.is_empty() && damage >= Some(ground.ledger.next());
-            ensure(is_unknown || behind.next().is_some(), Rule::Error, || {
+            ensure(is_unknown || behind.any(concerns), Rule::Error, || {
                 format!("head of {at}: {error:?}")
             })
         }

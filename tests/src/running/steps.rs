@@ -1,10 +1,8 @@
 //! What happens to a running store, one step after the other.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use quipu::{Severity, Store, verify_on};
+use quipu::Store;
 
 use super::appending::Writer;
 use super::gauge::Way;
@@ -15,7 +13,7 @@ use crate::checker::{Checked, Rule, ensure};
 use crate::content::STREAMS;
 use crate::flips::asking::Choice;
 use crate::random::Random;
-use crate::subject::{Asked, PATH};
+use crate::subject::Asked;
 
 /// Longer than a reader takes it for granted that the writer is still the same.
 const A_WHILE: Duration = Duration::from_millis(200);
@@ -92,8 +90,6 @@ pub(super) struct Reader {
     pub(super) store: Store,
     pub(super) life: Life,
     pub(super) under_way: Vec<UnderWay>,
-    /// Positions below were seen, once it has looked.
-    pub(super) seen: Option<u64>,
 }
 
 pub(super) struct Run {
@@ -136,6 +132,7 @@ impl Run {
             if let Some(writer) = &self.writer {
                 writer.drain()?;
             }
+            self.visible_here()?;
             self.ground.note();
             self.touch();
         }
@@ -173,12 +170,13 @@ impl Run {
         let Ground { ledger, disk, .. } = &self.ground;
         let lost = ledger.lost(disk);
         for Reader { life, .. } in &mut self.readers {
-            life.harmed.extend(ledger.lost_elsewhere(disk, life.is_outlived));
-        }
-        let lives = self.readers.iter_mut().map(|reader| &mut reader.life);
-        for life in lives.chain(self.writer.iter_mut().map(|writer| &mut writer.life)) {
             life.harmed.extend(&lost);
-            life.has_failed |= self.ground.ledger.is_bad();
+            life.harmed.extend(ledger.lost_elsewhere(disk, life.is_outlived));
+            life.has_failed |= ledger.is_bad();
+        }
+        if let Some(Writer { life, .. }) = &mut self.writer {
+            life.harmed.extend(self.ground.lost_to(life));
+            life.has_failed |= ledger.is_bad();
         }
         self.ground.note_keys(&lost);
     }
@@ -201,6 +199,10 @@ impl Run {
             writer.drain()?;
             self.ground.note();
         }
+        let nowhere = self.ground.ledger.nowhere();
+        ensure(nowhere.is_none() || !self.ground.harmed.unsealed.is_empty(), Rule::Lost, || {
+            format!("{nowhere:?} is in no file")
+        })?;
         let next = self.ground.ledger.next();
         self.ground.say(|| format!("{next} events"));
         Ok(())
@@ -213,6 +215,17 @@ impl Run {
             writer.retry(&mut self.ground, random)?;
         }
         Ok(())
+    }
+
+    /// What its writer was told is there is visible to it, and of what nobody knows whether it is, all or nothing.
+    pub(super) fn visible_here(&self) -> Checked {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let next = writer.stepper.next_position().0;
+        let all = self.ground.ledger.next();
+        let pending = all + self.ground.pending.len() as u64;
+        ensure(next == all || next == pending, Rule::Watermark, || {
+            format!("{next} are visible here, {all} or {pending} are there")
+        })
     }
 
     fn read_here(&mut self, random: &mut Random) -> Checked {
@@ -244,37 +257,6 @@ impl Run {
         let Some(writer) = &self.writer else { return Ok(()) };
         writer.stepper.idle();
         writer.drain()
-    }
-
-    /// Verification names what is harmed.
-    fn verify(&mut self) -> Checked {
-        let unsound = self.ground.ledger.unsound(&self.ground.disk);
-        let report = match verify_on(&self.ground.disk.twin(), Path::new(PATH), &mut |_| {}) {
-            Ok(report) => report,
-            Err(error) => {
-                let explained = self.ground.harmed.manifest;
-                return ensure(explained, Rule::Verification, || format!("{error:?}"));
-            }
-        };
-        let damage = report.findings.iter().filter(|one| one.severity == Severity::Damage);
-        let ranges = damage.map(|finding| finding.positions.start.0..finding.positions.end.0);
-        let named: BTreeSet<u64> = ranges.flatten().collect();
-        let torn = self.ground.ledger.torn(&self.ground.disk).unwrap_or(u64::MAX);
-        let kept_back = unsound.difference(&named).find(|&&at| at < torn);
-        let excused = self.ground.harmed.manifest || self.ground.harmed.tail;
-        ensure(kept_back.is_none() || excused, Rule::Verification, || {
-            format!("{kept_back:?} is harmed: {:?}", report.findings)
-        })?;
-        let lost = self.ground.ledger.lost(&self.ground.disk);
-        let ledger = &self.ground.ledger;
-        let is_sealed = |at: &u64| ledger.file_of(*at).is_none_or(|file| ledger.is_sealed(file));
-        // Of one that is not sealed, and has lost its link, it is not known where it began.
-        let is_open = !lost.iter().all(is_sealed);
-        let made_up = named.difference(&lost).find(|at| is_sealed(at) || !is_open);
-        let excused = self.ground.harmed.manifest || self.ground.ledger.is_bad();
-        ensure(made_up.is_none() || excused, Rule::Verification, || {
-            format!("{made_up:?} is as it was written: {:?}", report.findings)
-        })
     }
 
     /// Everything that can be read is read, by who comes now; and it opens for writing again.

@@ -157,6 +157,31 @@ fn a_reader_elsewhere_who_sees_less_is_caught() {
     assert!(caught.iter().all(|&seen| seen > 15), "{caught:?}");
 }
 
+/// A store that shows less to its writer than that was told, and a verification that keeps damage back or makes it up, are
+/// caught.
+#[test]
+fn what_is_said_without_a_reason_is_caught() {
+    for seed in 0..10 {
+        let run = || written(seed);
+        let rule = |told: Checked| told.unwrap_err().rule;
+        assert_eq!(run().verify(), Ok(()));
+        let mut more = run();
+        let next = more.ground.ledger.next();
+        assert_eq!(more.visible_here(), Ok(()));
+        more.ground.ledger.add(vec![event(next)]);
+        assert_eq!(rule(more.visible_here()), Rule::Watermark);
+        let mut kept_back = run();
+        let file = kept_back.ground.ledger.file_of(0).unwrap().to_owned();
+        let frame = kept_back.ground.ledger.frames_of(&file)[1].clone();
+        kept_back.ground.ledger.spoiled(&file, frame.clone());
+        assert_eq!(rule(kept_back.verify()), Rule::Verification, "of a page that can be read");
+        let made_up = run();
+        let manifest = made_up.ground.manifest().unwrap();
+        made_up.ground.disk.flip(&manifest, 0, 1).unwrap();
+        assert_eq!(rule(made_up.verify()), Rule::Verification, "what nobody knows was done");
+    }
+}
+
 /// What is harmed is told from the bytes alone, and heals with them.
 #[test]
 fn what_is_harmed_is_known() {
