@@ -113,7 +113,11 @@ impl Life {
         if how & 0x80 != 0 {
             // Whoever reads is on the disk that is copied.
             self.subject.leave_elsewhere();
-            self.subject.verify()?;
+            let recovered = self.subject.peek()?;
+            let files = self.subject.disk().files().into_iter();
+            let harmed: Vec<PathBuf> =
+                files.filter(|file| self.harmed && is_derived(file)).collect();
+            self.subject.verify(&recovered, &harmed)?;
         }
         self.reopen()
     }

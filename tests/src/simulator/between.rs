@@ -31,7 +31,7 @@ impl World {
             }
             _ => {
                 let (works, when) = (self.works()?, self.when(80));
-                self.subject.verify_beside(works, when)
+                self.subject.verify_beside(works, when, &self.harmed())
             }
         }
     }

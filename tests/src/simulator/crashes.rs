@@ -144,7 +144,7 @@ impl World {
     fn reopen_after(&mut self, end: End) -> Checked {
         let found = self.recover_copy(end)?;
         if self.random.percent(VERIFIED) {
-            self.subject.verify()?;
+            self.subject.verify(&found.events, &self.harmed())?;
         }
         if !self.subject.faults.is_full() && self.random.percent(SALVAGED) {
             judge(&self.subject.salvage()?, &found.events)?;

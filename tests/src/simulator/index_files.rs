@@ -1,5 +1,7 @@
 //! What becomes of index files between two openings: nothing that is done to them may be noticed.
 
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use quipu_disk::{Disk, FaultDisk};
@@ -12,10 +14,11 @@ use crate::segments::is_index;
 /// Old index files that are kept, to be put back.
 const KEPT_MAX: usize = 16;
 
-/// Index files as they were once.
+/// Index files as they were once, and as they were made by no store.
 #[derive(Default)]
 pub(super) struct Attic {
     files: Vec<(PathBuf, Vec<u8>)>,
+    harmed: HashMap<PathBuf, Vec<u8>>,
 }
 
 impl World {
@@ -35,12 +38,34 @@ impl World {
             self.attic.files.push((files[chosen].clone(), bytes));
         }
         if self.forges {
-            files.iter().for_each(|file| forge_file(&disk, file));
+            files.iter().for_each(|file| self.forge_file(&disk, file));
         } else if self.random.percent(40) {
             for _ in 0..self.random.between(1, 4) {
                 let chosen = self.random.below(files.len());
                 self.harm(&disk, &files[chosen]);
             }
+        }
+    }
+
+    /// The index files that are as they were harmed.
+    pub(super) fn harmed(&self) -> Vec<PathBuf> {
+        let disk = self.subject.disk();
+        let is_there =
+            |file: &Path, harmed: &[u8]| disk.contents(file).is_ok_and(|it| it == harmed);
+        let files = self.attic.harmed.iter().filter(|(file, harmed)| is_there(file, harmed));
+        files.map(|(file, _)| file.clone()).collect()
+    }
+
+    fn put(&mut self, disk: &FaultDisk, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.attic.harmed.insert(file.to_owned(), bytes.to_owned());
+        disk.put(file, bytes)
+    }
+
+    /// The bug that must be found: an index that sums up and does not say what the log says.
+    fn forge_file(&mut self, disk: &FaultDisk, file: &Path) {
+        let forged = disk.contents(file).ok().and_then(|bytes| forge(&bytes));
+        if let Some(forged) = forged {
+            let _ = self.put(disk, file, &forged);
         }
     }
 
@@ -57,29 +82,24 @@ impl World {
                 if let Some(byte) = bytes.get_mut(place) {
                     *byte ^= mask;
                 }
-                disk.put(file, &bytes)
+                self.put(disk, file, &bytes)
             }
-            5 => disk.put(file, &bytes[..place.min(bytes.len())]),
+            5 => self.put(disk, file, &bytes[..place.min(bytes.len())]),
             6 => {
                 bytes[place..].fill(0);
-                disk.put(file, &bytes)
+                self.put(disk, file, &bytes)
             }
-            7 => disk.put(file, b""),
-            _ => match self.attic.files.get(self.random.below(self.attic.files.len().max(1))) {
-                // Under its own name it is out of date, under another's it is a stranger.
-                Some((name, old)) if self.random.percent(60) => disk.put(name, old),
-                Some((_, old)) => disk.put(file, old),
-                None => Ok(()),
-            },
+            7 => self.put(disk, file, b""),
+            _ => {
+                let chosen = self.random.below(self.attic.files.len().max(1));
+                match self.attic.files.get(chosen).cloned() {
+                    // Under its own name it is out of date, under another's it is a stranger.
+                    Some((name, old)) if self.random.percent(60) => self.put(disk, &name, &old),
+                    Some((_, old)) => self.put(disk, file, &old),
+                    None => Ok(()),
+                }
+            }
         };
-    }
-}
-
-/// The bug that must be found: an index that sums up and does not say what the log says.
-fn forge_file(disk: &FaultDisk, file: &Path) {
-    let forged = disk.contents(file).ok().and_then(|bytes| forge(&bytes));
-    if let Some(forged) = forged {
-        let _ = disk.put(file, &forged);
     }
 }
 

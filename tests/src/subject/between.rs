@@ -1,6 +1,6 @@
 //! Who comes between two calls of the store under test to its disk, or between whose calls the store goes on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quipu::stepping::Stepper;
@@ -9,7 +9,7 @@ use quipu_disk::{Disk, Fault, FaultDisk, FaultKind};
 
 use super::elsewhere::{A_LONG_WHILE, A_WHILE, Elsewhere, LOOKS, open_for_reading};
 use super::questions::answer;
-use super::verifying::log_is_sound;
+use super::verifying::is_sound;
 use super::{PATH, Subject};
 use crate::attended::{Attended, Door};
 use crate::checker::{Checked, Rule, Violation, ensure};
@@ -188,16 +188,18 @@ impl Subject {
         })
     }
 
-    /// Another process verifies the store, which goes on between its calls: nothing of it is damaged.
+    /// Another process verifies the store, which goes on between its calls: nothing of it is damaged but the index files
+    /// that were harmed, and all is found that was visible before.
     ///
     /// # Errors
-    /// The verification fails, or tells of damage.
-    pub fn verify_beside(&mut self, works: Vec<Work>, when: When) -> Checked {
+    /// The verification fails, tells of damage, or counts something else.
+    pub fn verify_beside(&mut self, works: Vec<Work>, when: When, harmed: &[PathBuf]) -> Checked {
         let verify = |disk: Attended| verify_on(&disk, Path::new(PATH), &mut |_| {});
-        let (_, report) = self.go_on_beside(works, when, verify)?;
+        let (visible, report) = self.go_on_beside(works, when, verify)?;
         self.counts.others.verified_beside += 1;
         let failed = |error| Violation::new(Rule::Verification, format!("beside: {error:?}"));
-        log_is_sound(&report.map_err(failed)?, "beside its writer")
+        let events = visible..=self.checker.next_position();
+        is_sound(&report.map_err(failed)?, harmed, events, "beside its writer")
     }
 
     /// Does something on the store's disk as another process does, while the store does its work in between. Gives how
