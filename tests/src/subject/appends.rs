@@ -234,7 +234,7 @@ impl Subject {
             let now = self.disk.operations();
             let explained = match error.kind() {
                 // What a commit is judged by may have to be read, and what is sealed to make room.
-                ErrorKind::Io => self.may_fail_since(submission.since.unwrap_or(before)),
+                ErrorKind::Io => self.may_fail_since(submission.since.unwrap_or(before), &error),
                 // Unknown is what a retry is told whose first attempt was under way.
                 ErrorKind::Poisoned | ErrorKind::Unknown => self.may_be_poisoned(),
                 // Who waits for room is told of an attempt at making some that was begun since it came.

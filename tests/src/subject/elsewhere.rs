@@ -29,6 +29,8 @@ pub(super) struct Elsewhere {
     pub(super) all: Box<Subscription<Position>>,
     /// The position of the event that comes next.
     pub(super) next: u64,
+    /// It was opened while something could not be read, and has read around it.
+    reads_around: bool,
 }
 
 /// What later frames call durable, for readers that are told nothing: positions below.
@@ -56,7 +58,7 @@ impl Vouched {
 impl Elsewhere {
     pub(super) fn new(store: Store) -> quipu::Result<Elsewhere> {
         let all = Box::new(store.all().subscribe()?);
-        Ok(Elsewhere { store, all, next: 0 })
+        Ok(Elsewhere { store, all, next: 0, reads_around: false })
     }
 
     /// What came since it looked last. It takes its time before each look.
@@ -100,7 +102,8 @@ impl Subject {
         let opened = self.open_for_reading().and_then(Elsewhere::new);
         match opened {
             Ok(elsewhere) => {
-                self.elsewhere = Some(elsewhere);
+                let reads_around = self.is_spoiled();
+                self.elsewhere = Some(Elsewhere { reads_around, ..elsewhere });
                 Ok(())
             }
             Err(error) => self.explain_read(before, &error),
@@ -138,8 +141,8 @@ impl Subject {
                 Ok(Some(Delivery::Event(event))) => content::seen(&event),
                 Ok(Some(Delivery::CaughtUp)) => continue,
                 Ok(None) => {
-                    let (next, least) = (*next, self.least_elsewhere()?);
-                    if next < least && !self.in_flight.tells && !has_waited {
+                    let (next, least) = (*next, self.least_elsewhere(before)?);
+                    if next < least && self.looks_seldom() && !has_waited {
                         self.disk.advance(A_LONG_WHILE);
                         has_waited = true;
                         continue;
@@ -175,18 +178,19 @@ impl Subject {
     pub fn ask_elsewhere(&mut self, question: Question) -> Checked {
         self.disk.advance(A_WHILE);
         let before = self.disk.operations();
-        let (visible, least) = (self.visible()?, self.least_elsewhere()?);
+        let (visible, least) = (self.visible()?, self.least_elsewhere(before)?);
         let Some(Elsewhere { store, .. }) = &self.elsewhere else { return Ok(()) };
         // What the last writer told before it died may be news, and what its successor tells comes after.
         let _ = store.next_position();
-        if store.next_position().0 < least && !self.in_flight.tells {
+        if store.next_position().0 < least && self.looks_seldom() {
             self.disk.advance(A_LONG_WHILE);
         }
         let (seen, events) = match answer_at(store, &question) {
             Ok(answered) => answered,
             Err(error) => return self.elsewhere_failed(before, &error),
         };
-        let least = self.least_elsewhere()?;
+        // That the end of the log cannot be read is told to who follows it. Who asks is answered of what was seen before.
+        let least = if self.is_spoiled() { 0 } else { self.least_elsewhere(before)? };
         ensure((least..=visible).contains(&seen), Rule::Following, || {
             format!("{seen} seen elsewhere, {visible} here and {least} at least")
         })?;
@@ -203,20 +207,32 @@ impl Subject {
         })
     }
 
-    /// How much another process sees at least: all that is visible, or, where nothing can be told, what frames vouch for.
-    /// Where something has failed, that may have been what is told.
-    fn least_elsewhere(&self) -> Checked<u64> {
+    /// How much another process sees at least that has looked since `before`: all that is visible, or, where nothing can be
+    /// told, what frames vouch for. A writer that has failed may have told that, and a look that fails is made again.
+    fn least_elsewhere(&self, before: u64) -> Checked<u64> {
+        let has_failed = self.faults.has_failed_since(before, self.disk.operations());
         Ok(match self.in_flight.tells {
-            _ if self.is_off() || self.faults.has_failed(self.disk.operations()) => 0,
+            _ if has_failed || self.may_be_poisoned() => 0,
             // Of an end that cannot be read nobody knows what it holds.
-            _ if self.is_spoiled() => 0,
+            _ if self.is_read_around() => 0,
             true => self.visible()?,
             false => self.in_flight.vouched.sure,
         })
     }
 
+    /// Whether another process may take its time before it looks at all of the store: nothing is told, or a look has failed.
+    fn looks_seldom(&self) -> bool {
+        let has_failed = self.faults.has_failed(self.disk.operations());
+        !self.in_flight.tells || has_failed || self.is_spoiled()
+    }
+
+    /// Whether the other process was opened while something could not be read.
+    fn is_read_around(&self) -> bool {
+        self.elsewhere.as_ref().is_some_and(|reader| reader.reads_around)
+    }
+
     fn elsewhere_failed(&mut self, before: u64, error: &quipu::Error) -> Checked {
-        if error.kind() == ErrorKind::Damaged && self.is_spoiled() {
+        if self.is_read_around() && self.is_up_to_bad_sector(error) {
             // What cannot be read is read around, and what stands there is told as lost. Behind it there is more.
             self.elsewhere = None;
             return Ok(());

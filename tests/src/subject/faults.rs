@@ -230,8 +230,13 @@ impl Faults {
 
     /// Whether want of room explains an error that came after `before` and up to now.
     pub(super) fn is_full_since(&self, before: u64, operations: u64) -> bool {
+        self.is_full || self.has_told_full_since(before, operations)
+    }
+
+    /// Whether a planned error came meanwhile that told of want of room.
+    pub(super) fn has_told_full_since(&self, before: u64, operations: u64) -> bool {
         let full = self.error.is_some_and(|error| error.errno == Errno::Full);
-        self.is_full || full && self.has_failed_since(before, operations)
+        full && self.has_failed_since(before, operations)
     }
 
     /// Whether the store is known to be poisoned.

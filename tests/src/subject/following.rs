@@ -268,7 +268,9 @@ impl Subject {
             // What it cannot read because of a planned fault it does not get.
             self.deliver(index, usize::MAX)?;
             let &Follower { number, is_over, .. } = &self.in_flight.followers[index];
-            ensure(is_over || self.may_fail_since(before), Rule::Stuck, || {
+            let has_failed = self.faults.has_failed_since(before, self.disk.operations());
+            let is_kept = has_failed || self.is_off() || self.is_spoiled();
+            ensure(is_over || is_kept, Rule::Stuck, || {
                 format!("follower {number} of a closed store")
             })?;
         }

@@ -56,10 +56,7 @@ impl Subject {
             Err(error) => {
                 let explained = match error.kind() {
                     ErrorKind::Full => self.faults.is_full_since(before, self.disk.operations()),
-                    ErrorKind::Io => {
-                        let now = self.disk.operations();
-                        self.faults.has_failed_since(before, now) || self.is_spoiled()
-                    }
+                    ErrorKind::Io => self.may_fail_since(before, &error),
                     _ => false,
                 };
                 // Whoever was shown something wrong refuses to go on, in whichever words.
@@ -149,7 +146,7 @@ impl Subject {
         let explained = match closed.as_ref().map_err(quipu::Error::kind) {
             Err(ErrorKind::Full) => self.faults.is_full_since(before, operations),
             Err(ErrorKind::Poisoned | ErrorKind::Unknown) => self.may_be_poisoned(),
-            Err(_) => self.may_fail_since(before),
+            Err(_) => closed.as_ref().is_err_and(|error| self.may_fail_since(before, error)),
             Ok(()) => true,
         };
         ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;

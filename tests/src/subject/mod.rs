@@ -1,6 +1,7 @@
 //! A store under test: driven step by step on a fault disk, and every answer told to the checker.
 
 mod appends;
+mod bad_sectors;
 mod between;
 mod committer;
 mod counts;
@@ -231,25 +232,12 @@ impl Subject {
         self.faults.is_poisoned() || self.faults.has_failed(now) || self.faults.has_misread(now)
     }
 
-    /// Whether something has happened after `before` and up to now that explains an error of the system.
-    pub(super) fn may_fail_since(&self, before: u64) -> bool {
+    /// Whether something has happened after `before` and up to now that explains this error of the system.
+    fn may_fail_since(&self, before: u64, error: &quipu::Error) -> bool {
         let now = self.disk.operations();
-        self.is_off() || self.faults.has_failed_since(before, now) || self.is_spoiled()
-    }
-
-    /// Whether some bytes of its files cannot be read.
-    #[must_use]
-    pub fn is_spoiled(&self) -> bool {
-        self.disk.has_bad_sectors()
-    }
-
-    /// What a device did not give back it gives back again. A process that has read around it goes: what it has lost at
-    /// its opening stays lost to it, and it says so.
-    pub fn restore(&mut self) {
-        if self.is_spoiled() {
-            self.disk.restore();
-            self.elsewhere = None;
-        }
+        self.is_off()
+            || self.faults.has_failed_since(before, now)
+            || self.is_spoiled() && self.is_of_bad_sector(error)
     }
 
     /// What the store holds, by an opening of a copy of its disk that nobody notices. The copy has room for

@@ -95,10 +95,13 @@ impl Subject {
 
     pub(super) fn explain_read(&self, before: u64, error: &quipu::Error) -> Checked {
         let now = self.disk.operations();
-        let failed = self.is_off() || self.faults.has_failed_since(before, now);
-        let typed = matches!(error.kind(), ErrorKind::Io | ErrorKind::Full);
-        let spoiled = error.kind() == ErrorKind::Io && self.is_spoiled();
-        let misread = error.kind() == ErrorKind::Damaged && self.faults.has_misread(now);
-        ensure(failed && typed || spoiled || misread, Rule::Error, || format!("reading: {error:?}"))
+        let explained = match error.kind() {
+            ErrorKind::Io => self.may_fail_since(before, error),
+            // Who reads takes no room.
+            ErrorKind::Full => self.faults.has_told_full_since(before, now),
+            ErrorKind::Damaged => self.faults.has_misread(now),
+            _ => false,
+        };
+        ensure(explained, Rule::Error, || format!("reading: {error:?}"))
     }
 }
