@@ -176,7 +176,7 @@ impl Subject {
             Ok(step) => step,
             Err(error) => return Err(Violation::new(Rule::Error, format!("placing: {error:?}"))),
         };
-        self.notice_recovery(was_recovered)?;
+        self.notice_recovery(was_recovered, before)?;
         if !was_recovered {
             self.note_failures_since(unharmed);
         }

@@ -33,7 +33,7 @@ impl Subject {
                 self.in_flight = InFlight::default();
                 // The first segment of a store is none that another rolled into.
                 self.in_flight.segments = stepper.segments().max(1);
-                self.in_flight.tells = self.has_page();
+                self.in_flight.tells = self.can_tell_since(before);
                 self.count_files();
                 self.counts.openings += 1;
                 if let Some(recovered) = &stepper.opening().recovered {

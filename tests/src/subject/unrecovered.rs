@@ -37,6 +37,12 @@ impl Subject {
         words.is_ok_and(|words| words != Some([0; PAGE_WORDS]))
     }
 
+    /// Whether an opening that began with the operation `before` has a page of its own: where something has failed, the one
+    /// that is there may be the last writer's.
+    pub(super) fn can_tell_since(&self, before: u64) -> bool {
+        self.has_page() && !self.faults.has_failed_since(before, self.disk.operations())
+    }
+
     /// How the last writer ended that nobody has recovered since.
     pub(super) fn last_writer(&self) -> LastWriter {
         if self.is_doubtful { LastWriter::Failed } else { LastWriter::Sound }
@@ -48,8 +54,8 @@ impl Subject {
         self.stepper.as_ref().is_some_and(|stepper| stepper.is_recovered())
     }
 
-    /// The store may have made up for its recovery just now: for whoever wanted to write.
-    pub(super) fn notice_recovery(&mut self, was_recovered: bool) -> Checked {
+    /// The store may have made up for its recovery since the operation `before`: for whoever wanted to write.
+    pub(super) fn notice_recovery(&mut self, was_recovered: bool, before: u64) -> Checked {
         if was_recovered || !self.is_recovered() {
             return Ok(());
         }
@@ -57,7 +63,7 @@ impl Subject {
         self.is_doubtful = false;
         let segments = self.stepper()?.segments();
         self.in_flight.segments = segments;
-        self.in_flight.tells = self.has_page();
+        self.in_flight.tells = self.can_tell_since(before);
         let visible = self.visible()?;
         self.record(Entry::Recovered { visible })
     }
