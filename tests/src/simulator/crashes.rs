@@ -176,7 +176,13 @@ impl World {
         if self.random.percent(10) {
             self.pass_time();
         }
-        self.meddle();
+        if self.meddle() {
+            let events = self.subject.peek_beside()?;
+            let found = found.as_ref().map_or(&events, |found| &found.events);
+            ensure(*found == events, Rule::Undecided, || {
+                format!("{} events, and {} with other indexes", found.len(), events.len())
+            })?;
+        }
         self.tear_manifest();
         self.fill_up();
         for attempt in 0..OPENINGS_MAX {

@@ -22,13 +22,13 @@ pub(super) struct Attic {
 }
 
 impl World {
-    /// Does to index files what crashes, restored backups and bad media do. The store is not open.
-    pub(super) fn meddle(&mut self) {
+    /// Does to index files what crashes, restored backups and bad media do. The store is not open. Gives whether it did.
+    pub(super) fn meddle(&mut self) -> bool {
         let disk = self.subject.disk().clone();
         let files: Vec<PathBuf> = disk.files().into_iter().filter(|file| is_index(file)).collect();
         // Removing a file is an operation, and what is planned must happen to the store.
         if files.is_empty() || self.subject.faults.is_armed(disk.operations()) {
-            return;
+            return false;
         }
         let chosen = self.random.below(files.len());
         if let Ok(bytes) = disk.contents(&files[chosen]) {
@@ -39,12 +39,16 @@ impl World {
         }
         if self.forges {
             files.iter().for_each(|file| self.forge_file(&disk, file));
-        } else if self.random.percent(40) {
+            return true;
+        }
+        let harms = self.random.percent(40);
+        if harms {
             for _ in 0..self.random.between(1, 4) {
                 let chosen = self.random.below(files.len());
                 self.harm(&disk, &files[chosen]);
             }
         }
+        harms
     }
 
     /// The index files that are as they were harmed.

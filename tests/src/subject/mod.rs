@@ -9,6 +9,7 @@ mod driving;
 mod elsewhere;
 mod faults;
 mod following;
+mod heads;
 mod life;
 mod past;
 mod questions;
@@ -241,7 +242,7 @@ impl Subject {
     }
 
     /// What the store holds, by an opening of a copy of its disk that nobody notices. The copy has room for
-    /// everything, and all of it can be read.
+    /// everything, and all of it can be read. Its streams and their heads are those of what it holds.
     ///
     /// # Errors
     /// The store does not open.
@@ -261,8 +262,11 @@ impl Subject {
     fn peek_at(&self, copy: FaultDisk) -> Checked<Vec<Seen>> {
         copy.plan_full(None);
         copy.restore();
-        let events = open(copy, &self.options).and_then(|stepper| reads::everything(&stepper));
-        events.map_err(|error| Violation::new(Rule::Opening, format!("a copy: {error:?}")))
+        let failed = |error| Violation::new(Rule::Opening, format!("a copy: {error:?}"));
+        let stepper = open(copy, &self.options).map_err(failed)?;
+        let events = reads::everything(&stepper).map_err(failed)?;
+        heads::judge(&stepper, &events).map_err(failed)??;
+        Ok(events)
     }
 
     /// A copy of its disk, all of which can be read. The store is not open.
