@@ -22,6 +22,14 @@ pub fn is_index(file: &Path) -> bool {
     file.extension().is_some_and(|kind| kind == "idx" || kind == "run")
 }
 
+/// The index files of the stores on a disk, in the order of their names.
+#[must_use]
+pub fn indexes(disk: &FaultDisk) -> Vec<PathBuf> {
+    let mut files = disk.files();
+    files.retain(|file| is_index(file));
+    files
+}
+
 /// The headers of a segment's frames, up to the first that is none. None if the segment's own header is none.
 #[must_use]
 pub fn frames(bytes: &[u8]) -> Option<Vec<(Place, FrameHeader)>> {

@@ -9,7 +9,7 @@ use quipu_format::PAGE_BYTES;
 use quipu_format::index::{Contents, Draft, Entry, HeadEntry, IndexHeader, Parts, Span, build};
 
 use super::World;
-use crate::segments::is_index;
+use crate::segments::indexes;
 
 /// Old index files that are kept, to be put back.
 const KEPT_MAX: usize = 16;
@@ -25,7 +25,7 @@ impl World {
     /// Does to index files what crashes, restored backups and bad media do. The store is not open. Gives whether it did.
     pub(super) fn meddle(&mut self) -> bool {
         let disk = self.subject.disk().clone();
-        let files: Vec<PathBuf> = disk.files().into_iter().filter(|file| is_index(file)).collect();
+        let files = indexes(&disk);
         // Removing a file is an operation, and what is planned must happen to the store.
         if files.is_empty() || self.subject.faults.is_armed(disk.operations()) {
             return false;

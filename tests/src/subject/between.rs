@@ -147,7 +147,12 @@ impl Subject {
         let seen = from + events.len() as u64;
         self.counts.others.glimpses += 1;
         self.record(Entry::Glimpsed { from, events, asked })?;
-        let Some(before) = before else { return Ok(()) };
+        let Some(before) = before else {
+            let least = if self.is_doubtful { 0 } else { self.left };
+            return ensure(seen >= least, Rule::Following, || {
+                format!("{seen} seen elsewhere in an opening, {least} at least")
+            });
+        };
         let now = self.visible()?;
         let least = if self.in_flight.tells { before } else { self.in_flight.vouched.sure };
         ensure((least..=now).contains(&seen), Rule::Following, || {

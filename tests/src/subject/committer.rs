@@ -4,6 +4,7 @@ use quipu::Durability;
 
 use super::Subject;
 use crate::checker::{Checked, Rule, ensure};
+use crate::segments::indexes;
 
 impl Subject {
     /// Has the committer take its next job, if there is one.
@@ -80,7 +81,9 @@ impl Subject {
         let visible = self.visible()?;
         self.await_visit();
         let unharmed = self.between.door.failures();
+        let before = indexes(&self.disk);
         let did = self.stepper()?.chore();
+        self.counts.note_indexes(&before, &indexes(&self.disk));
         self.note_failures_since(unharmed);
         self.judge_visit(Some(visible))?;
         self.expect_failures()?;

@@ -1,5 +1,7 @@
 //! What a run came to, so that it can be told that it did its work.
 
+use std::path::{Path, PathBuf};
+
 use crate::history::{Entry, LastWriter};
 
 /// What happened so far, for reports.
@@ -19,6 +21,12 @@ pub struct Counts {
     pub overlaps: u64,
     /// Segments begun because one was full.
     pub rolls: u64,
+    /// Index files of segments that a chore has made.
+    pub seals: u64,
+    /// Runs that a chore has made.
+    pub runs_made: u64,
+    /// Of these, runs that sum up others.
+    pub merges: u64,
     /// Lives that ended in a crash.
     pub crashes: u64,
     /// Successful openings.
@@ -96,6 +104,20 @@ impl Others {
 }
 
 impl Counts {
+    /// Notes which index files there are that were not there before.
+    pub(super) fn note_indexes(&mut self, before: &[PathBuf], now: &[PathBuf]) {
+        for made in now.iter().filter(|file| !before.contains(file)) {
+            let Some(run) = run(made) else {
+                self.seals += 1;
+                continue;
+            };
+            let is_within = |(first, last)| run.0 <= first && last <= run.1;
+            self.runs_made += 1;
+            self.merges +=
+                u64::from(before.iter().filter_map(|file| self::run(file)).any(is_within));
+        }
+    }
+
     /// Everything that is counted, by its name. What is a maximum is left out.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
@@ -108,6 +130,9 @@ impl Counts {
             ("retries", self.retries),
             ("overlaps", self.overlaps),
             ("rolls", self.rolls),
+            ("seals", self.seals),
+            ("runs made", self.runs_made),
+            ("merges", self.merges),
             ("crashes", self.crashes),
             ("openings", self.openings),
             ("postponed", self.postponed),
@@ -141,4 +166,9 @@ impl Counts {
         }
         totals
     }
+}
+
+/// The first and the last segment of a run, as its name says.
+fn run(file: &Path) -> Option<(&str, &str)> {
+    file.file_stem()?.to_str()?.split_once('-')
 }

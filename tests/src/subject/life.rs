@@ -88,6 +88,12 @@ impl Subject {
     }
 
     pub(super) fn crash_into(&mut self, end: End, was_open: bool) -> Checked {
+        self.left = match end {
+            // The frames that vouch may be lost with the power.
+            End::Cut(_) => 0,
+            End::Kill if was_open => self.in_flight.vouched.sure,
+            End::Kill => self.left,
+        };
         let (disk, crash) = match end {
             End::Kill => (self.disk.kill(), Crash::Killed),
             End::Cut(how) => (self.disk.power_cut(how), Crash::PowerCut),
@@ -113,6 +119,7 @@ impl Subject {
         self.settle()?;
         self.is_doubtful |= self.may_have_failed();
         self.stepper = None;
+        self.left = self.in_flight.vouched.sure;
         self.in_flight = InFlight::default();
         // A kill takes nothing. What a failed write or sync has left may be gone once somebody else writes.
         self.lost_unsynced |=
@@ -151,6 +158,7 @@ impl Subject {
         };
         ensure(explained, Rule::Error, || format!("closing: {closed:?}"))?;
         self.is_doubtful |= closed.is_err();
+        self.left = if closed.is_ok() { visible } else { 0 };
         self.faults.forget_failures(operations);
         self.record(if closed.is_ok() { Entry::Closed } else { Entry::Crashed(Crash::Killed) })?;
         Ok(closed.is_ok())

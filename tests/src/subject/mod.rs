@@ -107,6 +107,8 @@ pub struct Subject {
     lost_unsynced: bool,
     /// The last writer had failed, and the power was not cut since.
     is_doubtful: bool,
+    /// What a writer has left for everybody to see, positions below: frames vouch for it, or it was closed.
+    left: u64,
     past: Past,
     /// What was planned to go wrong in this life.
     pub faults: Faults,
@@ -135,6 +137,7 @@ impl Subject {
             between: Between::default(),
             lost_unsynced: false,
             is_doubtful: false,
+            left: 0,
             past: Past::default(),
             faults: Faults::default(),
             counts: Counts::default(),
