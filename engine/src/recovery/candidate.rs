@@ -38,21 +38,27 @@ impl Candidate {
         durable > self.scan.end || (events && durable > FIRST_FRAME)
     }
 
-    /// Whether it has lost its link, and the frame behind that is whole. No write that was torn leaves it so: they are written
-    /// at once, and the link stands in one sector with the header behind it.
-    pub(super) fn is_headless(&self) -> Result<bool> {
+    /// The position with which it begins, if it has lost its link: that of a whole frame right behind the link.
+    pub(super) fn first_behind_link(&self) -> Result<Option<Position>> {
         let mut frames = self.file().frames(self.file().capacity);
-        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?;
-        Ok(self.scan.link.is_none() && frame.is_ok_and(|frame| frame.body().is_ok()))
+        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?.ok();
+        let frame = frame.filter(|frame| self.scan.link.is_none() && frame.body().is_ok());
+        Ok(frame.map(|frame| frame.header.first_position))
+    }
+
+    /// Whether it has lost its link, and begins with a later position than is left of the log before it: that was durable
+    /// before anything was written here, so it is damaged, and what stands here is none of a torn write.
+    pub(super) fn is_too_late(&self, left: Position) -> Result<bool> {
+        Ok(self.first_behind_link()?.is_some_and(|first| first > left))
     }
 
     /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
-    /// durable. A link that is lost is passed over where a frame stands right behind it.
-    pub(super) fn own_end(&self, beyond: &Beyond) -> Result<ByteOffset> {
+    /// durable. A link that is lost is passed over where the log before it has lost events, of which so much is left.
+    pub(super) fn own_end(&self, beyond: &Beyond, left: Position) -> Result<ByteOffset> {
         let mut frames = self.file().frames(self.file().capacity);
         let mut end = beyond.durable;
         if end <= self.scan.end {
-            if !self.is_headless()? {
+            if !self.is_too_late(left)? {
                 return Ok(self.scan.end);
             }
             end = BEHIND_LINK;

@@ -133,7 +133,9 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < id);
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
-        } else if candidate.holds_more()? || (is_behind && candidate.is_headless()?) {
+        } else if candidate.holds_more()?
+            || (is_behind && candidate.is_too_late(survey.next_position)?)
+        {
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
@@ -236,7 +238,8 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     survey.unused.clear();
     survey.blank = None;
     let (mut named, mut durable): (Option<Lsn>, Option<ByteOffset>) = (None, None);
-    for candidate in candidates.iter().rev() {
+    let sealed = survey.parts.last().map_or(Position(0), |part| part.next);
+    for (index, candidate) in candidates.iter().enumerate().rev() {
         let beyond = candidate.search_on()?;
         let id = candidate.file().id;
         let gone_round = named.is_some_and(|end| end.segment() < id) && !candidate.holds(&beyond);
@@ -249,7 +252,10 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
         let end = match named.filter(|end| end.segment() == id) {
             Some(end) => end.offset(),
-            None => unnamed_end(survey, candidate, &beyond)?,
+            None => {
+                let before = candidates[..index].iter().map(|before| before.scan.next_position);
+                unnamed_end(survey, candidate, &beyond, before.fold(sealed, Position::max))?
+            }
         };
         let end = end.min(candidate.file().size);
         let is_closed = survey.closed().is_some_and(|(closed, _)| closed == Lsn::new(id, end));
@@ -307,12 +313,17 @@ fn is_overwritten(file: &SegmentFile) -> Result<bool> {
     Ok(is_of_another || page.iter().all(|byte| *byte == 0))
 }
 
-/// Where a segment ends that no link names the end of.
-fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Result<ByteOffset> {
+/// Where a segment ends that no link names the end of, and before which the log is left up to this position.
+fn unnamed_end(
+    survey: &Survey,
+    candidate: &Candidate,
+    beyond: &Beyond,
+    left: Position,
+) -> Result<ByteOffset> {
     let file = candidate.file();
     let closed = survey.closed().filter(|(end, _)| end.segment() == file.id);
     match closed {
         Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
-        _ => candidate.own_end(beyond),
+        _ => candidate.own_end(beyond, left),
     }
 }

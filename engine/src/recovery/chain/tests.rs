@@ -102,7 +102,7 @@ fn a_segment_that_no_link_names_ends_where_the_log_was_closed_or_written_on() {
     let end = |written: &Written, edits: &[quipu_format::manifest::Edit]| {
         let candidate = written.candidate();
         let beyond = candidate.search_on().unwrap();
-        unnamed_end(&survey(edits), &candidate, &beyond).unwrap().0
+        unnamed_end(&survey(edits), &candidate, &beyond, Position(0)).unwrap().0
     };
     assert_eq!(end(&two, &[]), two.end());
     assert_eq!(end(&two, &[closed(two.named(), 4)]), two.end());
@@ -140,25 +140,23 @@ fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written
     assert!(!told(&cut, None));
 }
 
-/// A write that was torn leaves no frame right behind a link of which it has left nothing; and all of a segment was durable
-/// before anything was written to the next one.
+/// All of a segment was durable before anything was written to the next one, whose link is damaged too. What is damaged
+/// elsewhere changes nothing of that: what the next writer takes for torn is shown to nobody.
 #[test]
-fn a_whole_frame_behind_a_lost_link_is_damage() {
+fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events() {
     let sound = Written::begun(1, 0, None).commit(0).commit(0);
     let torn = Written::begun(1, 0, None).commit(0).commit(0).damaged();
-    let begun = Written::begun(2, 4, sound.named());
-    let next = begun.clone().damaged().commit(0);
-    for first in [&sound, &torn] {
-        let mut survey = survey(&[]);
-        connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
-        assert!(!survey.damage.is_empty());
-        // Who reads it sees what is left.
-        assert_eq!(survey.next_position.0, 6);
+    let next = Written::begun(2, 4, sound.named()).damaged().commit(0);
+    for (first, is_damaged, left) in [(sound, false, 4), (torn, true, 6)] {
+        let candidates = [first.candidate(), next.candidate()];
+        let mut whole = survey(&[]);
+        connect(&mut whole, &candidates).unwrap();
+        assert_eq!(!whole.damage.is_empty(), is_damaged, "{:?}", whole.damage);
+        let mut harmed = survey(&[]);
+        note_damage(&mut harmed, 9, 0..0);
+        connect(&mut harmed, &candidates).unwrap();
+        assert_eq!([whole.next_position.0, harmed.next_position.0], [left; 2]);
     }
-    let mut survey = survey(&[]);
-    let damaged = begun.damaged().commit(0).damaged();
-    connect(&mut survey, &[sound.candidate(), damaged.candidate()]).unwrap();
-    assert!(survey.damage.is_empty(), "nothing of it is whole: {:?}", survey.damage);
 }
 
 /// The frame behind the damage is durable up to its own beginning and no farther: it may be whole by chance.
