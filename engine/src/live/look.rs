@@ -256,9 +256,10 @@ fn bounds_proven(survey: &mut Survey) -> Result<Bounds> {
     {
         last.end = *durable;
         let scan = unsealed.scan_to(last.end, &mut |_, _| Ok(()))?;
-        let (found, _) = unsealed.positions_at(&scan, last.end)?;
+        let next_position = unsealed.position_at(&scan, last.end)?.max(last.base);
         let end = Lsn::new(last.segment.id, last.end);
-        bounds = Bounds { visible: end, durable: end, next_position: found.max(last.base) };
+        bounds = Bounds { visible: end, durable: end, next_position };
+        survey.next_position = next_position;
     }
     Ok(bounds)
 }

@@ -11,9 +11,6 @@ use super::scan::{Scan, SegmentFile};
 use super::unsealed::Unsealed;
 use crate::Result;
 
-/// Where the frame behind the link stands.
-const BEHIND_LINK: ByteOffset = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
-
 /// A segment that is not sealed, as scanned.
 pub(super) struct Candidate {
     pub(super) unsealed: Unsealed,
@@ -38,31 +35,23 @@ impl Candidate {
         durable > self.scan.end || (events && durable > FIRST_FRAME)
     }
 
-    /// The position with which it begins, if it has lost its link: that of a whole frame right behind the link.
+    /// The position with which a segment begins that has lost its link: that of a frame right behind the link.
     pub(super) fn first_behind_link(&self) -> Result<Option<Position>> {
         let mut frames = self.file().frames(self.file().capacity);
-        let frame = frames.frame_at(BEHIND_LINK).map_err(|error| self.file().io(error))?.ok();
-        let frame = frame.filter(|frame| self.scan.link.is_none() && frame.body().is_ok());
+        let behind = ByteOffset(FIRST_FRAME.0 + LINK_FRAME_BYTES as u64);
+        let frame = frames.frame_at(behind).map_err(|error| self.file().io(error))?.ok();
+        let frame = frame.filter(|frame| frame.body().is_ok());
         Ok(frame.map(|frame| frame.header.first_position))
     }
 
-    /// Whether it has lost its link, and begins with a later position than is left of the log before it: that was durable
-    /// before anything was written here, so it is damaged, and what stands here is none of a torn write.
-    pub(super) fn is_too_late(&self, left: Position) -> Result<bool> {
-        Ok(self.first_behind_link()?.is_some_and(|first| first > left))
-    }
-
     /// Where the segment ends, if nothing names its end: as for recovery, at the first bad frame that nothing calls
-    /// durable. A link that is lost is passed over where the log before it has lost events, of which so much is left.
-    pub(super) fn own_end(&self, beyond: &Beyond, left: Position) -> Result<ByteOffset> {
+    /// durable.
+    pub(super) fn own_end(&self, beyond: &Beyond) -> Result<ByteOffset> {
+        if beyond.durable <= self.scan.end {
+            return Ok(self.scan.end);
+        }
         let mut frames = self.file().frames(self.file().capacity);
         let mut end = beyond.durable;
-        if end <= self.scan.end {
-            if !self.is_too_late(left)? {
-                return Ok(self.scan.end);
-            }
-            end = BEHIND_LINK;
-        }
         while let Ok(frame) = frames.frame_at(end).map_err(|error| self.file().io(error))?
             && frame.body().is_ok()
         {

@@ -32,6 +32,7 @@ pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<(
             if survey.damage.is_empty() {
                 find_end(survey, candidates)?;
             } else {
+                note_short_of_close(survey);
                 lenient(survey, candidates)?;
             }
         }
@@ -131,11 +132,11 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             continue;
         }
         let is_behind = survey.parts.last().is_none_or(|last| last.segment.id < id);
+        let late = if is_behind { too_late(survey, candidate)? } else { None };
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
-        } else if candidate.holds_more()?
-            || (is_behind && candidate.is_too_late(survey.next_position)?)
-        {
+        } else if late.is_some() || candidate.holds_more()? {
+            survey.damage.extend(late.and_then(|first| lost_before(survey, first)));
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
@@ -146,6 +147,26 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a segment without a link, behind all others, begins, if that is with a later position than is left of the log: all
+/// before a segment is durable before the first frame of it is written.
+fn too_late(survey: &Survey, candidate: &Candidate) -> Result<Option<Position>> {
+    let first = candidate.first_behind_link()?;
+    Ok(first.filter(|first| *first > survey.next_position))
+}
+
+/// What the last segment that is left has lost then, unless it is sealed: of that more is known.
+fn lost_before(survey: &Survey, first: Position) -> Option<Error> {
+    let last = survey.parts.last().filter(|part| part.unsealed().is_some())?;
+    let damage = Damage {
+        file: survey.directory.segment(last.segment.id),
+        offset: last.end,
+        bytes: 0,
+        positions: survey.next_position..first,
+        what: "the segment ends before the events with which a later one begins".into(),
+    };
+    Some(Error::damaged(damage))
 }
 
 /// Decides how the log ends: cleanly, torn, or damaged.
@@ -216,6 +237,18 @@ pub(super) fn dropped(file: &SegmentFile, from: ByteOffset) -> Result<u64> {
     Ok(last.map_or(0, |last| last.0 + 1 - from.0))
 }
 
+/// Notes of a log that is damaged elsewhere that nothing is left of the segment in which it was closed, unless it is known
+/// what has become of that.
+fn note_short_of_close(survey: &mut Survey) {
+    let Some((closed, position)) = survey.closed() else { return };
+    let file = survey.directory.segment(closed.segment());
+    let is_told = survey.damage.iter().filter_map(Error::damage).any(|damage| damage.file == file);
+    let is_known = survey.blank.is_some() || is_told;
+    if !is_known && survey.end().is_none_or(|end| end.segment() < closed.segment()) {
+        survey.damage.push(short_of_close(survey, closed, position));
+    }
+}
+
 fn short_of_close(survey: &Survey, closed: Lsn, position: Position) -> Error {
     let end = survey.end().filter(|end| end.segment() == closed.segment());
     let offset = end.map_or(FIRST_FRAME, Lsn::offset);
@@ -238,8 +271,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     survey.unused.clear();
     survey.blank = None;
     let (mut named, mut durable): (Option<Lsn>, Option<ByteOffset>) = (None, None);
-    let sealed = survey.parts.last().map_or(Position(0), |part| part.next);
-    for (index, candidate) in candidates.iter().enumerate().rev() {
+    for candidate in candidates.iter().rev() {
         let beyond = candidate.search_on()?;
         let id = candidate.file().id;
         let gone_round = named.is_some_and(|end| end.segment() < id) && !candidate.holds(&beyond);
@@ -252,15 +284,13 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         }
         let end = match named.filter(|end| end.segment() == id) {
             Some(end) => end.offset(),
-            None => {
-                let before = candidates[..index].iter().map(|before| before.scan.next_position);
-                unnamed_end(survey, candidate, &beyond, before.fold(sealed, Position::max))?
-            }
+            None => unnamed_end(survey, candidate, &beyond)?,
         };
         let end = end.min(candidate.file().size);
-        let is_closed = survey.closed().is_some_and(|(closed, _)| closed == Lsn::new(id, end));
+        // All before a close is durable.
+        let is_closed = survey.closed().is_some_and(|(closed, _)| closed >= Lsn::new(id, end));
         durable.get_or_insert(if is_closed { end } else { beyond.durable.min(end) });
-        let next = next_position(candidate, &beyond, end)?;
+        let next = next_position(candidate, end)?;
         let next_position = survey.next_position.max(next);
         let last_time = survey.last_time.max(candidate.scan.last_time);
         (survey.next_position, survey.last_time) = (next_position, last_time);
@@ -274,6 +304,7 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         survey.parts.push(part);
     }
     survey.parts.sort_by_key(|part| part.segment.id);
+    empty_what_is_not_shown(survey);
     survey.tip = Tip::Unclean { durable: durable.unwrap_or(FIRST_FRAME), dropped_bytes: 0 };
     if let Some((_, position)) = survey.closed_last() {
         // What the log held as it was closed is lost where it is not there any more.
@@ -282,15 +313,24 @@ fn lenient(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
     Ok(())
 }
 
-/// The position behind a segment's part of the log. Where damage ends it, that of what stands behind: nobody knows how many
-/// events were lost.
-fn next_position(candidate: &Candidate, beyond: &Beyond, end: ByteOffset) -> Result<Position> {
+/// The position behind a segment's part of the log.
+fn next_position(candidate: &Candidate, end: ByteOffset) -> Result<Position> {
     let Candidate { unsealed, scan } = candidate;
-    if end < scan.end {
-        return Ok(unsealed.scan_to(end, &mut |_, _| Ok(()))?.next_position);
+    match end < scan.end {
+        true => Ok(unsealed.scan_to(end, &mut |_, _| Ok(()))?.next_position),
+        false => unsealed.position_at(scan, end),
     }
-    let (next, behind) = unsealed.positions_at(scan, end)?;
-    Ok(behind.filter(|_| end == beyond.durable).unwrap_or(next))
+}
+
+/// Of what is not shown of a segment nobody is moved on: it begins and ends where the one before it does.
+fn empty_what_is_not_shown(survey: &mut Survey) {
+    let mut left = Position(0);
+    for part in &mut survey.parts {
+        if part.sealed().is_none() && part.end <= FIRST_FRAME {
+            (part.base, part.next) = (left, left);
+        }
+        left = left.max(part.next);
+    }
 }
 
 /// Whether a segment without a frame may have held some: it is damaged, and not as one that was never written.
@@ -313,17 +353,12 @@ fn is_overwritten(file: &SegmentFile) -> Result<bool> {
     Ok(is_of_another || page.iter().all(|byte| *byte == 0))
 }
 
-/// Where a segment ends that no link names the end of, and before which the log is left up to this position.
-fn unnamed_end(
-    survey: &Survey,
-    candidate: &Candidate,
-    beyond: &Beyond,
-    left: Position,
-) -> Result<ByteOffset> {
+/// Where a segment ends that no link names the end of.
+fn unnamed_end(survey: &Survey, candidate: &Candidate, beyond: &Beyond) -> Result<ByteOffset> {
     let file = candidate.file();
     let closed = survey.closed().filter(|(end, _)| end.segment() == file.id);
     match closed {
         Some((end, _)) if !written_on(file, end.offset())? => Ok(end.offset()),
-        _ => candidate.own_end(beyond, left),
+        _ => candidate.own_end(beyond),
     }
 }

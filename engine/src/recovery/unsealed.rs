@@ -89,26 +89,23 @@ impl Unsealed {
         self.file.scan_on(self.start_below(limit), limit, visit)
     }
 
-    /// The position that follows what stands before a place, as far as headers that sum up tell behind the end of a scan;
-    /// and where they do not lead there, that of the first frame which stands there or behind.
-    pub(crate) fn positions_at(
-        &self,
-        scan: &Scan,
-        end: ByteOffset,
-    ) -> Result<(Position, Option<Position>)> {
+    /// The position that follows what stands before a place, as far as headers that sum up tell behind the end of a scan, and
+    /// a frame which stands right there.
+    pub(crate) fn position_at(&self, scan: &Scan, end: ByteOffset) -> Result<Position> {
         let (mut at, mut next) = (scan.end, scan.next_position);
         let mut frames = self.file.frames(self.file.capacity);
         while at < end {
             let found = frames.find(at, next, scan.last_time);
-            let Some((offset, header)) = found.map_err(|error| self.file.io(error))? else { break };
-            if offset >= end {
-                let first = header.first_position;
-                return Ok((if offset == end { first } else { next }, Some(first)));
+            match found.map_err(|error| self.file.io(error))? {
+                Some((offset, header)) if offset < end => {
+                    next = header.next_position();
+                    at = ByteOffset(offset.0 + u64::from(header.len));
+                }
+                Some((offset, header)) if offset == end => return Ok(header.first_position),
+                _ => break,
             }
-            next = header.next_position();
-            at = ByteOffset(offset.0 + u64::from(header.len));
         }
-        Ok((next, None))
+        Ok(next)
     }
 
     /// Whether a place up to which it is durable settles where it begins: the link does, or else a frame that stands before

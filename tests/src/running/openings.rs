@@ -121,7 +121,7 @@ impl Run {
 
     /// From here on events may be gone in silence: never those that were there as the store was closed, whoever has opened
     /// it since, as long as the manifest says so.
-    fn torn(&self) -> u64 {
+    pub(super) fn torn(&self) -> u64 {
         let closed_at = if self.ground.is_unlisted() { 0 } else { self.closed_at };
         let torn = self.ground.ledger.torn(&self.ground.disk).map(|torn| torn.max(closed_at));
         torn.filter(|&torn| torn < self.ground.ledger.next()).unwrap_or(u64::MAX)

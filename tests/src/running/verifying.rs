@@ -31,7 +31,8 @@ impl Run {
         let ranges = damage.iter().map(|one| one.positions.start.0..one.positions.end.0);
         let named: BTreeSet<u64> = ranges.flatten().collect();
         let unsound = ground.ledger.unsound(&ground.disk);
-        let torn = ground.ledger.torn(&ground.disk).unwrap_or(u64::MAX);
+        // Also what an opening that was killed has dropped since.
+        let torn = self.torn.min(self.torn());
         let mut kept_back = unsound.difference(&named).filter(|&&at| at < torn);
         let kept_back = kept_back.find(|&&at| !ground.is_named_by_file(at, &damage));
         ensure(kept_back.is_none() || ground.is_unlisted(), Rule::Verification, || {

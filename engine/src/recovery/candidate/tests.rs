@@ -26,10 +26,10 @@ fn a_segment_goes_on_behind_what_is_durable_as_far_as_it_can_be_read() {
     for written in [&durable, &torn] {
         let candidate = written.candidate();
         let beyond = candidate.search_on().unwrap();
-        assert_eq!(candidate.own_end(&beyond, Position(0)).unwrap().0, durable.end());
+        assert_eq!(candidate.own_end(&beyond).unwrap().0, durable.end());
         assert!(candidate.holds(&beyond));
     }
     let torn = Written::begun(1, 0, None).commit(0).commit(0).damaged().candidate();
-    assert_eq!(torn.own_end(&torn.search_on().unwrap(), Position(0)).unwrap(), torn.scan.end);
+    assert_eq!(torn.own_end(&torn.search_on().unwrap()).unwrap(), torn.scan.end);
     assert!(!torn.holds_more().unwrap(), "nothing calls any of it durable");
 }

@@ -102,7 +102,7 @@ fn a_segment_that_no_link_names_ends_where_the_log_was_closed_or_written_on() {
     let end = |written: &Written, edits: &[quipu_format::manifest::Edit]| {
         let candidate = written.candidate();
         let beyond = candidate.search_on().unwrap();
-        unnamed_end(&survey(edits), &candidate, &beyond, Position(0)).unwrap().0
+        unnamed_end(&survey(edits), &candidate, &beyond).unwrap().0
     };
     assert_eq!(end(&two, &[]), two.end());
     assert_eq!(end(&two, &[closed(two.named(), 4)]), two.end());
@@ -140,26 +140,26 @@ fn a_segment_without_a_frame_may_have_held_some_if_it_is_damaged_and_was_written
     assert!(!told(&cut, None));
 }
 
-/// All of a segment was durable before anything was written to the next one, whose link is damaged too. What is damaged
-/// elsewhere changes nothing of that: what the next writer takes for torn is shown to nobody.
+/// All of a segment was durable before anything was written to the next one, whose link is damaged too.
 #[test]
 fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events() {
     let sound = Written::begun(1, 0, None).commit(0).commit(0);
     let torn = Written::begun(1, 0, None).commit(0).commit(0).damaged();
     let next = Written::begun(2, 4, sound.named()).damaged().commit(0);
-    for (first, is_damaged, left) in [(sound, false, 4), (torn, true, 6)] {
-        let candidates = [first.candidate(), next.candidate()];
-        let mut whole = survey(&[]);
-        connect(&mut whole, &candidates).unwrap();
-        assert_eq!(!whole.damage.is_empty(), is_damaged, "{:?}", whole.damage);
-        let mut harmed = survey(&[]);
-        note_damage(&mut harmed, 9, 0..0);
-        connect(&mut harmed, &candidates).unwrap();
-        assert_eq!([whole.next_position.0, harmed.next_position.0], [left; 2]);
+    for (first, is_damaged) in [(sound, false), (torn, true)] {
+        let mut survey = survey(&[]);
+        connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
+        assert_eq!(!survey.damage.is_empty(), is_damaged, "{:?}", survey.damage);
+        let lost =
+            survey.damage.first().and_then(Error::damage).map(|damage| {
+                (damage.file.clone(), damage.positions.start.0..damage.positions.end.0)
+            });
+        let of_the_first = survey.directory.segment(SegmentId(1));
+        assert_eq!(lost, is_damaged.then_some((of_the_first, 2..4)));
     }
 }
 
-/// The frame behind the damage is durable up to its own beginning and no farther: it may be whole by chance.
+/// Frames that are not durable themselves say how far it goes. Nobody is moved on by them.
 #[test]
 fn of_damage_at_the_end_of_what_is_durable_the_opening_tells() {
     let one = Written::begun(1, 0, None).commit(0);
@@ -169,23 +169,23 @@ fn of_damage_at_the_end_of_what_is_durable_the_opening_tells() {
     let last = lost.nothing_of(bytes, 2).commit(group);
     let mut survey = survey(&[]);
     connect(&mut survey, &[last.candidate()]).unwrap();
-    assert_eq!((survey.parts[0].end.0, survey.next_position.0), (group, 6));
+    assert_eq!((survey.parts[0].end.0, survey.next_position.0), (group, 2));
     let damage = survey.damage[0].damage().unwrap();
     assert_eq!(damage.positions.start.0..damage.positions.end.0, 2..6);
-    // Who reads comes by it; and who did not come so far would be told as the store is opened.
-    assert!(survey.lost(&survey.holes()).is_empty());
-    survey.next_position = Position(2);
-    assert_eq!(survey.lost(&survey.holes()).len(), 1);
+    assert_eq!(survey.lost(&survey.holes()).len(), 1, "nobody who reads comes by it");
 }
 
 /// With the index that a close writes nothing is scanned that says so.
 #[test]
 fn what_is_left_of_a_closed_log_was_durable() {
     let one = Written::begun(1, 0, None).commit(FIRST_FRAME.0);
-    let mut survey = survey(&[closed(one.named(), 2)]);
-    lenient(&mut survey, &[one.candidate()]).unwrap();
-    let Tip::Unclean { durable, .. } = survey.tip else { panic!("{:?}", survey.tip) };
-    assert_eq!(durable.0, one.end());
+    let two = one.clone().commit(FIRST_FRAME.0);
+    for (left, closed_at, next) in [(&one, &one, 2), (&one, &two, 4)] {
+        let mut survey = survey(&[closed(closed_at.named(), next)]);
+        lenient(&mut survey, &[left.candidate()]).unwrap();
+        let Tip::Unclean { durable, .. } = survey.tip else { panic!("{:?}", survey.tip) };
+        assert_eq!(durable.0, one.end());
+    }
 }
 
 /// The last close says that all before it was durable; what stands behind the damage says where that ends.
@@ -209,25 +209,42 @@ fn damage_before_the_last_close_is_told_up_to_what_is_sound_behind_it() {
     assert_eq!(told(&one), (2..6, what.to_owned()), "nothing stands behind it");
 }
 
-/// Nobody follows a link to it, and nothing calls its frames durable.
+/// Nothing says that what stands behind a lost link was durable, and who reads does not come so far.
 #[test]
-fn what_is_left_of_a_log_goes_on_behind_a_lost_link() {
+fn of_what_is_lost_before_a_segment_that_is_not_shown_the_opening_tells() {
     let sound = Written::begun(1, 0, None).commit(0).commit(0);
     let cut = Written::begun(1, 0, None).commit(0);
     let headless = Written::begun(2, 4, sound.named()).damaged();
-    let left = |next: &Written| {
+    let further = Written::begun(3, 6, sound.named()).damaged().commit(0);
+    let directory = survey(&[]).directory;
+    for (next, further) in [
+        (headless.clone().commit(0).commit(0), None),
+        (headless.clone().commit(0).damaged().commit(0), None),
+        (headless.commit(0), Some(further)),
+    ] {
         let mut survey = survey(&[]);
         note_damage(&mut survey, 1, 0..0);
-        connect(&mut survey, &[cut.candidate(), next.candidate()]).unwrap();
-        let parts = survey.parts.iter().map(|part| (part.segment.id.0, part.next.0));
-        let told = survey.lost(&survey.holes()).into_iter().map(|damage| damage.file).collect();
-        (parts.collect::<Vec<_>>(), survey.next_position.0, told)
-    };
-    let told: Vec<std::path::PathBuf> = Vec::new();
-    let next = headless.clone().commit(0).commit(0);
-    assert_eq!(left(&next), (vec![(1, 2), (2, 8)], 8, told), "who reads comes by what is lost");
-    // Where its first frame is lost too, nobody reads up to the next, nor by what is lost before.
-    let next = headless.commit(0).damaged().commit(0);
-    let told = vec![survey(&[]).directory.segment(SegmentId(1))];
-    assert_eq!(left(&next), (vec![(1, 2), (2, 0)], 2, told));
+        let written = [Some(cut.clone()), Some(next), further];
+        let candidates: Vec<Candidate> =
+            written.into_iter().flatten().map(|written| written.candidate()).collect();
+        connect(&mut survey, &candidates).unwrap();
+        assert!(survey.parts.iter().all(|part| part.next.0 == 2), "{:?}", survey.parts);
+        assert_eq!((survey.next_position.0, survey.next_left().0), (2, 2));
+        let told = survey.lost(&survey.holes());
+        let of_the_first = directory.segment(SegmentId(1));
+        assert!(told.iter().any(|damage| damage.file == of_the_first), "{told:?}");
+    }
+}
+
+/// What a recovery has carried on stands in the segment before, too, and no event is missing.
+#[test]
+fn a_segment_of_which_nothing_is_left_is_named_though_the_log_is_damaged_elsewhere() {
+    let first = Written::begun(1, 0, None).commit(0);
+    let lost = Written::nothing(2);
+    let mut survey = survey(&[closed(Some((2, FIRST_FRAME.0 + 500)), 2)]);
+    note_damage(&mut survey, 9, 0..0);
+    connect(&mut survey, &[first.candidate(), lost.candidate()]).unwrap();
+    let files = survey.damage.iter().filter_map(Error::damage).map(|damage| damage.file.clone());
+    let named = [9, 2].map(|id| survey.directory.segment(SegmentId(id)));
+    assert_eq!(files.collect::<Vec<_>>(), named);
 }

@@ -21,7 +21,7 @@ use workload::{Do, Workload, goes_on, run};
 use workloads::{RENEWAL, WORKLOADS};
 
 const ENDS: [End; 3] = [End::Cut(PowerCut::LoseAll), End::Cut(PowerCut::KeepAll), End::Kill];
-/// Of the operations of a recovery one in so many is taken, and the others where the power went off
+/// Of the operations of a recovery an ordinary run takes one in so many, and the others where the power went off
 /// at another operation before.
 const RECOVERY_STRIDE: u64 = 8;
 /// Random cuts at each operation.
@@ -252,7 +252,8 @@ fn a_disk_that_lies_is_found() {
 fn the_power_goes_off_in_every_recovery() {
     each_operation("recovery", |begun, at| {
         let subject = begun.stopped_at(at)?;
-        for again in (at % RECOVERY_STRIDE..).step_by(RECOVERY_STRIDE as usize) {
+        let stride = if is_every_point() { 1 } else { RECOVERY_STRIDE };
+        for again in (at % stride..).step_by(stride as usize) {
             let mut subject = subject.fork(End::Cut(PowerCut::Random))?;
             let disk = subject.disk().clone();
             subject.faults.limit_room(&disk, None);
