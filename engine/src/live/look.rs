@@ -175,7 +175,8 @@ fn bounds_settled(
         return Ok(found);
     };
     let Some(unsealed) = last.unsealed() else { return Ok(found) };
-    if *durable >= last.end && is_listed(survey, last) {
+    // Of a damaged log a frame may say so that is not durable itself.
+    if survey.damage.is_empty() && *durable >= last.end && is_listed(survey, last) {
         return Ok(found);
     }
     // One that cannot be read now may be whole another time, and be written on.

@@ -28,12 +28,13 @@ pub(super) fn connect(survey: &mut Survey, candidates: &[Candidate]) -> Result<(
                 survey.last_time = scan.last_time;
                 survey.parts.push(part(candidate, &scan));
             }
-            set_aside(survey, candidates)?;
+            let late = set_aside(survey, candidates)?;
             if survey.damage.is_empty() {
                 find_end(survey, candidates)?;
             } else {
                 note_short_of_close(survey);
                 lenient(survey, candidates)?;
+                survey.damage.extend(late.and_then(|first| lost_before(survey, first)));
             }
         }
         Err(damage) => {
@@ -123,9 +124,11 @@ fn part(candidate: &Candidate, scan: &Scan) -> Part {
     }
 }
 
-/// What is not part of the log is unused, unless it holds something that was durable.
-fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
+/// What is not part of the log is unused, unless it holds something that was durable. Gives the position with which one
+/// begins that shows that the log before it has lost events.
+fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<Option<Position>> {
     let closed = survey.closed().map(|(end, _)| end);
+    let mut first = None;
     for candidate in candidates {
         let id = candidate.file().id;
         if survey.parts.iter().any(|part| part.segment.id == id) {
@@ -136,7 +139,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
         if closed == Some(Lsn::new(id, FIRST_FRAME)) && candidate.scan.link.is_none() {
             survey.blank = Some(candidate.file().clone());
         } else if late.is_some() || candidate.holds_more()? {
-            survey.damage.extend(late.and_then(|first| lost_before(survey, first)));
+            first = late.or(first);
             survey.damage.push(broken(candidate, "the segment has lost its link"));
         } else {
             // One before the end was given up by a recovery, which has said so.
@@ -146,7 +149,7 @@ fn set_aside(survey: &mut Survey, candidates: &[Candidate]) -> Result<()> {
             survey.unused.push(id);
         }
     }
-    Ok(())
+    Ok(first)
 }
 
 /// Where a segment without a link, behind all others, begins, if that is with a later position than is left of the log: all
@@ -156,15 +159,21 @@ fn too_late(survey: &Survey, candidate: &Candidate) -> Result<Option<Position>> 
     Ok(first.filter(|first| *first > survey.next_position))
 }
 
-/// What the last segment that is left has lost then, unless it is sealed: of that more is known.
+/// What the last segment of which anything is left has lost then, or one behind it that is gone. Of a sealed one more is
+/// known.
 fn lost_before(survey: &Survey, first: Position) -> Option<Error> {
-    let last = survey.parts.last().filter(|part| part.unsealed().is_some())?;
+    let last = survey.parts.iter().rfind(|part| part.end > FIRST_FRAME)?;
+    let gone = survey.gone.iter().next_back().filter(|gone| **gone > last.segment.id);
+    let positions = survey.next_left()..first;
+    if positions.is_empty() || (gone.is_none() && last.sealed().is_some()) {
+        return None;
+    }
     let damage = Damage {
-        file: survey.directory.segment(last.segment.id),
-        offset: last.end,
+        file: survey.directory.segment(*gone.unwrap_or(&last.segment.id)),
+        offset: if gone.is_some() { ByteOffset(0) } else { last.end },
         bytes: 0,
-        positions: survey.next_position..first,
-        what: "the segment ends before the events with which a later one begins".into(),
+        positions,
+        what: "the events before those with which a later segment begins are lost".into(),
     };
     Some(Error::damaged(damage))
 }
@@ -322,11 +331,12 @@ fn next_position(candidate: &Candidate, end: ByteOffset) -> Result<Position> {
     }
 }
 
-/// Of what is not shown of a segment nobody is moved on: it begins and ends where the one before it does.
+/// By what is not shown of a segment nobody is moved on: where it ends before it begins, it does both where the one before
+/// it ends.
 fn empty_what_is_not_shown(survey: &mut Survey) {
     let mut left = Position(0);
     for part in &mut survey.parts {
-        if part.sealed().is_none() && part.end <= FIRST_FRAME {
+        if part.next < part.base || part.end <= FIRST_FRAME {
             (part.base, part.next) = (left, left);
         }
         left = left.max(part.next);

@@ -150,13 +150,19 @@ fn what_stands_behind_a_lost_link_shows_that_the_segment_before_has_lost_events(
         let mut survey = survey(&[]);
         connect(&mut survey, &[first.candidate(), next.candidate()]).unwrap();
         assert_eq!(!survey.damage.is_empty(), is_damaged, "{:?}", survey.damage);
-        let lost =
-            survey.damage.first().and_then(Error::damage).map(|damage| {
-                (damage.file.clone(), damage.positions.start.0..damage.positions.end.0)
-            });
+        let damage = survey.damage.last().and_then(Error::damage);
+        let lost = damage.map(|damage| (damage.file.clone(), damage.positions.clone()));
         let of_the_first = survey.directory.segment(SegmentId(1));
-        assert_eq!(lost, is_damaged.then_some((of_the_first, 2..4)));
+        assert_eq!(lost, is_damaged.then_some((of_the_first, Position(2)..Position(4))));
     }
+    // What stands behind the damage of the first is left, and not named.
+    let one = Written::begun(1, 0, None).commit(0);
+    let whole = one.clone().commit(0).damaged().commit(one.end() + 160);
+    let late = Written::begun(2, 8, whole.named()).damaged().commit(0);
+    let mut survey = survey(&[]);
+    connect(&mut survey, &[whole.candidate(), late.candidate()]).unwrap();
+    let lost = survey.damage.last().and_then(Error::damage).map(|damage| damage.positions.clone());
+    assert_eq!(lost, Some(survey.parts[0].next..Position(8)), "{:?}", survey.damage);
 }
 
 /// Frames that are not durable themselves say how far it goes. Nobody is moved on by them.
