@@ -19,7 +19,7 @@ pub struct Plant {
 
 /// All of them. Each gets at least five times the schedules that it takes on average.
 pub const PLANTS: &[Plant] = &[
-    at_random(Bug::LeftoversNotHandedOver, "commits", 1000),
+    at_random(Bug::LeftoversNotHandedOver, "commits", 10_000),
     at_random(Bug::RoomNotTold, "room", 50),
     by_priority(Bug::TicketNotAskedAgain, "tasks", 10_000),
     at_random(Bug::QueuedNotTold, "failures", 50),
